@@ -1,0 +1,1 @@
+"""The workshop: one run, left to right: directory, plan, images, highq, ledger, report."""

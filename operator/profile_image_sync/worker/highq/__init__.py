@@ -1,0 +1,1 @@
+"""HighQ's REST API: list accounts, upload a portrait, keep the authorisation alive."""

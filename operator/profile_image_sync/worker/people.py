@@ -1,0 +1,52 @@
+"""What one run knows of a person on either side. Plain data, shared by the rooms of the worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The image a person has in the directory: where it stands and the MD5 of its raw bytes."""
+
+    attribute: str  # as the spec spells it, e.g. "thumbnailPhoto"
+    md5: bytes  # 16 bytes, of the raw value
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One AD user object in scope, known by its objectGUID for ever."""
+
+    guid: UUID
+    keys: tuple[str | None, ...]  # one a rule of `spec.highq.match`, in its order; None: no such value
+    source: Source | None  # of the first attribute of `imageAttributes` that has a value
+    label: str  # for lists that people read: mail, else userPrincipalName, else the account name
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One HighQ user, as far as the sync cares."""
+
+    id: int
+    active: bool  # only active accounts are served
+    email: str | None
+    externalid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The AD domain a run reads: state is bound to its GUID."""
+
+    guid: UUID  # objectGUID of the domain's naming context
+    name: str  # as DNS spells it, e.g. "corp.example"
+    naming_context: str  # e.g. "DC=corp,DC=example"
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """A picture ready for HighQ: square, at least 256 pixels a side, no metadata."""
+
+    data: bytes
+    media_type: str  # "image/jpeg" or "image/png"
+    side: int  # pixels

@@ -19,8 +19,11 @@ class Person:
     """One AD user object in scope, known by its objectGUID for ever."""
 
     guid: UUID
-    keys: tuple[str | None, ...]  # one a rule of `spec.highq.match`, in its order; None: no such value
+    keys: tuple[
+        str | None, ...
+    ]  # one a rule of `spec.highq.match`, in its order; None: no such value
     source: Source | None  # of the first attribute of `imageAttributes` that has a value
+    images: tuple[str, ...]  # every attribute of `imageAttributes` that has a value, in that order
     label: str  # for lists that people read: mail, else userPrincipalName, else the account name
 
 

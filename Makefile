@@ -1,0 +1,24 @@
+# One command each; what has logic is a script.
+.DEFAULT_GOAL := help
+.PHONY: help setup test test-fast check crd lock
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## the virtual environment, from pinned and hashed packages
+	@scripts/setup
+
+test:  ## everything: checks, unit tests, tests against a real AD and the HighQ simulator (root, Debian)
+	@scripts/test all
+
+test-fast:  ## checks and tests without root and containers, for the inner loop
+	@scripts/test fast
+
+check: setup  ## ruff, mypy, import-linter, CRD drift
+	@scripts/check
+
+crd: setup  ## write the CRD anew from the model
+	@.venv/bin/profile-image-sync crd > crds/profileimagesyncs.profileimagesync.io.yaml
+
+lock:  ## pin the newest dependencies with hashes (needs uv)
+	@scripts/lock

@@ -1,0 +1,29 @@
+"""`profile-image-sync …` and `python -m profile_image_sync …`: the one place where a process ends."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from profile_image_sync.cli import app
+from profile_image_sync.errors import EXIT_TRY_AGAIN, SyncError
+
+
+def main() -> None:
+    """Run the command line. Users get one line and an exit code, never a traceback."""
+    try:
+        app()
+    except SyncError as error:
+        sys.stderr.write(f"{error.reason}: {error}\n")
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001  # the last wall: its text may hold anything, so leave it out
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        sys.stderr.write(
+            f"internal error: {type(error).__name__} in {place.filename}:{place.lineno}. This is a bug of "
+            "profile-image-sync: please report this line. What was recorded stays recorded.\n"
+        )
+        sys.exit(EXIT_TRY_AGAIN)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""What is to be done for each person: the rules of the sync. Pure; touches neither network nor state.
+
+Rule numbers are those of the design's first section, which customers rely on (docs/rules.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from profile_image_sync.api.spec import Mode
+from profile_image_sync.worker.ledger import Entry
+from profile_image_sync.worker.matching import Match, MatchOutcome
+from profile_image_sync.worker.people import Person, Source
+
+
+class Verdict(StrEnum):
+    """What a run does for one person, or why it does nothing."""
+
+    UPLOAD_FIRST = "UploadFirst"  # no accepted hash yet, or none for this account
+    UPLOAD_CHANGED = "UploadChanged"  # AD's image differs from the accepted one
+    UPLOAD_NEW_ACCOUNT = "UploadNewAccount"  # accepted for another account: theirs was created anew
+    ADOPT = "Adopt"  # first sync of `firstSync: Adopt`: record only
+    RERECORD = "Rerecord"  # `imageAttributes` changed: record the hash of the new attribute
+    UNCHANGED = "Unchanged"
+    REFUSED = "Refused"  # this very image was refused for good
+    NO_IMAGE = "NoImage"
+    REMOVED = "Removed"  # had an image; nothing is deleted for it
+    UNMATCHED = "Unmatched"  # no active account in HighQ
+    AMBIGUOUS = "Ambiguous"  # an account, but not surely and only theirs
+
+    @property
+    def uploads(self) -> bool:
+        """Tell whether a picture goes up."""
+        return self in _UPLOADS
+
+    @property
+    def needs_account(self) -> bool:
+        """Tell whether the person's account in HighQ must be known to carry the verdict out."""
+        return self.uploads or self is Verdict.ADOPT
+
+
+_UPLOADS = frozenset({Verdict.UPLOAD_FIRST, Verdict.UPLOAD_CHANGED, Verdict.UPLOAD_NEW_ACCOUNT})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the spec and the state say about everyone of this run."""
+
+    mode: Mode
+    adopting: bool  # `firstSync: Adopt`, and the first sync is not complete
+    image_attributes: tuple[str, ...]
+    rerecord: (
+        bool  # `imageAttributes` changed since the last run: other attributes' hashes are recorded
+    )
+    image_settings: bytes  # fingerprint: our own refusals hold as long as it is the same
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One person's verdict, with what is needed to carry it out."""
+
+    person: Person
+    verdict: Verdict
+    account_id: int = 0  # of uploads and adoptions; 0 where unknown
+    reason: str = ""  # of Refused, Unmatched and Ambiguous
+
+
+def triage(source: Source | None, entry: Entry, policy: Policy) -> Verdict:
+    """Judge one person by AD's image and the record alone, before HighQ is asked anything."""
+    accepted, refused = entry.accepted, entry.refused
+    if source is None:
+        return Verdict.REMOVED if accepted else Verdict.NO_IMAGE
+    if accepted:
+        if accepted.md5 == source.md5:
+            return Verdict.UNCHANGED  # rules 3, 4 (accepted A, refused B, back to A) and 6
+        if _preferred(accepted.attribute, source.attribute, policy.image_attributes):
+            return Verdict.REMOVED  # rule 10: never served from the next attribute in the list
+        if policy.rerecord and accepted.attribute != source.attribute:
+            return Verdict.RERECORD
+        if policy.mode is Mode.ONE_OFF:
+            return Verdict.UNCHANGED  # rule 6: never again for that person
+    if refused and refused.md5 == source.md5 and refused.settings in (None, policy.image_settings):
+        return Verdict.REFUSED
+    if accepted:
+        return Verdict.UPLOAD_CHANGED
+    return Verdict.ADOPT if policy.adopting else Verdict.UPLOAD_FIRST  # rule 5
+
+
+def _preferred(recorded: str, found: str, attributes: Sequence[str]) -> bool:
+    """Tell whether the recorded attribute comes before the one found now, and so has vanished."""
+    return recorded in attributes and attributes.index(recorded) < attributes.index(found)
+
+
+def propose(person: Person, entry: Entry, policy: Policy) -> Decision:
+    """Return the decision as far as AD and the record tell."""
+    verdict = triage(person.source, entry, policy)
+    reason = entry.refused.reason if verdict is Verdict.REFUSED and entry.refused else ""
+    return Decision(person, verdict, entry.accepted.account_id if entry.accepted else 0, reason)
+
+
+def assign(
+    proposals: Sequence[Decision], entry_of: Callable[[UUID], Entry], matches: Mapping[UUID, Match]
+) -> list[Decision]:
+    """Return the final decisions, now that the accounts of HighQ are known (rule 11)."""
+    return [_assigned(p, entry_of(p.person.guid), matches[p.person.guid]) for p in proposals]
+
+
+def _assigned(proposal: Decision, entry: Entry, match: Match) -> Decision:
+    person, verdict = proposal.person, proposal.verdict
+    if _recreated(verdict, entry, match):
+        return Decision(person, Verdict.UPLOAD_NEW_ACCOUNT, match.account_id or 0)
+    if not verdict.needs_account:
+        return proposal
+    if match.account_id is not None:
+        return Decision(person, verdict, match.account_id)
+    if verdict is Verdict.ADOPT and match.outcome is not MatchOutcome.NO_ACCOUNT:
+        # some account may be theirs, with a picture of their own: adopting touches nothing
+        return Decision(person, verdict)
+    word = Verdict.AMBIGUOUS if match.outcome.ambiguous else Verdict.UNMATCHED
+    return Decision(person, word, reason=match.outcome.value)
+
+
+def _recreated(verdict: Verdict, entry: Entry, match: Match) -> bool:
+    """Tell whether the accepted picture went to another account than the one that is theirs now."""
+    return (
+        verdict in (Verdict.UNCHANGED, Verdict.UPLOAD_CHANGED)
+        and entry.accepted is not None
+        and entry.accepted.account_id != 0
+        and match.account_id is not None
+        and match.account_id != entry.accepted.account_id
+    )

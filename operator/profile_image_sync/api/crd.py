@@ -1,0 +1,181 @@
+"""The models as a CustomResourceDefinition: `crds/*.yaml` is `render()`, and a test keeps it so.
+
+Pydantic's JSON schema becomes the structural schema of Kubernetes: references inlined, null dropped,
+defaults on every parent, descriptions completed with default and example. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import yaml
+from pydantic.json_schema import GenerateJsonSchema
+
+from profile_image_sync import names
+from profile_image_sync.api import durations
+from profile_image_sync.api.paper import INT32_MAX, VALIDATIONS, Paper
+from profile_image_sync.api.spec import ProfileImageSyncSpec
+from profile_image_sync.api.status import ProfileImageSyncStatus
+
+Schema = dict[str, Any]
+
+_NOT_STRUCTURAL = ("title", "examples", "propertyNames")
+_COLUMNS = (
+    # name, type, path, priority (1: only with -o wide)
+    ("Mode", "string", ".spec.mode", 0),
+    ("Schedule", "string", ".spec.schedule", 0),
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
+    ("Status", "string", '.status.conditions[?(@.type=="Synced")].reason', 0),
+    ("Last Run", "date", ".status.lastRun.completionTime", 0),
+    ("Uploaded", "integer", ".status.lastRun.uploaded", 0),
+    ("Failed", "integer", ".status.lastRun.failed", 0),
+    # as text: a date column shows an age, and this is in the future
+    ("Next Run", "string", ".status.nextRunTime", 0),
+    ("Suspended", "boolean", ".spec.suspend", 1),
+    ("People", "integer", ".status.lastRun.people", 1),
+    ("Last Success", "date", ".status.lastSuccessTime", 1),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+)
+
+
+def definition() -> Schema:
+    """Return the CustomResourceDefinition as the body that Kubernetes takes."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}"},
+        "spec": {
+            "group": names.GROUP,
+            "names": {
+                "kind": names.KIND,
+                "listKind": f"{names.KIND}List",
+                "plural": names.PLURAL,
+                "singular": names.SINGULAR,
+                "shortNames": [names.SHORT_NAME],
+                "categories": [names.CATEGORY],
+            },
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": names.VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
+                    "schema": {"openAPIV3Schema": _root()},
+                }
+            ],
+        },
+    }
+
+
+def render() -> str:
+    """Return the CustomResourceDefinition as YAML, always the same for the same models."""
+    header = (
+        "# Made by `profile-image-sync crd` from the models in operator/profile_image_sync/api.\n"
+    )
+    return header + yaml.safe_dump(definition(), sort_keys=False, width=100, allow_unicode=True)
+
+
+def spec_schema() -> Schema:
+    """Return the structural schema of `spec`."""
+    return _schema_of(ProfileImageSyncSpec, defaults=True)
+
+
+def _root() -> Schema:
+    longest = names.MAX_NAME_LENGTH
+    return {
+        "type": "object",
+        "description": "Carries the pictures of one Active Directory into one HighQ instance.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec_schema(),
+            "status": _schema_of(ProfileImageSyncStatus, defaults=False),
+        },
+        VALIDATIONS: [
+            {
+                "rule": f"self.metadata.name.size() <= {longest}",
+                "message": f"metadata.name must have at most {longest} characters: the names of what"
+                " is made for it are built from it",
+            }
+        ],
+    }
+
+
+def _column(name: str, kind: str, path: str, priority: int) -> Schema:
+    return {"name": name, "type": kind, "jsonPath": path, "priority": priority}
+
+
+class _Generator(GenerateJsonSchema):
+    """Pydantic's generator, with durations written as the API takes them."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return durations.render(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
+def _schema_of(model: type[Paper], *, defaults: bool) -> Schema:
+    schema = model.model_json_schema(by_alias=True, schema_generator=_Generator)
+    return _Structural(schema.pop("$defs", {}), defaults).node(schema)
+
+
+@dataclass(frozen=True, slots=True)
+class _Structural:
+    """Makes pydantic's schema structural, node by node."""
+
+    models: Schema  # by the name that references use
+    defaults: bool
+
+    def node(self, source: Schema) -> Schema:
+        """Make one node structural, and all below it."""
+        out = self._resolved(source)
+        if out.get("additionalProperties") is False:
+            del out["additionalProperties"]  # what is unknown is pruned, or refused with strict
+        for key in ("items", "additionalProperties"):
+            if key in out:
+                out[key] = self.node(out[key])
+        if "properties" in out:
+            out["properties"] = {
+                name: self._field(value) for name, value in out["properties"].items()
+            }
+        if out.get("type") == "integer":
+            out["format"] = "int32" if out["maximum"] <= INT32_MAX else "int64"
+        return {key: value for key, value in out.items() if key not in _NOT_STRUCTURAL}
+
+    def _field(self, source: Schema) -> Schema:
+        """Make the node of a field: with its default, and with a description that tells it."""
+        out = self.node(source)
+        default, examples = source.get("default"), source.get("examples", [])
+        out.pop("default", None)
+        if default is None and out["type"] == "object" and "required" not in out:
+            default = {}  # or the defaults further down would not be set
+        if self.defaults and default is not None:
+            out["default"] = default
+        sentences = [" ".join(out["description"].split())]
+        if self.defaults and default not in (None, "", [], {}):
+            sentences.append(f"Default: {_told(default)}.")
+        if examples:
+            sentences.append(f"Example: {', or '.join(map(_told, examples))}.")
+        return {"description": " ".join(sentences)} | {
+            key: value for key, value in out.items() if key != "description"
+        }
+
+    def _resolved(self, source: Schema) -> Schema:
+        """Put the target of a reference in its place, and take null out of a choice."""
+        out = dict(source)
+        choices = [choice for choice in out.get("anyOf", ()) if choice != {"type": "null"}]
+        if len(choices) == 1:
+            del out["anyOf"]
+            out = choices[0] | out
+        if "$ref" in out:
+            out = self.models[out.pop("$ref").rpartition("/")[2]] | out
+        return out
+
+
+def _told(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,131 @@
+"""`spec.job`: how the pods of a run are made. The fields are those of Kubernetes, bounded."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from profile_image_sync.api.paper import LIST_TYPE, Count, Paper, Rule, Whole, matches
+
+_QUANTITY = "[0-9]+(?:[.][0-9]+)?(?:m|k|Ki|[MGTPE]i?)?"
+
+_LABEL_KEY = matches(
+    "(?:[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9](?:[-._A-Za-z0-9]*[A-Za-z0-9])?",
+    "must be the key of a label, such as kubernetes.io/arch",
+)
+
+LabelKey = Annotated[str, Field(max_length=317), _LABEL_KEY]
+LabelValue = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        "(?:[A-Za-z0-9](?:[-._A-Za-z0-9]*[A-Za-z0-9])?)?",
+        "must be the value of a label: letters, digits, -, _ and .",
+    ),
+]
+ResourceName = Annotated[str, Field(min_length=1, max_length=253)]
+Quantity = Annotated[
+    str,
+    # `cpu: 1` is as good as `cpu: "1"`, as everywhere in Kubernetes
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    Field(max_length=32),
+    matches(_QUANTITY, "must be a quantity such as 100m or 256Mi", quote=True),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "maxLength": 32,
+            "pattern": f"^{_QUANTITY}$",
+            "x-kubernetes-int-or-string": True,
+        }
+    ),
+]
+Quantities = Annotated[dict[ResourceName, Quantity], Field(max_length=16)]
+
+
+class TolerationOperator(StrEnum):
+    """How a toleration compares."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Toleration(Paper):
+    """A taint of nodes that the pods do not mind."""
+
+    rules = (
+        Rule(
+            field="value",
+            cel="!has(self.operator) || self.operator != 'Exists' || !has(self.value)"
+            " || self.value == ''",
+            holds=lambda t: t.operator is not TolerationOperator.EXISTS or not t.value,
+            message="must be left out when operator is Exists",
+        ),
+        Rule(
+            field="operator",
+            cel="has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+            holds=lambda t: t.key is not None or t.operator is TolerationOperator.EXISTS,
+            message="must be Exists when there is no key",
+        ),
+        Rule(
+            field="effect",
+            cel="!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            holds=lambda t: t.toleration_seconds is None or t.effect is TaintEffect.NO_EXECUTE,
+            message="must be NoExecute when tolerationSeconds is given",
+        ),
+    )
+
+    key: LabelKey | None = Field(None, examples=["dedicated"])
+    """Key of the taint. Omitted, with operator Exists: every taint."""
+    operator: TolerationOperator = TolerationOperator.EQUAL
+    """Exists: any value of the taint. Equal: the value below."""
+    value: LabelValue | None = Field(None, examples=["batch"])
+    """Value of the taint."""
+    effect: TaintEffect | None = Field(None, examples=["NoSchedule"])
+    """Effect of the taint. Omitted: every effect."""
+    toleration_seconds: Count | None = Field(None, examples=[300])
+    """Seconds after which a pod is evicted from a node that got a NoExecute taint. Omitted: never."""
+
+
+class ResourceRequirements(Paper):
+    """What a pod asks for, and what it may not exceed."""
+
+    requests: Quantities = Field({}, examples=[{"cpu": "100m", "memory": "128Mi"}])
+    """What a pod asks for, by resource, as Kubernetes quantities."""
+    limits: Quantities = Field({}, examples=[{"memory": "512Mi"}])
+    """What a pod may not exceed, by resource, as Kubernetes quantities."""
+
+
+class JobSettings(Paper):
+    """How the pods of a run are made."""
+
+    active_deadline_seconds: Whole = Field(14_400, ge=60, le=604_800, examples=[3600])
+    """Seconds after which a run is stopped; what was accepted until then is recorded."""
+    backoff_limit: Whole = Field(2, ge=0, le=20, examples=[4])
+    """How many times a run that failed for a passing reason is started again before it counts as
+    failed."""
+    successful_jobs_history_limit: Whole = Field(3, ge=0, le=100, examples=[1])
+    """How many finished Jobs are kept, for their logs."""
+    failed_jobs_history_limit: Whole = Field(3, ge=0, le=100, examples=[1])
+    """How many failed Jobs are kept, for their logs."""
+    resources: ResourceRequirements = ResourceRequirements(
+        requests={"cpu": "100m", "memory": "128Mi"}, limits={"memory": "512Mi"}
+    )
+    """CPU and memory of a run's pod; what is given replaces the default as a whole."""
+    node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] = Field(
+        {}, examples=[{"kubernetes.io/arch": "amd64"}]
+    )
+    """Labels that a node must have to run the pod."""
+    tolerations: tuple[Toleration, ...] = Field(
+        (), max_length=16, json_schema_extra={LIST_TYPE: "atomic"}
+    )
+    """Taints of nodes that the pod does not mind."""

@@ -1,0 +1,52 @@
+"""How a spec names Secrets and ConfigMaps: by name only, always in the resource's own namespace."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from profile_image_sync.api.paper import Paper, matches
+
+_LABEL = "[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+
+ObjectName = Annotated[
+    str,
+    Field(min_length=1, max_length=253),
+    matches(
+        rf"{_LABEL}(?:\.{_LABEL})*", "must be a name as Kubernetes takes it: a-z, 0-9, - and ."
+    ),
+]
+KeyName = Annotated[
+    str,
+    Field(min_length=1, max_length=253),
+    matches(
+        "[-._a-zA-Z0-9]+", "must be a key of a Secret or ConfigMap: letters, digits, -, _ and ."
+    ),
+]
+
+
+class ReferenceKind(StrEnum):
+    """What a certificate bundle may stand in: it is no secret, so a ConfigMap is usual."""
+
+    CONFIG_MAP = "ConfigMap"
+    SECRET = "Secret"  # noqa: S105 - a kind
+
+
+class SecretRef(Paper):
+    """A Secret of the resource's namespace."""
+
+    name: ObjectName = Field(examples=["ad-bind"])
+    """Name of the Secret, in the namespace of this resource."""
+
+
+class CABundleRef(Paper):
+    """Certificates of the authorities to trust, in PEM, instead of the system's store."""
+
+    kind: ReferenceKind = ReferenceKind.CONFIG_MAP
+    """Where the bundle stands."""
+    name: ObjectName = Field(examples=["corp-ca"])
+    """Name of the ConfigMap or Secret, in the namespace of this resource."""
+    key: KeyName = "ca.crt"
+    """The key that holds the certificates, in PEM, one after the other."""

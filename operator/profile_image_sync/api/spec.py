@@ -1,0 +1,185 @@
+"""The resource itself: `ProfileImageSync` and its spec. The door through which the rest is imported.
+
+The models are frozen; their docstrings and the ones under each field are what `kubectl explain`
+shows. No field is ever ignored: what is not built yet is refused (`NOT_BUILT_YET`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import reduce
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_snake
+
+from profile_image_sync import names
+from profile_image_sync.api.activedirectory import ActiveDirectory
+from profile_image_sync.api.highq import Endpoint, HighQ, MatchKey, MatchRule, Proxy
+from profile_image_sync.api.job import JobSettings, ResourceRequirements, Toleration
+from profile_image_sync.api.paper import Flag, Paper, Rule, Whole, refusal
+from profile_image_sync.api.references import CABundleRef, ObjectName, ReferenceKind, SecretRef
+from profile_image_sync.api.settings import (
+    DeletionPolicy,
+    Fit,
+    Focus,
+    ImageSettings,
+    Safety,
+    StatePolicy,
+)
+from profile_image_sync.api.timing import Schedule, TimeZone
+
+__all__ = [
+    "NOT_BUILT_YET",
+    "ActiveDirectory",
+    "CABundleRef",
+    "DeletionPolicy",
+    "Endpoint",
+    "FirstSync",
+    "Fit",
+    "Focus",
+    "HighQ",
+    "ImageSettings",
+    "JobSettings",
+    "MatchKey",
+    "MatchRule",
+    "Metadata",
+    "Mode",
+    "ProfileImageSync",
+    "ProfileImageSyncSpec",
+    "Proxy",
+    "ReferenceKind",
+    "ResourceRequirements",
+    "Safety",
+    "SecretRef",
+    "StatePolicy",
+    "Toleration",
+]
+
+# Fields of the contract whose behaviour does not exist yet, and what to do instead. To build one is to
+# delete its line here and its sentence in the field's description.
+NOT_BUILT_YET = {
+    "activeDirectory.domain": "list the domain controllers in activeDirectory.servers",
+    "highq.proxy": "set HTTPS_PROXY and NO_PROXY in the environment",
+}
+
+
+class Mode(StrEnum):
+    """How long a resource goes on."""
+
+    CONTINUOUS = "Continuous"
+    ONE_OFF = "OneOff"
+
+
+class FirstSync(StrEnum):
+    """What happens to people who have no accepted picture yet."""
+
+    OVERRIDE = "Override"
+    ADOPT = "Adopt"
+
+
+def _value_at(spec: Paper, path: str) -> Any:
+    return reduce(lambda part, name: getattr(part, to_snake(name)), path.split("."), spec)
+
+
+def _not_built(path: str, instead: str) -> Rule:
+    return Rule(
+        field=path,
+        cel=f"!has(self.{path})",
+        holds=lambda spec: _value_at(spec, path) is None,
+        message=f"is not built yet: {instead}",
+    )
+
+
+class ProfileImageSyncSpec(Paper):
+    """What is synchronised, from where to where, and when."""
+
+    rules = (
+        Rule(
+            field="schedule",
+            cel="self.mode != 'Continuous' || has(self.schedule)",
+            holds=lambda spec: spec.mode is not Mode.CONTINUOUS or spec.schedule is not None,
+            message="must be given when mode is Continuous",
+        ),
+        *(_not_built(path, instead) for path, instead in NOT_BUILT_YET.items()),
+    )
+
+    mode: Mode = Mode.CONTINUOUS
+    """Continuous: every change in the directory is carried over, by schedule. OneOff: each person gets
+    their picture once, also those who join later. May be changed at any time; the state carries
+    over."""
+    first_sync: FirstSync = FirstSync.OVERRIDE
+    """What happens to people who have no accepted picture yet. Override: they get the directory's,
+    even where HighQ has one. Adopt: it is only recorded, and uploaded when it next changes: the way to
+    move over from the Appliance without touching anyone's own picture."""
+    schedule: Schedule | None = Field(None, examples=["*/15 * * * *", "@daily-random"])
+    """When runs start: five cron fields (minute, hour, day of the month, month, day of the week; Sunday
+    is 0), or @hourly, @daily, @weekly, @monthly, @yearly, or @hourly-random, @daily-random,
+    @weekly-random, which spread resources by a hash of namespace and name. Required when mode is
+    Continuous. OneOff without a schedule is a single run; with one, later runs serve those who joined
+    since."""
+    time_zone: TimeZone = Field("Etc/UTC", examples=["Europe/London"])
+    """The time zone of schedule, by its IANA name."""
+    suspend: Flag = False
+    """Stop the schedule and the first run. Explicit requests still run; a running one finishes;
+    nothing is made up for on resume."""
+    run_on_create: Flag = True
+    """Start a first run at once instead of at the schedule's first slot."""
+    dry_run: Flag = False
+    """Plan and report only: no upload, nothing recorded. Never counts as the first or the one-off
+    run."""
+    run_request: str = Field("", max_length=128, examples=["2026-05-04 after the reorganisation"])
+    """Each new value asks for one run, whatever the schedule says; the same as the annotation
+    profileimagesync.io/run-request."""
+    active_directory: ActiveDirectory
+    """Where people and their pictures are read."""
+    highq: HighQ
+    """The HighQ instance that gets the pictures."""
+    image: ImageSettings = Field(default_factory=ImageSettings)
+    """What a picture becomes on its way."""
+    safety: Safety = Field(default_factory=Safety)
+    """Brakes: numbers that look wrong stop a run before its first upload."""
+    state: StatePolicy = Field(default_factory=StatePolicy)
+    """What becomes of the record of what HighQ has accepted."""
+    job: JobSettings = Field(default_factory=JobSettings)
+    """How the pods of a run are made. Of no meaning outside a cluster."""
+
+
+class Metadata(BaseModel):
+    """What the sync needs of an object's metadata; the rest (labels, annotations) is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    name: Annotated[ObjectName, Field(max_length=names.MAX_NAME_LENGTH)]
+    namespace: ObjectName = "default"
+    generation: Annotated[Whole, Field(ge=1)] | None = None
+
+
+def _must_be(expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value != expected:
+            raise refusal(f"must be {expected}", value)
+        return value
+
+    return AfterValidator(check)
+
+
+class ProfileImageSync(Paper):
+    """The resource as a manifest or the API server writes it; its status is not read from it."""
+
+    api_version: Annotated[str, _must_be(names.API_VERSION)]
+    kind: Annotated[str, _must_be(names.KIND)]
+    metadata: Metadata
+    spec: ProfileImageSyncSpec
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_status(cls, document: Any) -> Any:
+        if not isinstance(document, dict):
+            return document
+        return {key: value for key, value in document.items() if key != "status"}
+
+    @property
+    def identity(self) -> str:
+        """`namespace/name`: what spreads @…-random schedules and names the resource in logs."""
+        return f"{self.metadata.namespace}/{self.metadata.name}"

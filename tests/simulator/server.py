@@ -1,0 +1,92 @@
+"""The server: API, control plane and pages in one application, run by uvicorn."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from . import api, control, pages
+from .faults import TRANSPORT
+from .instances import Instances
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def build(instances: Instances) -> ASGIApp:
+    """Put the application together."""
+    app = Starlette(
+        routes=[
+            *control.routes(),
+            *pages.routes(),
+            Route("/{instance}/authorize.action", api.answer, methods=METHODS),
+            Route("/{instance}/api/{rest:path}", api.answer, methods=METHODS),
+        ]
+    )
+    app.state.instances = instances
+    return _with_transport(app)
+
+
+def serve(app: ASGIApp, host: str, port: int, certificate: Path | None, key: Path | None) -> None:
+    """Serve until SIGTERM or SIGINT; print one line with the address once connections are taken.
+
+    Port 0 takes a free one. Without a certificate and its key it is plain HTTP.
+    """
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,  # API answers carry the instance's own clock
+        proxy_headers=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=1,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    logging.basicConfig(level=logging.WARNING)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=512) as listener:
+        scheme = "https" if certificate else "http"
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        server = _Announcing(config, f"{scheme}://{shown}:{listener.getsockname()[1]}")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, server.stop)
+        server.run(sockets=[listener])
+
+
+class _Announcing(uvicorn.Server):
+    """Says when it is ready; ends with exit code 0 when told to stop."""
+
+    def __init__(self, config: uvicorn.Config, address: str) -> None:
+        super().__init__(config)
+        self._address = address
+
+    def stop(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle signals before and after uvicorn does, which raises them anew at its end."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(f"HighQ simulator ready at {self._address}", flush=True)  # noqa: T201
+
+
+def _with_transport(app: ASGIApp) -> ASGIApp:
+    """Let answers reach the connection below them, to break it: ASGI has no word for that."""
+
+    async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope[TRANSPORT] = send.__self__.transport  # type: ignore[attr-defined]  # uvicorn's
+        await app(scope, receive, send)
+
+    return with_transport

@@ -13,3 +13,38 @@ SHORT_NAME = "pisync"
 CATEGORY = "highq"
 
 MAX_NAME_LENGTH = 40  # of a resource, so that no child's name needs shortening
+
+RUN_REQUEST_ANNOTATION = f"{GROUP}/run-request"
+SYNC_LABEL = f"{GROUP}/sync"  # on every child: the name of its resource
+COMPONENT_LABEL = "app.kubernetes.io/component"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+
+
+def child(resource: str, *parts: str) -> str:
+    """Return the name of a child of this resource: pisync-NAME or pisync-NAME-PART."""
+    return "-".join(["pisync", resource, *parts])
+
+
+def state(resource: str) -> str:
+    """Return the name of the ConfigMap with the state's header."""
+    return child(resource, "state")
+
+
+def shard(resource: str, index: int) -> str:
+    """Return the name of the ConfigMap with one shard of the state."""
+    return child(resource, "state", f"{index:03d}")
+
+
+def report(resource: str) -> str:
+    """Return the name of the ConfigMap with the last run's report."""
+    return child(resource, "report")
+
+
+def people(resource: str) -> str:
+    """Return the name of the Secret with the lists of people of the last run."""
+    return child(resource, "people")
+
+
+def token(seed: str) -> str:
+    """Return the name of the Secret, and of the Lease, of the tokens that descend from this seed Secret."""
+    return f"pisync-token-{seed}"

@@ -19,13 +19,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from profile_image_sync import logs, manifest
-from profile_image_sync.api.report import Kind, Outcome, PeopleList, Report
+from profile_image_sync.api.report import Kind, PeopleLists, Report
 from profile_image_sync.api.state import new_header
+from profile_image_sync.api.status import Outcome
 from profile_image_sync.worker.run import Bench, Order, Result, execute
 from profile_image_sync.worker.store import FolderStore
 from profile_image_sync.worker.tokens import FolderTokenStore
 
 SHOWN = 10  # people of each list on a terminal; the file has a hundred
+NUMBERS = {
+    "people",
+    "uploaded",
+    "adopted",
+    "unchanged",
+    "no_image",
+    "refused",
+    "unmatched",
+    "ambiguous",
+    "failed",
+}
 TROUBLES = (Kind.FAILED, Kind.REFUSED, Kind.AMBIGUOUS, Kind.UNMATCHED)
 
 
@@ -96,11 +108,11 @@ def _write(folder: Path, result: Result) -> None:
 def _show(result: Result, folder: Path, console: Console, errors: Console) -> None:
     report = result.report
     table = Table(box=None, pad_edge=False, show_edge=False)
-    numbers = report.counts.model_dump(by_alias=True)
+    numbers = report.run.model_dump(by_alias=True, include=NUMBERS)
     for column in numbers:
         table.add_column(column, justify="right")
     table.add_row(*map(str, numbers.values()))
-    if report.counts.people:
+    if report.run.people:
         console.print(table)
     for kind in TROUBLES:
         _show_people(kind, result.people, folder, console)
@@ -111,7 +123,7 @@ def _show(result: Result, folder: Path, console: Console, errors: Console) -> No
     console.print(_summary(report), markup=False, soft_wrap=True)
 
 
-def _show_people(kind: Kind, people: PeopleList, folder: Path, console: Console) -> None:
+def _show_people(kind: Kind, people: PeopleLists, folder: Path, console: Console) -> None:
     listed = people.people.get(kind, ())
     for person in listed[:SHOWN]:
         why = person.detail or person.reason
@@ -124,9 +136,12 @@ def _show_people(kind: Kind, people: PeopleList, folder: Path, console: Console)
 
 def _summary(report: Report) -> str:
     """Say in one line how it ended and what happens next."""
-    seconds = (report.completion_time - report.start_time).total_seconds()
-    done = "would be uploaded" if report.outcome is Outcome.DRY_RUN else "uploaded"
-    line = f"{report.outcome}: {report.counts.uploaded} {done} in {seconds:.1f} s."
-    if report.counts.failed:
-        line += f" {report.counts.failed} failed; the next run tries them again."
+    run = report.run
+    done = "would be uploaded" if run.outcome is Outcome.DRY_RUN else "uploaded"
+    line = f"{run.outcome}: {run.uploaded} {done}"
+    if run.start_time and run.completion_time:
+        line += f" in {(run.completion_time - run.start_time).total_seconds():.1f} s"
+    line += "."
+    if run.failed:
+        line += f" {run.failed} failed; the next run tries them again."
     return line

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import md5
 
 from profile_image_sync.api.spec import Safety
-from profile_image_sync.api.state import Brake, Sweep
+from profile_image_sync.api.state import PendingBrake, Sweep
 from profile_image_sync.errors import DirectoryMisread
 from profile_image_sync.worker.people import Person
 from profile_image_sync.worker.plan import Decision, Verdict
@@ -51,8 +51,8 @@ def require_people(sweep: Sweep, *, first_sync: bool) -> None:
         )
     if first_sync and not sweep.with_image:
         raise DirectoryMisread(
-            f"none of the {sweep.people} people in scope shows an image in {' or '.join(sweep.images)}: check "
-            "spec.activeDirectory.imageAttributes, and that the account may read them"
+            f"none of the {sweep.people} people in scope shows an image in {' or '.join(sweep.images)}: "
+            "check spec.activeDirectory.imageAttributes, and that the account may read them"
         )
 
 
@@ -112,8 +112,8 @@ def _too_many_changes(
 
 
 def pull(
-    found: Sequence[Alarm], pending: Brake | None, acknowledged: str, new_id: str
-) -> Brake | None:
+    found: Sequence[Alarm], pending: PendingBrake | None, acknowledged: str, new_id: str
+) -> PendingBrake | None:
     """Return the brake that stops this run, or None if it may go on.
 
     `pending` is the brake that an earlier run recorded. It keeps its id as long as the numbers are no
@@ -124,7 +124,7 @@ def pull(
     figures = _figures(found)
     if pending and all(figure <= pending.figures.get(name, -1) for name, figure in figures.items()):
         return None if acknowledged == pending.id else pending
-    return Brake(id=new_id, figures=figures)
+    return PendingBrake(id=new_id, figures=figures)
 
 
 def attributes_change(before: Sequence[str], now: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
-from profile_image_sync.api.spec import HighQField
+from profile_image_sync.api.spec import MatchKey
 from profile_image_sync.worker.people import Account, Person
 
 
@@ -51,7 +51,7 @@ _NO_ACCOUNT = Match(MatchOutcome.NO_ACCOUNT)
 def match_people(
     people: Sequence[Person],
     accounts: Iterable[Account],
-    fields: Sequence[HighQField],
+    fields: Sequence[MatchKey],
     holders: Mapping[int, Iterable[UUID]],
 ) -> dict[UUID, Match]:
     """Return the match of every person in scope.
@@ -66,7 +66,7 @@ def match_people(
     return {guid: _unique(guid, match, claims, holders, found) for guid, match in found.items()}
 
 
-def _index(accounts: Iterable[Account], field: HighQField) -> dict[str, list[Account]]:
+def _index(accounts: Iterable[Account], field: MatchKey) -> dict[str, list[Account]]:
     by_value: dict[str, list[Account]] = defaultdict(list)
     for account in accounts:
         if value := _normalised(_value(account, field)):
@@ -74,11 +74,11 @@ def _index(accounts: Iterable[Account], field: HighQField) -> dict[str, list[Acc
     return dict(by_value)
 
 
-def _value(account: Account, field: HighQField) -> str | None:
+def _value(account: Account, field: MatchKey) -> str | None:
     match field:
-        case HighQField.EMAIL:
+        case MatchKey.EMAIL:
             return account.email
-        case HighQField.EXTERNALID:
+        case MatchKey.EXTERNALID:
             return account.externalid
         case _:
             assert_never(field)
@@ -91,8 +91,8 @@ def _normalised(value: str | None) -> str:
 
 def _find(
     person: Person,
-    fields: Sequence[HighQField],
-    index: Mapping[HighQField, dict[str, list[Account]]],
+    fields: Sequence[MatchKey],
+    index: Mapping[MatchKey, dict[str, list[Account]]],
 ) -> Match:
     """Try the rules in order; the first that leads to an active account decides."""
     outcome = _NO_ACCOUNT

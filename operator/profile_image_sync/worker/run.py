@@ -15,15 +15,15 @@ from uuid import UUID
 
 import structlog
 
-from profile_image_sync.api.report import BrakeReport, Outcome, PeopleList, Report, StateFacts
+from profile_image_sync.api.report import PeopleLists, Report
 from profile_image_sync.api.spec import FirstSync, ProfileImageSyncSpec
-from profile_image_sync.api.state import Header, Sweep
+from profile_image_sync.api.state import StateHeader, Sweep
+from profile_image_sync.api.status import Brake, Outcome, Run, State
 from profile_image_sync.errors import (
     EXIT_FINISHED,
     BrakeTripped,
     Busy,
     Interrupted,
-    StateMismatch,
     SyncError,
 )
 from profile_image_sync.references import References
@@ -39,8 +39,6 @@ from profile_image_sync.worker.store import StateStore
 from profile_image_sync.worker.tally import Tally
 from profile_image_sync.worker.tokens import TokenStore
 
-HANDLED_REQUESTS_KEPT = 10
-
 log = structlog.get_logger()
 
 
@@ -50,7 +48,7 @@ class Order:
 
     spec: ProfileImageSyncSpec
     run_id: str
-    request: str = ""  # the run request that this run serves
+    requests: tuple[str, ...] = ()  # the run requests that this run serves, the newest last
     generation: int = 0
     job: str = ""
     state_id: UUID | None = None  # of the state this run must find; None: whatever is there
@@ -75,24 +73,24 @@ class Result:
     """What a run leaves to be stored and shown."""
 
     report: Report
-    people: PeopleList
+    people: PeopleLists
 
 
 def execute(order: Order, bench: Bench) -> Result:
     """Do the run. Never raises SyncError: the report says how it ended."""
     started = bench.now()
-    run = _Run(order, bench)
+    work = _Work(order, bench)
     log.info(
         "run started", run=order.run_id, mode=order.spec.mode.value, dry_run=order.spec.dry_run
     )
     try:
-        run.sync()
+        work.sync()
     except SyncError as error:
-        return run.result(started, error)
-    return run.result(started, None)
+        return work.result(started, error)
+    return work.result(started, None)
 
 
-class _Run:
+class _Work:
     """The run under way, with what it has learnt so far."""
 
     def __init__(self, order: Order, bench: Bench) -> None:
@@ -100,7 +98,7 @@ class _Run:
         self._bench = bench
         self._tally = Tally()
         self._ledger: Ledger | None = None
-        self._brake: BrakeReport | None = None
+        self._brake: Brake | None = None
         self._notes: list[str] = []
         self._with_image = 0
         self._token_expiry: datetime | None = None
@@ -137,21 +135,10 @@ class _Run:
 
     def _bind(self, ledger: Ledger, domain: Domain) -> None:
         """Bind a new state to this domain and this HighQ; refuse one that belongs to others (rule 9)."""
-        header, address = ledger.header, self._order.spec.highq.address
-        if header.domain not in (None, domain.guid):
-            raise StateMismatch(
-                f"the state {header.id} belongs to another domain than {domain.name}: use the right state, "
-                "or start a new one with firstSync: Adopt"
-            )
-        if header.highq not in (None, address):
-            raise StateMismatch(
-                f"the state {header.id} belongs to {header.highq}, not to {address}: use the right state, "
-                "or start a new one with firstSync: Adopt"
-            )
-        if header.domain is None or header.highq is None:
-            self._commit(
-                ledger, header.model_copy(update={"domain": domain.guid, "highq": address})
-            )
+        header = ledger.header
+        bound = header.bound_to_domain(domain.guid).bound_to_highq(self._order.spec.highq.address)
+        if bound != header:
+            self._commit(ledger, bound)
 
     def _unless_stopped(self, people: Iterable[Person]) -> Iterator[Person]:
         for person in people:
@@ -159,7 +146,7 @@ class _Run:
                 raise Interrupted("asked to stop while reading the directory: nothing was uploaded")
             yield person
 
-    def _swept(self, people: Sequence[Person], header: Header) -> Sweep:
+    def _swept(self, people: Sequence[Person], header: StateHeader) -> Sweep:
         attributes = self._order.spec.active_directory.image_attributes
         sweep = brakes.sweep_of(people, attributes)
         self._tally.people = sweep.people
@@ -168,7 +155,7 @@ class _Run:
         brakes.require_people(sweep, first_sync=not header.first_sync_completed)
         return sweep
 
-    def _policy(self, header: Header) -> Policy:
+    def _policy(self, header: StateHeader) -> Policy:
         spec = self._order.spec
         attributes = tuple(spec.active_directory.image_attributes)
         return Policy(
@@ -185,7 +172,7 @@ class _Run:
             return False
         return self._order.spec.safety.acknowledge != brakes.attributes_change(before, now)
 
-    def _note_rerecorded(self, proposals: Sequence[Decision], header: Header) -> None:
+    def _note_rerecorded(self, proposals: Sequence[Decision], header: StateHeader) -> None:
         count = sum(proposal.verdict is Verdict.RERECORD for proposal in proposals)
         if count and header.image_attributes:
             now = self._order.spec.active_directory.image_attributes
@@ -213,7 +200,7 @@ class _Run:
         if brake is None:
             return
         message = "; ".join(alarm.message for alarm in found)
-        self._brake = BrakeReport(id=brake.id, reason=found[0].reason, message=message)
+        self._brake = Brake(id=brake.id, reason=found[0].reason, message=message)
         if spec.dry_run:
             self._notes.append(f"a real run would stop here: {message} (brake {brake.id})")
             return
@@ -226,13 +213,9 @@ class _Run:
     def _close_books(self, ledger: Ledger, sweep: Sweep) -> None:
         """Remember what the next run needs; the header goes last."""
         header, spec = ledger.header, self._order.spec
-        handled = (
-            (*header.handled_requests, self._order.request)
-            if self._order.request
-            else header.handled_requests
-        )
+        for request in self._order.requests:
+            header = header.having_handled(request)
         facts = {
-            "handled_requests": handled[-HANDLED_REQUESTS_KEPT:],
             "first_sync_completed": header.first_sync_completed or not self._tally.failed,
             "image_attributes": tuple(spec.active_directory.image_attributes),
             "sweep": sweep,
@@ -240,33 +223,36 @@ class _Run:
         }
         self._commit(ledger, header.model_copy(update=facts))
 
-    def _commit(self, ledger: Ledger, header: Header) -> None:
+    def _commit(self, ledger: Ledger, header: StateHeader) -> None:
         if not self._order.spec.dry_run:
             ledger.commit(header)
 
     def result(self, started: datetime, error: SyncError | None) -> Result:
         """Return the report and the lists, whatever happened."""
-        report = Report(
-            id=self._order.run_id,
-            request=self._order.request,
-            generation=self._order.generation,
-            job=self._order.job,
+        order, ledger = self._order, self._ledger
+        run = Run(
+            id=order.run_id,
+            request=order.requests[-1] if order.requests else None,
+            generation=order.generation,
             start_time=started,
             completion_time=self._bench.now(),
             outcome=self._outcome(error),
+            job=order.job or None,
+        )
+        report = Report(
+            run=self._tally.summed(run),
             exit_code=error.exit_code if error else EXIT_FINISHED,
             reason=error.reason if error else "",
             message=str(error) if error else "",
-            counts=self._tally.counts(),
             reasons=self._tally.reasons(),
             notes=tuple(self._notes),
-            first_sync_completed=bool(self._ledger and self._ledger.header.first_sync_completed),
+            first_sync_completed=bool(ledger and ledger.header.first_sync_completed),
             highq_token_expiry=self._token_expiry,
             brake=self._brake,
-            state=_facts(self._ledger),
+            state=_facts(ledger) if ledger else None,
         )
-        log.info("run finished", run=report.id, outcome=report.outcome.value, reason=report.reason)
-        return Result(report, self._tally.listed(self._order.run_id))
+        log.info("run finished", run=order.run_id, outcome=self._outcome(error).value)
+        return Result(report, self._tally.lists(order.run_id))
 
     def _outcome(self, error: SyncError | None) -> Outcome:
         if isinstance(error, Busy):
@@ -290,12 +276,6 @@ def _holders(ledger: Ledger) -> Mapping[int, Sequence[UUID]]:
     return holders
 
 
-def _facts(ledger: Ledger | None) -> StateFacts | None:
-    if ledger is None:
-        return None
-    return StateFacts(
-        id=str(ledger.header.id),
-        people=ledger.people,
-        shards=ledger.header.shards,
-        bytes=ledger.size,
-    )
+def _facts(ledger: Ledger) -> State:
+    header = ledger.header
+    return State(id=str(header.id), people=ledger.people, shards=header.shards, bytes=ledger.size)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from profile_image_sync.api.report import Counts, Kind, ListedPerson, PeopleList
+from profile_image_sync.api.report import LISTED, Kind, ListedPerson, PeopleLists
+from profile_image_sync.api.status import Run
 from profile_image_sync.worker.people import Person
-
-LISTED = 100  # people of each kind
 
 
 class Tally:
@@ -27,39 +26,35 @@ class Tally:
         if reason:
             self._reasons[reason] += 1
         if len(self._listed[kind]) < LISTED:
-            entry = ListedPerson(
-                guid=str(person.guid), label=person.label, reason=reason, detail=detail
+            guid, label = str(person.guid), person.label
+            self._listed[kind].append(
+                ListedPerson(guid=guid, label=label, reason=reason, detail=detail)
             )
-            self._listed[kind].append(entry)
 
     @property
     def failed(self) -> int:
         """How many people are to be tried again."""
         return self._kinds[Kind.FAILED]
 
-    @property
-    def uploaded(self) -> int:
-        """How many pictures HighQ took."""
-        return self._kinds[Kind.UPLOADED]
-
-    def counts(self) -> Counts:
-        """Return the numbers as reports show them."""
-        return Counts(
-            people=self.people,
-            unchanged=self.unchanged,
-            uploaded=self._kinds[Kind.UPLOADED],
-            adopted=self._kinds[Kind.ADOPTED],
-            no_image=self._kinds[Kind.NO_IMAGE],
-            refused=self._kinds[Kind.REFUSED],
-            unmatched=self._kinds[Kind.UNMATCHED],
-            ambiguous=self._kinds[Kind.AMBIGUOUS],
-            failed=self._kinds[Kind.FAILED],
-        )
+    def summed(self, run: Run) -> Run:
+        """Return the run with its numbers filled in."""
+        numbers = {
+            "people": self.people,
+            "unchanged": self.unchanged,
+            "uploaded": self._kinds[Kind.UPLOADED],
+            "adopted": self._kinds[Kind.ADOPTED],
+            "no_image": self._kinds[Kind.NO_IMAGE],
+            "refused": self._kinds[Kind.REFUSED],
+            "unmatched": self._kinds[Kind.UNMATCHED],
+            "ambiguous": self._kinds[Kind.AMBIGUOUS],
+            "failed": self._kinds[Kind.FAILED],
+        }
+        return run.model_copy(update=numbers)
 
     def reasons(self) -> dict[str, int]:
-        """Return how many people each reason word was said of."""
+        """Return how many people each reason was said of."""
         return dict(self._reasons)
 
-    def listed(self, run: str) -> PeopleList:
-        """Return the lists for those who may see names."""
-        return PeopleList(run=run, people={kind: tuple(who) for kind, who in self._listed.items()})
+    def lists(self, run: str) -> PeopleLists:
+        """Return the lists, for those who may see names."""
+        return PeopleLists(run=run, people={kind: tuple(who) for kind, who in self._listed.items()})

@@ -1,0 +1,1 @@
+"""The office: reads resources, writes orders (CronJobs, Jobs), turns reports into status."""

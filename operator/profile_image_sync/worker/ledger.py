@@ -1,0 +1,193 @@
+"""What is remembered of each person from run to run: opened whole, written shard by shard.
+
+It knows the order of writing that a kill at any moment survives (shards first, header last; new
+shards before the header that doubles them). It does no I/O of its own: a store does (store).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Self
+from uuid import UUID
+
+from profile_image_sync.api.state import MAX_SHARDS, StateHeader, decode_header, encode_header
+from profile_image_sync.errors import (
+    StateDamaged,
+    StateMismatch,
+    StateMissing,
+    StateUnavailable,
+)
+from profile_image_sync.worker.shards import (
+    Accepted,
+    Entry,
+    Refused,
+    Shard,
+    decode_shard,
+    encode_shard,
+    shard_of,
+)
+from profile_image_sync.worker.store import StateStore
+
+__all__ = ["Accepted", "Entry", "Ledger", "Refused"]
+
+PEOPLE_A_SHARD = 128 * 1024 // 60  # 128 KiB, at 60 bytes a person as a ConfigMap stores them
+
+_WAYS_OUT = (
+    "restore it from a backup, bring one in with `state import`, or begin a new state with "
+    "spec.firstSync Adopt, which leaves people's own pictures alone"
+)
+
+
+class Ledger:
+    """Every person's entry. For one thread at a time, and one process: whoever holds the store."""
+
+    def __init__(self, store: StateStore, header: StateHeader, shards: list[Shard]) -> None:
+        """Take what `open` has read and checked."""
+        self._store = store
+        self._header = header
+        self._shards = shards
+        self._dirty: set[int] = set()
+        self._settled = True
+
+    @classmethod
+    def open(cls, store: StateStore, *, expected_id: UUID | None) -> Self:
+        """Read the whole state; nothing is written.
+
+        `expected_id`: the id that status remembers; None: whatever is there is taken.
+        Raises StateMissing when the header or a shard is not there, StateMismatch when it is another
+        state's or a newer version's, StateDamaged when it is older than its header says or cannot be
+        read back, StateUnavailable when the store fails.
+        """
+        data = store.read_header()
+        if data is None:
+            raise StateMissing(f"there is no state header in {store.where}: {_WAYS_OUT}")
+        header = decode_header(data, store.where)
+        if expected_id not in (None, header.id):
+            raise StateMismatch(
+                f"{store.where} holds state {header.id}, but this resource's is {expected_id}: "
+                f"{_WAYS_OUT}"
+            )
+        return cls(store, header, [_load(store, header, index) for index in range(header.shards)])
+
+    @property
+    def header(self) -> StateHeader:
+        """The header as last written."""
+        return self._header
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something is recorded that no shard in the store holds yet."""
+        return bool(self._dirty)
+
+    @property
+    def people(self) -> int:
+        """Of how many people something is remembered."""
+        return sum(1 for _ in self.entries())
+
+    @property
+    def size(self) -> int:
+        """The size of all shards in bytes, before any encoding the store needs."""
+        return sum(len(encode_shard(shard)) for shard in self._shards)
+
+    def entry(self, guid: UUID) -> Entry:
+        """Return what is remembered of this person; an empty entry when nothing is."""
+        return self._shards[self.shard_index(guid)].entry(guid)
+
+    def record(self, guid: UUID, entry: Entry) -> None:
+        """Replace what is remembered of this person; an empty entry forgets them."""
+        index = self.shard_index(guid)
+        if self._shards[index].entry(guid) != entry:
+            self._shards[index].record(guid, entry)
+            self._dirty.add(index)
+
+    def entries(self) -> Iterator[tuple[UUID, Entry]]:
+        """Yield everyone of whom something is remembered, shard by shard; record nothing meanwhile."""
+        for shard in self._shards:
+            yield from shard.entries()
+
+    def shard_index(self, guid: UUID) -> int:
+        """Return which shard holds this person: uploads go in this order."""
+        return shard_of(guid, len(self._shards))
+
+    def reserve(self, people: int) -> None:
+        """Make room for this many people; writes only when there must be more shards.
+
+        Call it before a run's first upload: when it raises, nothing more can be written.
+        """
+        count = len(self._shards)
+        while count < MAX_SHARDS and people > count * PEOPLE_A_SHARD:
+            count *= 2
+        former = len(self._shards)
+        if count == former:
+            return
+        parts = (part for shard in self._shards for part in shard.split(count))
+        grown = sorted(parts, key=lambda part: part.index)
+        for shard in grown[former:]:
+            self._write_shard(shard)
+        # Until the new header is known to be there, it is unknown how many shards count: a shard
+        # written now might hide people from the next run.
+        self._settled = False
+        self._write_header(self._header, grown)
+        self._settled = True
+        self._shards = grown
+
+    def flush(self) -> None:
+        """Write the shards that hold something new; StateUnavailable leaves the rest dirty."""
+        first_writing = any(not self._header.revisions[index] for index in self._dirty)
+        self._write_dirty()
+        if first_writing:  # or nobody would notice the loss of a shard the header does not know
+            self._write_header(self._header, self._shards)
+
+    def commit(self, header: StateHeader) -> None:
+        """Write what is dirty, then this header (its revisions are set here), if it says anything new."""
+        self._write_dirty()
+        self._write_header(header, self._shards)
+
+    def _write_dirty(self) -> None:
+        if not self._settled:
+            raise StateUnavailable(
+                f"the state in {self._store.where} could not be enlarged, nothing more is written to "
+                "it: start another run when the store works again"
+            )
+        for index in sorted(self._dirty):
+            self._write_shard(self._shards[index])
+            self._dirty.remove(index)
+
+    def _write_shard(self, shard: Shard) -> None:
+        written = replace(shard, revision=shard.revision + 1)
+        self._store.write_shard(shard.index, encode_shard(written))
+        shard.revision = written.revision
+
+    def _write_header(self, header: StateHeader, shards: list[Shard]) -> None:
+        header = header.model_copy(update={"revisions": tuple(each.revision for each in shards)})
+        if header == self._header:
+            return
+        data = encode_header(header)
+        decode_header(data, self._store.where)  # never write what the next run could not read
+        self._store.write_header(data)
+        self._header = header
+
+
+def _load(store: StateStore, header: StateHeader, index: int) -> Shard:
+    """Read one shard and hold it against the header."""
+    data = store.read_shard(index)
+    if data is None:
+        if header.revisions[index]:
+            raise StateMissing(
+                f"shard {index:03d} of the state is not in {store.where}: {_WAYS_OUT}"
+            )
+        return Shard(header.id, index, header.shards)
+    shard = decode_shard(data, state=header.id, index=index, where=store.where)
+    if shard.revision < header.revisions[index]:
+        raise StateDamaged(
+            f"shard {index:03d} of the state in {store.where} is older than its header says "
+            f"(revision {shard.revision}, not {header.revisions[index]}): {_WAYS_OUT}"
+        )
+    if shard.count > header.shards:
+        raise StateDamaged(
+            f"the state header in {store.where} is older than its shard {index:03d} "
+            f"({header.shards} shards, not {shard.count}): {_WAYS_OUT}"
+        )
+    # written before the last growth: those who moved to a new shard are read from there
+    return shard if shard.count == header.shards else shard.split(header.shards)[0]

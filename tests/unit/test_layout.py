@@ -21,6 +21,7 @@ HOMES = {
     "PIL": {"worker/images.py"},
     "yaml": {"manifest.py", "api/crd.py"},
     "croniter": {"api/schedule.py"},
+    "kubernetes": {"pod/client.py", "controller/cluster.py"},
     "rich": {"terminal.py"},
     "typer": {"cli.py"},
 }

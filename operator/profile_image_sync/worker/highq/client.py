@@ -1,0 +1,142 @@
+"""HighQ as a run sees it: the accounts there are, and a place to put portraits. No HTTP, no tokens.
+
+What HighQ answers becomes an account, an error that ends the run, or one that one person bears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from profile_image_sync.api.highq import Endpoint
+from profile_image_sync.errors import HighQUnavailable, UploadFailed, UploadRefused
+from profile_image_sync.worker.highq.calls import Calls
+from profile_image_sync.worker.highq.governor import Governor
+from profile_image_sync.worker.highq.listing import Page, parse_page, read_accounts
+from profile_image_sync.worker.highq.oauth import Authorisation, ClientCredentials
+from profile_image_sync.worker.highq.refs import Call, Kind, classify
+from profile_image_sync.worker.highq.timing import Timing
+from profile_image_sync.worker.highq.transport import AnswerLost, Request, Transport
+from profile_image_sync.worker.people import Account, Portrait
+from profile_image_sync.worker.tokens import TokenStore
+
+_USERS = {
+    Endpoint.AVATAR: Call.COLLABORATE_USERS,
+    Endpoint.PROFILE_IMAGE: Call.PUBLISHER_USERS,
+}
+_UPLOAD = {Endpoint.AVATAR: Call.AVATAR, Endpoint.PROFILE_IMAGE: Call.PROFILE_IMAGE}
+
+
+class HighQ:
+    """One HighQ instance. Used by many threads.
+
+    Every method but token_expiry() may raise what ends a run: HighQUnavailable, HighQUntrusted,
+    AuthorisationRefused, MissingReference, StateUnavailable, StateDamaged, Interrupted.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        endpoint: Endpoint,
+        credentials: Callable[[], ClientCredentials],
+        store: TokenStore,
+        timing: Timing,
+        requests_per_minute: int | None = None,
+        ca: str | None = None,
+    ) -> None:
+        """Take the instance's URL and who we are there; nothing is called yet.
+
+        `ca` is PEM text, None for the system's store; `requests_per_minute` is our own ceiling.
+        Raises HighQUntrusted for an unreadable `ca`, InvalidSpec for an unusable proxy.
+        """
+        self._endpoint = endpoint
+        self._transport = Transport(url, ca=ca, timing=timing)
+        calls = Calls(self._transport, Governor(timing, requests_per_minute), timing)
+        self._authorisation = Authorisation(
+            calls, credentials=credentials, store=store, timing=timing
+        )
+
+    def accounts(self) -> list[Account]:
+        """Return all users of the instance, of any status, each id once."""
+        return read_accounts(self._page)
+
+    def account_total(self) -> int:
+        """Return how many users there are: one call, wherever HighQ tells it."""
+        total = self._page(1, 0).total
+        return len(self.accounts()) if total is None else total
+
+    def upload(self, account_id: int, portrait: Portrait) -> None:
+        """Give a user this picture; doing it twice is harmless.
+
+        Raises UploadRefused when HighQ will never take it, UploadFailed when it did not this time.
+        """
+        request = Request(_UPLOAD[self._endpoint], account_id=account_id, portrait=portrait)
+        try:
+            answer = self._authorisation.send(request)
+        except AnswerLost as problem:
+            raise UploadFailed(
+                "AnswerLost", f"HighQ user {account_id}: {problem}; the next run tries again"
+            ) from None
+        outcome = classify(request.call, answer)
+        match outcome.kind:
+            case Kind.ACCEPTED:
+                return
+            case Kind.REFUSED:
+                raise UploadRefused(
+                    outcome.reason,
+                    f"HighQ refuses the picture for its user {account_id} ({answer}): "
+                    f"{outcome.text}; replace it in the directory",
+                )
+            case _:
+                raise UploadFailed(
+                    outcome.reason,
+                    f"HighQ did not take the picture for its user {account_id} ({answer}): "
+                    f"{outcome.text}; the next run tries again",
+                )
+
+    def token_expiry(self) -> datetime | None:
+        """Return when the refresh token runs out (UTC); None if unknown. Calls nobody.
+
+        Raises MissingReference, StateUnavailable, StateDamaged.
+        """
+        return self._authorisation.expiry()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _page(self, limit: int, offset: int) -> Page:
+        call = _USERS[self._endpoint]
+        query = {"limit": str(limit), "offset": str(offset)}
+        if call is Call.PUBLISHER_USERS:
+            query["fields"] = "all"  # the summary tells neither status nor external id
+        try:
+            answer = self._authorisation.send(Request(call, query=query))
+        except AnswerLost as problem:
+            raise HighQUnavailable(f"HighQ's users cannot be listed: {problem}") from None
+        if classify(call, answer).kind is not Kind.ACCEPTED:
+            raise HighQUnavailable(
+                f"HighQ's users cannot be listed: {call.value} is answered with {answer}; "
+                "check spec.highq.url and endpoint, or see whether HighQ is down"
+            )
+        try:
+            return parse_page(answer.body)
+        except ValueError:
+            raise HighQUnavailable(
+                f"HighQ's users cannot be listed: the answer to {call.value} is no list of users; "
+                "check spec.highq.url and endpoint"
+            ) from None

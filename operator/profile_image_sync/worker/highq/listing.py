@@ -1,0 +1,91 @@
+"""Reads the list of HighQ's users to its end, and turns each entry into an Account. No I/O.
+
+Collaborate's list begins anew when the offset lies beyond its end (API page "Get user list"), and
+either list may change while it is read: only as many different users as HighQ counts are a list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from profile_image_sync.errors import HighQUnavailable
+from profile_image_sync.worker.people import Account
+
+PAGE = 1000  # users; about 2 MB of Collaborate's JSON
+READINGS = 3  # of a list that keeps changing
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer: some users, and how many there are in all (None: HighQ did not say)."""
+
+    accounts: tuple[Account, ...]
+    total: int | None
+
+
+def read_accounts(fetch: Callable[[int, int], Page]) -> list[Account]:
+    """Return all users; `fetch(limit, offset)` gets a page. Raises HighQUnavailable if it never fits."""
+    for _ in range(READINGS):
+        accounts = _read_through(fetch)
+        if accounts is not None:
+            return accounts
+    raise HighQUnavailable(
+        f"the list of HighQ's users changed while it was read, {READINGS} times in a row"
+    )
+
+
+def _read_through(fetch: Callable[[int, int], Page]) -> list[Account] | None:
+    """Return one reading; None if it may lack somebody.
+
+    When a user goes, all later ones move up: the reading may lack one and hold one who is gone, and
+    still have the right number. So a number that falls spoils it.
+    """
+    seen: dict[int, Account] = {}
+    offset = total = 0
+    while True:
+        page = fetch(PAGE, offset)
+        if page.total is not None and page.total < total:
+            return None
+        total = page.total or 0
+        known = len(seen)
+        seen.update((account.id, account) for account in page.accounts)
+        offset += len(page.accounts)  # HighQ may give fewer than asked for
+        nobody_new = len(seen) == known  # the list is empty, or has begun anew
+        if nobody_new or (page.total is not None and offset >= total):
+            return list(seen.values()) if page.total in {None, len(seen)} else None
+
+
+def parse_page(body: bytes) -> Page:
+    """Read a list answer of either family. Raises ValueError, without a word of it, if it is none."""
+    document = json.loads(body)
+    if not isinstance(document, dict):
+        raise ValueError("not an object")  # noqa: TRY004  ValueError is what json raises, too
+    entries = document.get("user", document.get("users"))
+    total = document.get("totalcount")
+    if entries is None and total is None:
+        raise ValueError("neither users nor their number")
+    if not isinstance(entries, list):  # Java's XML-to-JSON mappers write one element so
+        entries = [] if entries is None else [entries]
+    return Page(
+        accounts=tuple(_account(entry) for entry in entries),
+        total=None if total is None else int(str(total)),
+    )
+
+
+def _account(entry: object) -> Account:
+    """Read one user: Collaborate says `userid`, Publisher `id`, in a wrapper of its own or not."""
+    user = entry.get("user", entry) if isinstance(entry, dict) else entry
+    if not isinstance(user, dict):
+        raise ValueError("not a user")  # noqa: TRY004
+    return Account(
+        id=int(str(user.get("userid", user.get("id")))),  # numbers may be spelled as text
+        active=str(user.get("status")).strip().lower() == "active",
+        email=_text(user.get("email")),
+        externalid=_text(user.get("externalid")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return str(value).strip() or None if value is not None else None

@@ -1,0 +1,177 @@
+"""One HTTP exchange with one HighQ instance: the only module that knows httpx.
+
+Verified TLS always, redirects never followed, no cookies (the token alone says who we are), the
+environment's HTTPS_PROXY and NO_PROXY honoured. Decides nothing about an answer and repeats nothing.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from socket import gaierror
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from profile_image_sync import __version__
+from profile_image_sync.errors import HighQUnavailable, HighQUntrusted, InvalidSpec
+from profile_image_sync.names import PRODUCT
+from profile_image_sync.worker.highq.answers import Answer, read_answer
+from profile_image_sync.worker.highq.refs import Call
+from profile_image_sync.worker.highq.timing import Timing
+from profile_image_sync.worker.people import Portrait
+
+LARGEST_ANSWER = 64 * 2**20  # bytes; a thousand users take about two million
+_SUFFIXES = {"image/jpeg": "jpg", "image/png": "png"}
+
+
+class AnswerLost(Exception):  # noqa: N818  it tells what happened, as the tree in errors.py does
+    """The request may have reached HighQ, but no whole answer came back. Never leaves this room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send; repr shows neither secrets nor the picture."""
+
+    call: Call
+    account_id: int | None = None  # of an upload
+    query: Mapping[str, str] | None = None
+    form: Mapping[str, str] | None = field(default=None, repr=False)  # of the token call
+    portrait: Portrait | None = field(default=None, repr=False)
+
+
+class Transport:
+    """A pool of connections to one instance. Used by many threads."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ca: str | None,
+        timing: Timing,
+        wire: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Take the instance's URL and its authority in PEM (None: the system's store).
+
+        Raises HighQUntrusted for an unreadable authority, InvalidSpec for an unusable proxy. `wire`
+        stands in for the network in tests.
+        """
+        self._url = url.rstrip("/")
+        self._timing = timing
+        self.host = httpx.URL(url).netloc.decode()
+        try:
+            self._client = httpx.Client(
+                headers={"Accept": "application/json", "User-Agent": f"{PRODUCT}/{__version__}"},
+                verify=_trust(ca),
+                timeout=httpx.Timeout(
+                    timing.silence_seconds, connect=timing.connect_seconds, pool=None
+                ),
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                follow_redirects=False,
+                transport=wire,
+            )
+        except (ImportError, ValueError, httpx.InvalidURL):  # ImportError: a SOCKS proxy
+            raise InvalidSpec(
+                "the proxy of the environment (HTTPS_PROXY, ALL_PROXY) cannot be used: "
+                "give it as http://HOST:PORT"
+            ) from None
+
+    def exchange(self, request: Request, token: str | None) -> Answer:
+        """Send once and return the answer, whatever its status.
+
+        Raises HighQUnavailable when no connection came about, HighQUntrusted when the certificate
+        does not prove the host's name, AnswerLost when the connection broke or fell silent later.
+        """
+        # `from None` below: httpx's errors carry the request, and that carries the token.
+        try:
+            return self._exchange(request, token)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
+            raise self._unreachable(error) from None
+        except httpx.ProxyError:
+            raise HighQUnavailable(
+                f"the proxy did not let us through to {self.host}: check HTTPS_PROXY"
+            ) from None
+        except httpx.TimeoutException:
+            raise AnswerLost(f"{self.host} did not answer in time") from None
+        except (httpx.TransportError, httpx.DecodingError):
+            raise AnswerLost(f"the connection to {self.host} was cut") from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _exchange(self, request: Request, token: str | None) -> Answer:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        built = self._build(request, headers)
+        response = self._client.send(built, stream=True)
+        try:
+            body = b"".join(self._chunks(response))
+        finally:
+            response.close()
+        return read_answer(response.status_code, response.headers, body, self._timing.now())
+
+    def _build(self, request: Request, headers: Mapping[str, str]) -> httpx.Request:
+        url = f"{self._url}/{request.call.format(id=request.account_id)}"
+        portrait = request.portrait
+        if request.call is Call.TOKEN:
+            return self._client.build_request("POST", url, headers=headers, data=request.form)
+        if portrait is None:
+            return self._client.build_request("GET", url, headers=headers, params=request.query)
+        if request.call is Call.PROFILE_IMAGE:
+            headers = {**headers, "Content-Type": portrait.media_type}
+            return self._client.build_request("POST", url, headers=headers, content=portrait.data)
+        name = f"portrait.{_SUFFIXES[portrait.media_type]}"
+        files = {"file": (name, portrait.data, portrait.media_type)}
+        return self._client.build_request("POST", url, headers=headers, files=files)
+
+    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+        """Yield the body; httpx bounds each silence, this bounds the whole."""
+        size, deadline = 0, self._timing.monotonic() + self._timing.answer_seconds
+        for chunk in response.iter_bytes():
+            yield chunk
+            size += len(chunk)
+            if size > LARGEST_ANSWER:
+                raise AnswerLost(f"the answer of {self.host} is larger than any list of users")
+            if self._timing.monotonic() > deadline:
+                raise AnswerLost(f"{self.host} did not finish its answer in time")
+
+    def _unreachable(self, error: Exception) -> HighQUnavailable | HighQUntrusted:
+        causes = list(_causes(error))
+        for cause in causes:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return HighQUntrusted(
+                    f"the certificate of {self.host} does not prove its name "
+                    f"({cause.verify_message.rstrip('.')}): check spec.highq.url, or name the "
+                    "authority that issued it in spec.highq.caBundleRef"
+                )
+        if any(isinstance(cause, gaierror) for cause in causes):
+            what = "its name does not resolve"
+        elif any(isinstance(cause, ssl.SSLError) for cause in causes):
+            what = "it does not speak TLS"
+        elif isinstance(error, httpx.ConnectTimeout):
+            what = "no connection in time"
+        else:
+            what = "it refuses connections"
+        through = " through the proxy of HTTPS_PROXY" if self._is_proxied() else ""
+        return HighQUnavailable(f"{self.host} cannot be reached{through}: {what}")
+
+    def _is_proxied(self) -> bool:
+        proxies = getproxies()
+        return bool("https" in proxies or "all" in proxies) and not proxy_bypass(self.host)
+
+
+def _trust(ca: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cadata=ca)
+    except (ssl.SSLError, ValueError):
+        raise HighQUntrusted(
+            "spec.highq.caBundleRef does not hold certificates in PEM format"
+        ) from None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

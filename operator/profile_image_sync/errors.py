@@ -3,6 +3,7 @@
 SyncError                      a run, or a command, ends with one line for a person and an exit code
 ├── NeedsHuman                 exit 20: retrying cannot help
 │   ├── InvalidSpec            a field of the manifest is unknown, badly typed or contradicts another
+│   ├── HostNotAllowed         the spec names a host that the installation does not allow
 │   ├── MissingReference       a Secret, a ConfigMap or a key in it that the spec names is not there
 │   ├── BindRefused            the directory refused the account
 │   ├── DirectoryUntrusted     the directory's certificate does not prove the name we asked for
@@ -58,6 +59,10 @@ class NeedsHuman(SyncError):
 
 class InvalidSpec(NeedsHuman):
     """A field of the manifest is unknown, badly typed or contradicts another; one line a field."""
+
+
+class HostNotAllowed(NeedsHuman):
+    """The spec names a host that the installation does not allow; one line a field."""
 
 
 class MissingReference(NeedsHuman):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.paper import Paper
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 
@@ -28,5 +29,7 @@ class RunOrder(Paper):
     """The run requests that the run serves, the newest last."""
     state_id: UUID
     """The state that the run must find."""
+    allow: Allow = Allow()
+    """Hosts that the spec may name."""
     spec: ProfileImageSyncSpec
     """As it was when the order was given."""

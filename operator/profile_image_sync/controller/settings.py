@@ -5,27 +5,16 @@ Nothing of a tenant is here, and nothing of the installation is in a tenant's re
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
+from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.paper import Paper
 from profile_image_sync.errors import InvalidSpec
 
 FILE = Path("/etc/profile-image-sync/operator.json")
-
-
-class Allow(Paper):
-    """Hosts that resources may name: who may write a resource may send any Secret of its namespace there."""
-
-    highq_hosts: tuple[str, ...] = ("*.highq.com",)
-    """Patterns; `*` stands for any characters."""
-    directory_hosts: tuple[str, ...] = ("*",)
-    """Domain controllers."""
-    proxy_hosts: tuple[str, ...] = ("*",)
-    """Proxies to HighQ."""
 
 
 class OperatorSettings(Paper):
@@ -65,8 +54,3 @@ def load(path: Path) -> OperatorSettings:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the document"
         raise InvalidSpec(f"{path}: {field}: {first['msg']}: check the chart's values") from None
-
-
-def allows(host: str, patterns: tuple[str, ...]) -> bool:
-    """Tell whether one of the patterns fits the host, whatever the case."""
-    return any(fnmatchcase(host.lower(), pattern.lower()) for pattern in patterns)

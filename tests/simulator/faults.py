@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -33,7 +34,7 @@ class Stalled(Cut):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait, then break the connection."""
-        await asyncio.sleep(self._seconds)
+        await _hold(receive, self._seconds)
         await super().__call__(scope, receive, send)
 
 
@@ -52,7 +53,7 @@ class Late(Spoilt):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait, then answer."""
-        await asyncio.sleep(self._seconds)
+        await _hold(receive, self._seconds)
         await super().__call__(scope, receive, send)
 
 
@@ -128,6 +129,12 @@ async def _start(answer: Response, send: Send) -> None:
             "headers": answer.raw_headers,
         }
     )
+
+
+async def _hold(receive: Receive, seconds: float) -> None:
+    """Keep the caller waiting, unless it gives up."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(_gone(receive), seconds)
 
 
 async def _gone(receive: Receive) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
@@ -12,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import api, control, pages
 from .faults import TRANSPORT
@@ -56,7 +58,10 @@ def serve(app: ASGIApp, host: str, port: int, certificate: Path | None, key: Pat
     )
     logging.basicConfig(level=logging.WARNING)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=512) as listener:
+    # The protocol must be named, or asyncio leaves Nagle on: 40 ms for each answer with a body.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
         scheme = "https" if certificate else "http"
         shown = f"[{host}]" if family == socket.AF_INET6 else host
         server = _Announcing(config, f"{scheme}://{shown}:{listener.getsockname()[1]}")
@@ -80,6 +85,14 @@ class _Announcing(uvicorn.Server):
         await super().startup(sockets)
         print(f"HighQ simulator ready at {self._address}", flush=True)  # noqa: T201
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            assert isinstance(connection, H11Protocol)
+            if connection.cycle is None or connection.cycle.response_complete:
+                # Idle. Over TLS a close waits for the client's, which is not listening.
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
 
 def _with_transport(app: ASGIApp) -> ASGIApp:
     """Let answers reach the connection below them, to break it: ASGI has no word for that."""
@@ -87,6 +100,9 @@ def _with_transport(app: ASGIApp) -> ASGIApp:
     async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             scope[TRANSPORT] = send.__self__.transport  # type: ignore[attr-defined]  # uvicorn's
-        await app(scope, receive, send)
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:  # the server stops while an answer stalls
+            scope[TRANSPORT].abort()
 
     return with_transport

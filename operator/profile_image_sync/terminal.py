@@ -59,9 +59,7 @@ def sync_once(
         with _progress(errors) as progress:
             bench = Bench(
                 store=store,
-                tokens=FolderTokenStore(
-                    folder / f"token-{resource.spec.highq.credentials_secret_ref.name}.json"
-                ),
+                tokens=FolderTokenStore(folder),
                 references=document.references(secret_folders),
                 now=lambda: datetime.now(UTC),
                 clock=time.monotonic,
@@ -107,7 +105,7 @@ def _write(folder: Path, result: Result) -> None:
 
 def _show(result: Result, folder: Path, console: Console, errors: Console) -> None:
     report = result.report
-    table = Table(box=None, pad_edge=False, show_edge=False)
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     numbers = report.run.model_dump(by_alias=True, include=NUMBERS)
     for column in numbers:
         table.add_column(column, justify="right")

@@ -107,3 +107,8 @@ class HighQ(Paper):
     ca_bundle_ref: CABundleRef | None = None
     """Authorities that HighQ's certificate may come from, for a proxy that opens TLS. Omitted: the
     system's store."""
+
+    @property
+    def address(self) -> str:
+        """`host/instance`: what a state is bound to, whatever the case the URL is written in."""
+        return self.url.removeprefix("https://").lower()

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, Field
 
 from profile_image_sync.api.paper import LIST_TYPE, Count, Paper, Whole
 
-Generation = Annotated[Whole, Field(ge=0, le=2**63 - 1)]
+Generation = Annotated[Whole, Field(ge=0, le=2**53 - 1)]
 Bytes = Annotated[Whole, Field(ge=0, le=2**53 - 1)]
 Word = Annotated[str, Field(max_length=128)]
 Sentence = Annotated[str, Field(max_length=4096)]
@@ -127,6 +127,17 @@ class State(Paper):
     """Bytes as stored."""
 
 
+class Hold(Paper):
+    """Why no run is started by itself: the last one needs a person, and nothing has changed since."""
+
+    run: Word
+    """The run that ended so."""
+    generation: Generation
+    """The generation of the spec that it ended with."""
+    references: Word
+    """Fingerprint of the versions of the Secrets and ConfigMaps that the spec names."""
+
+
 class ProfileImageSyncStatus(Paper):
     """What was last seen and done."""
 
@@ -156,6 +167,8 @@ class ProfileImageSyncStatus(Paper):
     """When HighQ's refresh token ends unless it is renewed before."""
     brake: Brake | None = None
     """Numbers that looked wrong and stopped the last run."""
+    hold: Hold | None = None
+    """Set while no run is started by itself: until the spec, a Secret or a request changes."""
     state: State | None = None
     """The record of what HighQ has accepted."""
     history: Annotated[

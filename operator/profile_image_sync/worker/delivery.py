@@ -27,6 +27,7 @@ from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.client import HighQ
 from profile_image_sync.worker.images import portrait, source_md5
 from profile_image_sync.worker.ledger import Accepted, Entry, Ledger, Refused
+from profile_image_sync.worker.matching import EXPLANATIONS, MatchOutcome
 from profile_image_sync.worker.people import Source
 from profile_image_sync.worker.plan import Decision, Policy, Verdict, triage
 from profile_image_sync.worker.tally import Tally
@@ -129,11 +130,12 @@ class Delivery:
             case Verdict.REMOVED:
                 self._tally.add(Kind.NO_IMAGE, person, "RemovedInSource")
             case Verdict.REFUSED:
-                self._tally.add(Kind.REFUSED, person, decision.reason)
-            case Verdict.UNMATCHED:
-                self._tally.add(Kind.UNMATCHED, person, decision.reason)
-            case Verdict.AMBIGUOUS:
-                self._tally.add(Kind.AMBIGUOUS, person, decision.reason)
+                detail = f"refused before ({decision.reason}); tried again when the picture changes"
+                self._tally.add(Kind.REFUSED, person, decision.reason, detail)
+            case Verdict.UNMATCHED | Verdict.AMBIGUOUS as verdict:
+                kind = Kind.UNMATCHED if verdict is Verdict.UNMATCHED else Kind.AMBIGUOUS
+                detail = EXPLANATIONS[MatchOutcome(decision.reason)]
+                self._tally.add(kind, person, decision.reason, detail)
             case _:
                 self._tally.unchanged += 1
 

@@ -32,6 +32,17 @@ class MatchOutcome(StrEnum):
         return self in _AMBIGUOUS
 
 
+# What a person reads in the lists, by outcome.
+EXPLANATIONS = {
+    MatchOutcome.NO_ACCOUNT: "no HighQ user has their address or external id; once one has, they are served",
+    MatchOutcome.INACTIVE: "their HighQ user is not active; once it is, they are served",
+    MatchOutcome.SEVERAL_ACCOUNTS: "several active HighQ users fit; make address or external id unique there",
+    MatchOutcome.SEVERAL_PEOPLE: "another person in scope leads to the same HighQ user; correct either's "
+    "attributes of spec.highq.match in the directory",
+    MatchOutcome.HELD_BY_OTHER: "their HighQ user was last served for another person who is still in scope; "
+    "correct either's attributes of spec.highq.match in the directory",
+}
+
 _AMBIGUOUS = frozenset(
     {MatchOutcome.SEVERAL_ACCOUNTS, MatchOutcome.SEVERAL_PEOPLE, MatchOutcome.HELD_BY_OTHER}
 )
@@ -111,7 +122,7 @@ def _find(
 def _unique(
     guid: UUID,
     match: Match,
-    claims: Mapping[int | None, int],
+    claims: Mapping[int, int],
     holders: Mapping[int, Iterable[UUID]],
     in_scope: Mapping[UUID, Match],
 ) -> Match:

@@ -1,0 +1,78 @@
+"""What the bodies of all children have in common: names, labels, owners. Pure.
+
+ownerReferences are our own: kopf.adopt copies the owner's labels, so that Argo CD takes our children
+for its own and prunes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from profile_image_sync import __version__, names
+from profile_image_sync.api.spec import ProfileImageSync, ProfileImageSyncSpec
+
+Body = dict[str, Any]  # a Kubernetes object
+
+WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One resource, as far as its children need to know."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    spec: ProfileImageSyncSpec
+
+    @classmethod
+    def of(cls, resource: ProfileImageSync, uid: str) -> Tenant:
+        """Take what the API server returned."""
+        meta = resource.metadata
+        return cls(meta.name, meta.namespace or "default", uid, meta.generation or 0, resource.spec)
+
+    @property
+    def identity(self) -> str:
+        """What spreads @…-random schedules."""
+        return f"{self.namespace}/{self.name}"
+
+
+def labels(resource: str, component: str) -> dict[str, str]:
+    """Return the labels of every child; never the resource's own."""
+    return {
+        "app.kubernetes.io/name": names.PRODUCT,
+        "app.kubernetes.io/instance": resource,
+        names.COMPONENT_LABEL: component,
+        names.MANAGED_BY_LABEL: names.PRODUCT,
+        "app.kubernetes.io/part-of": names.PRODUCT,
+        "app.kubernetes.io/version": __version__,
+        names.SYNC_LABEL: resource,
+    }
+
+
+def owner(tenant: Tenant) -> Body:
+    """Return the reference that lets the garbage collector take a child with its resource."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": tenant.name,
+        "uid": tenant.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def new_object(
+    tenant: Tenant, api_version: str, kind: str, name: str, component: str, *, owned: bool = True
+) -> Body:
+    """Return an object with its metadata; `owned`: it goes when the resource goes."""
+    metadata: Body = {
+        "name": name,
+        "namespace": tenant.namespace,
+        "labels": labels(tenant.name, component),
+    }
+    if owned:
+        metadata["ownerReferences"] = [owner(tenant)]
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}

@@ -1,0 +1,58 @@
+"""What is there: one resource and its children as last read. Data only; `cluster` fills it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from profile_image_sync.api.report import Report
+from profile_image_sync.api.state import StateHeader
+from profile_image_sync.api.status import ProfileImageSyncStatus
+from profile_image_sync.controller.bodies import Tenant
+from profile_image_sync.errors import EXIT_BUSY, EXIT_NEEDS_HUMAN, EXIT_TRY_AGAIN
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One Job of the resource, from its schedule or from a request."""
+
+    name: str
+    uid: str
+    created: datetime
+    finished: datetime | None  # None: under way
+    failed: bool
+    reason: str  # of a failed Job: BackoffLimitExceeded, DeadlineExceeded, PodFailurePolicy
+    message: str  # of a failed Job, as Kubernetes words it: it names the pod's exit code
+    requests: tuple[str, ...]  # that it serves
+
+    @property
+    def exit_code(self) -> int:
+        """Return the worker's, as far as a failed Job tells."""
+        for code in (EXIT_BUSY, EXIT_NEEDS_HUMAN):
+            if f"exit code {code}" in self.message:
+                return code
+        return EXIT_TRY_AGAIN
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether it stepped back for another run: nothing was done, nothing is to be told."""
+        return self.failed and self.exit_code == EXIT_BUSY
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One resource at one moment."""
+
+    tenant: Tenant
+    annotation: str  # the annotation that asks for a run, "" if there is none
+    status: ProfileImageSyncStatus  # as written before
+    header: StateHeader | None  # None: there is no state
+    report: Report | None
+    jobs: tuple[JobView, ...]
+    references: str  # fingerprint of the versions of the Secrets and ConfigMaps the spec names
+    strangers: tuple[str, ...]  # objects of a child's name that are not ours, "Kind name"
+
+    @property
+    def active(self) -> JobView | None:
+        """Return a run under way."""
+        return next((job for job in self.jobs if job.finished is None), None)

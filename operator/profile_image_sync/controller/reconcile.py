@@ -1,0 +1,133 @@
+"""Brings one resource into line: look, decide, write what differs, tell. Level-based: every call starts
+from what is there, whatever made it necessary.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import structlog
+from pydantic import ValidationError
+
+from profile_image_sync import names
+from profile_image_sync.api.spec import DeletionPolicy
+from profile_image_sync.api.status import Condition, ConditionStatus, ProfileImageSyncStatus, State
+from profile_image_sync.controller import events, orders, outcome
+from profile_image_sync.controller.bodies import Body, Tenant, owner
+from profile_image_sync.controller.cluster import Cluster, Conflict
+from profile_image_sync.controller.decide import Decision, decide
+from profile_image_sync.controller.drift import differs
+from profile_image_sync.controller.observe import Scene, look
+from profile_image_sync.controller.settings import OperatorSettings
+from profile_image_sync.errors import NeedsHuman
+
+log = structlog.get_logger()
+
+
+class Reconciler:
+    """Serves all resources; each call is about one."""
+
+    def __init__(
+        self, cluster: Cluster, settings: OperatorSettings, now: Callable[[], datetime]
+    ) -> None:
+        """Take the hands, the installation's settings, and a clock (UTC, aware)."""
+        self._cluster = cluster
+        self._settings = settings
+        self._now = now
+
+    def reconcile(self, namespace: str, name: str) -> datetime | None:
+        """Bring this resource into line; return when to look again though nothing changes.
+
+        Raises ClusterError when the API server is in the way: call again later.
+        """
+        body = self._cluster.get(names.API_VERSION, names.KIND, namespace, name)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            return None  # the garbage collector takes the children; state is retained
+        try:
+            scene = look(self._cluster, body)
+        except (NeedsHuman, ValidationError) as error:
+            self._tell_of_misfit(body, error)
+            return None
+        last = outcome.ending(scene.observed)
+        decision = decide(scene.observed, last, self._settings.allow, self._now(), uuid4())
+        self._carry_out(scene, decision)
+        changes = ProfileImageSyncStatus(
+            hold=decision.hold, state=State(id=str(decision.state.id)) if decision.state else None
+        )
+        status = outcome.status(scene.observed, last, decision.trouble, changes, self._now())
+        self._write_status(body, scene.observed.status, status)
+        return decision.look_again
+
+    def _carry_out(self, scene: Scene, decision: Decision) -> None:
+        """Write what differs: access and desks first, then the state, then what runs."""
+        tenant, state = scene.observed.tenant, decision.state
+        if decision.trouble:
+            self._stop_schedule(scene)
+            return
+        if state is None:
+            return
+        if decision.new_state:
+            self._cluster.create(orders.state_header(tenant, state))
+        for body in orders.desks(tenant):
+            if _at(body) not in scene.live:
+                self._create_once(body)
+        for body in orders.access(tenant):
+            self._apply(scene, body)
+        self._apply_schedule(scene, decision, str(state.id))
+        self._hold_state(tenant)
+        if decision.start:
+            job = orders.job(tenant, str(state.id), decision.start.requests, self._settings, _run_id())
+            self._cluster.create(job)
+            log.info("run started", resource=tenant.identity, job=job["metadata"]["name"])
+
+    def _apply(self, scene: Scene, body: Body) -> None:
+        live = scene.live.get(_at(body))
+        if live is None or differs(body, live):
+            self._cluster.apply(body)
+
+    def _apply_schedule(self, scene: Scene, decision: Decision, state_id: str) -> None:
+        tenant = scene.observed.tenant
+        suspend = decision.suspend
+        wanted = orders.cron_job(tenant, state_id, self._settings, suspend=suspend)
+        live = scene.live.get(("CronJob", names.child(tenant.name)))
+        if wanted:
+            self._apply(scene, wanted)
+        elif live:
+            self._cluster.delete(live)
+
+    def _stop_schedule(self, scene: Scene) -> None:
+        """Let nothing start while something is wrong; the rest stays as it is."""
+        live = scene.live.get(("CronJob", names.child(scene.observed.tenant.name)))
+        ours = live and not any(each.startswith("CronJob ") for each in scene.observed.strangers)
+        if live and ours and not live["spec"].get("suspend"):
+            self._cluster.patch({**_key(live), "spec": {"suspend": True}})
+
+    def _hold_state(self, tenant: Tenant) -> None:
+        """Let the state go with the resource, or outlive it, as spec.state.deletionPolicy says."""
+        owned = tenant.spec.state.deletion_policy is DeletionPolicy.DELETE
+        wanted = [owner(tenant)] if owned else []
+        label = f"{names.SYNC_LABEL}={tenant.name},{names.COMPONENT_LABEL}=state"
+        for body in self._cluster.select("v1", "ConfigMap", tenant.namespace, label):
+            live = body["metadata"].get("ownerReferences", [])
+            if [ref["uid"] for ref in live] != [ref["uid"] for ref in wanted]:
+                key = _key(body)
+                key["metadata"]["ownerReferences"] = wanted
+                self._cluster.patch(key)
+
+    def _create_once(self, body: Body) -> None:
+        try:
+            self._cluster.create(body)
+        except Conflict:
+            log.info("made by another meanwhile", kind=body["kind"], name=body["metadata"]["name"])
+
+    def _tell_of_misfit(self, body: Body, error: NeedsHuman | ValidationError) -> None:
+        """Say what is wrong with a resource that cannot even be understood; touch nothing else."""
+        ...
+
+    def _write_status(
+        self, body: Body, before: ProfileImageSyncStatus, after: ProfileImageSyncStatus
+    ) -> None:
+        ...

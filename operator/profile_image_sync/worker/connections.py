@@ -1,0 +1,62 @@
+"""Opens the two sides of a run from what its spec says and the Secrets that it names."""
+
+from __future__ import annotations
+
+import threading
+
+from profile_image_sync.api.references import CABundleRef
+from profile_image_sync.api.spec import ProfileImageSyncSpec
+from profile_image_sync.references import References
+from profile_image_sync.worker.directory import BindCredentials, Directory
+from profile_image_sync.worker.highq.client import HighQ
+from profile_image_sync.worker.highq.oauth import ClientCredentials
+from profile_image_sync.worker.highq.timing import Timing
+from profile_image_sync.worker.images import choose
+from profile_image_sync.worker.tokens import TokenStore
+
+
+def open_directory(spec: ProfileImageSyncSpec, references: References) -> Directory:
+    """Bind to the directory. Raises what Directory.connect raises, and MissingReference."""
+    directory = spec.active_directory
+    secret = directory.credentials_secret_ref.name
+
+    def credentials() -> BindCredentials:
+        return BindCredentials(
+            references.read("Secret", secret, "username"),
+            references.read("Secret", secret, "password"),
+        )
+
+    keys = [rule.active_directory for rule in spec.highq.match]
+    bundle = _bundle(directory.ca_bundle_ref, references)
+    return Directory.connect(directory, keys, credentials, bundle, choose)
+
+
+def open_highq(
+    spec: ProfileImageSyncSpec, references: References, tokens: TokenStore, stop: threading.Event
+) -> HighQ:
+    """Prepare HighQ; nothing is called yet. Raises what HighQ() raises, and MissingReference."""
+    highq = spec.highq
+    secret = highq.credentials_secret_ref.name
+
+    def credentials() -> ClientCredentials:
+        return ClientCredentials(
+            secret,
+            references.read("Secret", secret, "clientId"),
+            references.read("Secret", secret, "clientSecret"),
+            references.read("Secret", secret, "refreshToken"),
+        )
+
+    return HighQ(
+        highq.url,
+        endpoint=highq.endpoint,
+        credentials=credentials,
+        store=tokens,
+        timing=Timing(stop),
+        requests_per_minute=highq.requests_per_minute,
+        ca=_bundle(highq.ca_bundle_ref, references),
+    )
+
+
+def _bundle(ref: CABundleRef | None, references: References) -> str | None:
+    """Return the PEM text of a CA bundle; None: the system's store."""
+    return references.read(ref.kind, ref.name, ref.key) if ref else None

@@ -12,13 +12,16 @@ from datetime import timedelta
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from profile_image_sync import names
 from profile_image_sync.api import durations
-from profile_image_sync.api.paper import INT32_MAX, VALIDATIONS, Paper
+from profile_image_sync.api.paper import INT32_MAX, VALIDATIONS
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.status import ProfileImageSyncStatus
+
+INT64_MAX = 2**63 - 1
 
 Schema = dict[str, Any]
 
@@ -80,9 +83,10 @@ def render() -> str:
     return header + yaml.safe_dump(definition(), sort_keys=False, width=100, allow_unicode=True)
 
 
-def spec_schema() -> Schema:
-    """Return the structural schema of `spec`."""
-    return _schema_of(ProfileImageSyncSpec, defaults=True)
+def structural_schema(model: type[BaseModel], *, defaults: bool) -> Schema:
+    """Return the schema of a model as Kubernetes takes it."""
+    schema = model.model_json_schema(by_alias=True, schema_generator=_Generator)
+    return _Structural(schema.pop("$defs", {}), defaults).node(schema)
 
 
 def _root() -> Schema:
@@ -95,8 +99,8 @@ def _root() -> Schema:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": spec_schema(),
-            "status": _schema_of(ProfileImageSyncStatus, defaults=False),
+            "spec": structural_schema(ProfileImageSyncSpec, defaults=True),
+            "status": structural_schema(ProfileImageSyncStatus, defaults=False),
         },
         VALIDATIONS: [
             {
@@ -119,11 +123,6 @@ class _Generator(GenerateJsonSchema):
         return durations.render(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
-def _schema_of(model: type[Paper], *, defaults: bool) -> Schema:
-    schema = model.model_json_schema(by_alias=True, schema_generator=_Generator)
-    return _Structural(schema.pop("$defs", {}), defaults).node(schema)
-
-
 @dataclass(frozen=True, slots=True)
 class _Structural:
     """Makes pydantic's schema structural, node by node."""
@@ -144,7 +143,7 @@ class _Structural:
                 name: self._field(value) for name, value in out["properties"].items()
             }
         if out.get("type") == "integer":
-            out["format"] = "int32" if out["maximum"] <= INT32_MAX else "int64"
+            out["format"] = "int32" if out.get("maximum", INT64_MAX) <= INT32_MAX else "int64"
         return {key: value for key, value in out.items() if key not in _NOT_STRUCTURAL}
 
     def _field(self, source: Schema) -> Schema:
@@ -156,7 +155,7 @@ class _Structural:
             default = {}  # or the defaults further down would not be set
         if self.defaults and default is not None:
             out["default"] = default
-        sentences = [" ".join(out["description"].split())]
+        sentences = [" ".join(out.get("description", "").split())]
         if self.defaults and default not in (None, "", [], {}):
             sentences.append(f"Default: {_told(default)}.")
         if examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,12 +12,14 @@ from profile_image_sync.api.paper import LIST_TYPE, Count, Paper, Rule, Whole, m
 
 _QUANTITY = "[0-9]+(?:[.][0-9]+)?(?:m|k|Ki|[MGTPE]i?)?"
 
-_LABEL_KEY = matches(
-    "(?:[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9](?:[-._A-Za-z0-9]*[A-Za-z0-9])?",
-    "must be the key of a label, such as kubernetes.io/arch",
-)
+_KEY_LENGTH = 317  # characters: a DNS name, a slash and 63 more
+_LABEL_KEY = "(?:[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9](?:[-._A-Za-z0-9]*[A-Za-z0-9])?"
 
-LabelKey = Annotated[str, Field(max_length=317), _LABEL_KEY]
+LabelKey = Annotated[
+    str,
+    Field(max_length=_KEY_LENGTH),
+    matches(_LABEL_KEY, "must be the key of a label, such as kubernetes.io/arch"),
+]
 LabelValue = Annotated[
     str,
     Field(max_length=63),
@@ -121,9 +124,17 @@ class JobSettings(Paper):
         requests={"cpu": "100m", "memory": "128Mi"}, limits={"memory": "512Mi"}
     )
     """CPU and memory of a run's pod; what is given replaces the default as a whole."""
-    node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] = Field(
-        {}, examples=[{"kubernetes.io/arch": "amd64"}]
-    )
+    node_selector: Annotated[
+        dict[str, LabelValue],
+        Field(max_length=16),
+        Rule(
+            cel=f"self.all(key, key.size() <= {_KEY_LENGTH} && key.matches(r'^{_LABEL_KEY}$'))",
+            holds=lambda labels: all(
+                len(key) <= _KEY_LENGTH and re.fullmatch(_LABEL_KEY, key) for key in labels
+            ),
+            message="must have keys of labels, such as kubernetes.io/arch",
+        ),
+    ] = Field({}, examples=[{"kubernetes.io/arch": "amd64"}])
     """Labels that a node must have to run the pod."""
     tolerations: tuple[Toleration, ...] = Field(
         (), max_length=16, json_schema_extra={LIST_TYPE: "atomic"}

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from profile_image_sync.api.paper import Paper, matches
 
+ReferenceKind = Literal["ConfigMap", "Secret"]
+
 _LABEL = "[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 
-ObjectName = Annotated[
-    str,
-    Field(min_length=1, max_length=253),
-    matches(
-        rf"{_LABEL}(?:\.{_LABEL})*", "must be a name as Kubernetes takes it: a-z, 0-9, - and ."
-    ),
-]
+NAME_RULE = matches(
+    rf"{_LABEL}(?:\.{_LABEL})*", "must be a name as Kubernetes takes it: a-z, 0-9, - and ."
+)
+
+ObjectName = Annotated[str, Field(min_length=1, max_length=253), NAME_RULE]
 KeyName = Annotated[
     str,
     Field(min_length=1, max_length=253),
     matches(
-        "[-._a-zA-Z0-9]+", "must be a key of a Secret or ConfigMap: letters, digits, -, _ and ."
+        r"\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*",
+        "must be a key of a Secret or ConfigMap: letters, digits, -, _ and .",
     ),
 ]
-
-
-class ReferenceKind(StrEnum):
-    """What a certificate bundle may stand in: it is no secret, so a ConfigMap is usual."""
-
-    CONFIG_MAP = "ConfigMap"
-    SECRET = "Secret"  # noqa: S105 - a kind
 
 
 class SecretRef(Paper):
@@ -44,8 +37,8 @@ class SecretRef(Paper):
 class CABundleRef(Paper):
     """Certificates of the authorities to trust, in PEM, instead of the system's store."""
 
-    kind: ReferenceKind = ReferenceKind.CONFIG_MAP
-    """Where the bundle stands."""
+    kind: ReferenceKind = "ConfigMap"
+    """What the bundle stands in; it is no secret, so a ConfigMap is usual."""
     name: ObjectName = Field(examples=["corp-ca"])
     """Name of the ConfigMap or Secret, in the namespace of this resource."""
     key: KeyName = "ca.crt"

@@ -29,6 +29,7 @@ SPREAD = {
     "@daily-random": "{minute} {hour} * * *",
     "@weekly-random": "{minute} {hour} * * {weekday}",
 }
+MACHINES_ZONES = ("Local", "localtime")  # names of what each machine is set to
 _known_zones = functools.cache(available_timezones)  # reads 600 files
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -113,7 +114,7 @@ def validate(schedule: str) -> None:
 
 def validate_zone(zone: str) -> None:
     """Raise ValueError, with a sentence, unless it is a name of the IANA time zone database."""
-    if zone not in _known_zones():
+    if zone not in _known_zones() or zone in MACHINES_ZONES:
         raise ValueError("is no name of the IANA time zone database, such as Europe/London")
 
 

@@ -18,7 +18,13 @@ from profile_image_sync.api.activedirectory import ActiveDirectory
 from profile_image_sync.api.highq import Endpoint, HighQ, MatchKey, MatchRule, Proxy
 from profile_image_sync.api.job import JobSettings, ResourceRequirements, Toleration
 from profile_image_sync.api.paper import Flag, Paper, Rule, Whole, refusal
-from profile_image_sync.api.references import CABundleRef, ObjectName, ReferenceKind, SecretRef
+from profile_image_sync.api.references import (
+    NAME_RULE,
+    CABundleRef,
+    ObjectName,
+    ReferenceKind,
+    SecretRef,
+)
 from profile_image_sync.api.settings import (
     DeletionPolicy,
     Fit,
@@ -150,7 +156,7 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    name: Annotated[ObjectName, Field(max_length=names.MAX_NAME_LENGTH)]
+    name: Annotated[str, Field(min_length=1, max_length=names.MAX_NAME_LENGTH), NAME_RULE]
     namespace: ObjectName = "default"
     generation: Annotated[Whole, Field(ge=1)] | None = None
 

@@ -62,8 +62,8 @@ TimeZone = Annotated[
     Field(max_length=64),
     _checked(schedule.validate_zone),
     Rule(
-        cel="self.matches(r'^[A-Za-z][-+_/A-Za-z0-9]*$') && self.lowerAscii() != 'local'",
-        holds=lambda name: name.lower() != "local",
+        cel=f"self.matches(r'^[A-Za-z][-+_/A-Za-z0-9]*$') && !(self in {[*schedule.MACHINES_ZONES]})",
+        holds=lambda name: name not in schedule.MACHINES_ZONES,
         message="must be a name of the IANA time zone database, such as Europe/London",
     ),
 ]

@@ -33,6 +33,11 @@ class WhichTokens(Settings):
 
     kind: Literal["access", "refresh", "both"] = "access"
 
+    @property
+    def kinds(self) -> list[Literal["access", "refresh"]]:
+        """The one kind, or both."""
+        return ["access", "refresh"] if self.kind == "both" else [self.kind]
+
 
 class WhichClient(Settings):
     """Body of POST tokens."""
@@ -163,10 +168,8 @@ async def issue_tokens(request: Request) -> Response:
 async def revoke_tokens(request: Request) -> Response:
     """Forget tokens: callers are "not authorised"."""
     instance = _instance(request)
-    kind = WhichTokens.model_validate_json(await request.body()).kind
-    for one in ("access", "refresh"):
-        if kind in {one, "both"}:
-            instance.authorisations.revoke(one)
+    which = WhichTokens.model_validate_json(await request.body())
+    instance.authorisations.revoke(which.kinds)
     instance.save()
     return Response(status_code=204)
 
@@ -174,10 +177,8 @@ async def revoke_tokens(request: Request) -> Response:
 async def expire_tokens(request: Request) -> Response:
     """Let tokens run out now, without moving the clock."""
     instance = _instance(request)
-    kind = WhichTokens.model_validate_json(await request.body()).kind
-    for one in ("access", "refresh"):
-        if kind in {one, "both"}:
-            instance.authorisations.expire(one, instance.now())
+    which = WhichTokens.model_validate_json(await request.body())
+    instance.authorisations.expire(which.kinds, instance.now())
     instance.save()
     return Response(status_code=204)
 

@@ -139,6 +139,7 @@ class Instance:
         """Add users, or replace those of the same id: their own picture included."""
         changed = [self._user(one) for one in settings]
         self.users |= {user.id: user for user in changed}
+        self.users = dict(sorted(self.users.items()))  # lists come in this order
         self._by_email = None
         self._store.put(self.name, "user", ((user.id, _row(user)) for user in changed))
         self._store.put(

@@ -6,7 +6,7 @@ Tokens live in one table, by their secret; `name` is what the audit may tell of 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Literal, NamedTuple
 from urllib.parse import urlencode
@@ -127,16 +127,16 @@ class Authorisations(BaseModel):
             ip_address(address) in ip_network(network, strict=False) for network in allowed
         )
 
-    def revoke(self, *kinds: Literal["access", "refresh"]) -> None:
+    def revoke(self, kinds: Container[str]) -> None:
         """Forget all tokens of these kinds."""
         self.tokens = {
             secret: token for secret, token in self.tokens.items() if token.kind not in kinds
         }
 
-    def expire(self, kind: Literal["access", "refresh"], now: float) -> None:
-        """Let all tokens of this kind run out now."""
+    def expire(self, kinds: Container[str], now: float) -> None:
+        """Let all tokens of these kinds run out now."""
         for token in self.tokens.values():
-            if token.kind == kind:
+            if token.kind in kinds:
                 token.expires = min(token.expires, now)
 
     def _spend(self, secret: str, spent: Token, knobs: Knobs, now: float) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.bad_manifests import GOOD, tenant
 
 from profile_image_sync.api import crd
 from profile_image_sync.api.spec import NOT_BUILT_YET, ProfileImageSync
 from profile_image_sync.api.validation import validated
+from tests.support.bad_manifests import GOOD, tenant
 
 COMMITTED = Path(__file__).parents[3] / "crds/profileimagesyncs.profileimagesync.io.yaml"
 VERSION = crd.definition()["spec"]["versions"][0]

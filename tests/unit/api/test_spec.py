@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.support.bad_manifests import BAD, GOOD, BadManifest, tenant
 
 from profile_image_sync.api.paper import shown
 from profile_image_sync.api.spec import (
@@ -23,6 +22,7 @@ from profile_image_sync.api.spec import (
 )
 from profile_image_sync.api.validation import validated
 from profile_image_sync.errors import InvalidSpec
+from tests.support.bad_manifests import BAD, GOOD, BadManifest, tenant
 
 
 def refusals(document: object) -> list[str]:

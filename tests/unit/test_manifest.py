@@ -268,3 +268,20 @@ def test_a_damaged_file_is_read_or_refused_but_never_shown(
         outcome = refused
     assert isinstance(outcome, Manifest | InvalidSpec)
     assert HIDDEN not in str(outcome)
+
+
+def test_the_example_is_one_manifest_with_all_that_it_names(file: Path) -> None:
+    """`cat tenant.yaml secrets.yaml` of examples/01-one-tenant, as its README has it."""
+    example = Path(__file__).parents[2] / "examples/01-one-tenant"
+    parts = ("tenant.yaml", "secrets.example.yaml")
+    file.write_text("".join((example / part).read_text() for part in parts))
+    manifest = load(file)
+    references = manifest.references({})
+    spec = manifest.resource.spec
+    bundle = spec.active_directory.ca_bundle_ref
+    assert bundle is not None
+    assert references.read(bundle.kind, bundle.name, bundle.key)
+    for key in ("username", "password"):
+        assert references.read("Secret", spec.active_directory.credentials_secret_ref.name, key)
+    for key in ("clientId", "clientSecret", "refreshToken"):
+        assert references.read("Secret", spec.highq.credentials_secret_ref.name, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +65,23 @@ def sync(
     from profile_image_sync.terminal import sync_once  # noqa: PLC0415  # only this door needs it
 
     raise typer.Exit(sync_once(file, state, _folders(secret or []), name))
+
+
+@app.command()
+def worker(
+    mounts: Annotated[
+        Path | None,
+        typer.Option("--mounts", help="Folder with secrets/NAME/KEY and configmaps/NAME/KEY."),
+    ] = None,
+) -> None:
+    """Do the run that the operator has ordered: started in its pods, not by hand.
+
+    The order is in the environment; state, tokens and report are objects of the cluster. Exit codes as
+    for `sync`.
+    """
+    from profile_image_sync.pod.main import work  # noqa: PLC0415  # only this door needs it
+
+    raise typer.Exit(work(os.environ, mounts))
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from profile_image_sync import __version__
+
 PRODUCT = "profile-image-sync"
 GROUP = "profileimagesync.io"
 VERSION = "v1alpha1"
@@ -23,6 +25,19 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 def child(resource: str, *parts: str) -> str:
     """Return the name of a child of this resource: pisync-NAME or pisync-NAME-PART."""
     return "-".join(["pisync", resource, *parts])
+
+
+def labels(resource: str, component: str) -> dict[str, str]:
+    """Return the labels of every child of this resource; never the resource's own."""
+    return {
+        "app.kubernetes.io/name": PRODUCT,
+        "app.kubernetes.io/instance": resource,
+        COMPONENT_LABEL: component,
+        MANAGED_BY_LABEL: PRODUCT,
+        "app.kubernetes.io/part-of": PRODUCT,
+        "app.kubernetes.io/version": __version__,
+        SYNC_LABEL: resource,
+    }
 
 
 def state(resource: str) -> str:

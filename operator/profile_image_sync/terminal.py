@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from profile_image_sync import logs, manifest
 from profile_image_sync.api.report import Kind, PeopleLists, Report
 from profile_image_sync.api.state import new_header
 from profile_image_sync.api.status import Outcome
+from profile_image_sync.interrupts import stop_on_signals
 from profile_image_sync.worker.run import Bench, Order, Result, execute
 from profile_image_sync.worker.store import FolderStore
 from profile_image_sync.worker.tokens import FolderTokenStore
@@ -64,21 +63,13 @@ def sync_once(
                 now=lambda: datetime.now(UTC),
                 clock=time.monotonic,
                 new_id=lambda: secrets.token_hex(4),
-                stop=_stop_on_signals(),
+                stop=stop_on_signals(),
                 progress=progress,
             )
             result = execute(Order(spec=resource.spec, run_id=str(uuid4())), bench)
         _write(folder, result)
     _show(result, folder, console, errors)
     return result.report.exit_code
-
-
-def _stop_on_signals() -> threading.Event:
-    """Ask the run to end in good order; what HighQ accepted is recorded."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 @contextmanager

@@ -90,6 +90,11 @@ def execute(order: Order, bench: Bench) -> Result:
     return work.result(started, None)
 
 
+def not_begun(order: Order, bench: Bench, error: SyncError) -> Result:
+    """Return what is left of a run that this error kept from starting."""
+    return _Work(order, bench).result(bench.now(), error)
+
+
 class _Work:
     """The run under way, with what it has learnt so far."""
 

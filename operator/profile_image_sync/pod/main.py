@@ -1,0 +1,128 @@
+"""One run in a pod: reads the order, holds the Lease, runs, leaves the report, ends with the exit code."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+from pydantic import ValidationError
+
+from profile_image_sync import logs, names
+from profile_image_sync.api.order import JOB_VARIABLE, MOUNTS, VARIABLE, RunOrder
+from profile_image_sync.errors import Busy, Interrupted, InvalidSpec, SyncError
+from profile_image_sync.interrupts import stop_on_signals
+from profile_image_sync.pod.client import Cluster
+from profile_image_sync.pod.lease import Lease, Pace
+from profile_image_sync.pod.reports import ReportDesk
+from profile_image_sync.pod.state import ConfigMapStore
+from profile_image_sync.pod.tokens import SecretTokenStore
+from profile_image_sync.references import FolderReferences
+from profile_image_sync.worker.run import Bench, Order, Result, execute, not_begun
+
+PROGRESS_SECONDS = 30.0  # between two log lines
+
+log = structlog.get_logger()
+
+
+def work(environment: Mapping[str, str], mounts: Path | None) -> int:
+    """Do the ordered run; return the exit code. Raises SyncError before there is a place to report to.
+
+    `mounts`: the folder of the Secrets and ConfigMaps, MOUNTS by default.
+    """
+    logs.configure(json=True)
+    paper, job = _order(environment)
+    stop = stop_on_signals()
+    with Cluster.connect(paper.namespace, environment, time.sleep) as cluster:
+        return _run(paper, job, cluster, mounts or Path(MOUNTS), stop)
+
+
+def _order(environment: Mapping[str, str]) -> tuple[RunOrder, str]:
+    """Return the order and the Job's uid. Raises InvalidSpec."""
+    missing = [name for name in (VARIABLE, JOB_VARIABLE) if not environment.get(name)]
+    if missing:
+        raise InvalidSpec(
+            f"the variable {missing[0]} is not set: this command runs in the pods that the operator makes; "
+            "elsewhere, use `sync -f`"
+        )
+    try:
+        return RunOrder.model_validate_json(environment[VARIABLE]), environment[JOB_VARIABLE]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the order"
+        raise InvalidSpec(
+            f"the order in {VARIABLE} cannot be read ({field}: {first['msg']}): another version of the "
+            "operator gave it; a running operator brings its CronJobs up to date"
+        ) from None
+
+
+def _run(paper: RunOrder, job: str, cluster: Cluster, mounts: Path, stop: threading.Event) -> int:
+    pace = Pace(now=lambda: datetime.now(UTC), clock=time.monotonic)
+    lease = Lease(cluster, names.child(paper.name), job, pace)
+    desk = ReportDesk(cluster, paper.name)
+    order = Order(
+        spec=paper.spec,
+        run_id=str(uuid4()),
+        requests=paper.requests,
+        generation=paper.generation,
+        job=job,
+        state_id=paper.state_id,
+    )
+    seed = paper.spec.highq.credentials_secret_ref.name
+    bench = Bench(
+        store=ConfigMapStore(cluster, paper.name, paper.state_id, lease),
+        tokens=SecretTokenStore(cluster, seed, Lease(cluster, names.token(seed), job, pace), stop),
+        references=FolderReferences(mounts),
+        now=pace.now,
+        clock=pace.clock,
+        new_id=lambda: secrets.token_hex(4),
+        stop=stop,
+        progress=_progress(pace.clock),
+    )
+    try:
+        with lease.held(stop, on_lost=stop.set):
+            result = _checked_run(paper, order, bench)
+            if lease.ours:  # else another run is at work, and its report counts
+                desk.leave(result)
+    except (Busy, Interrupted) as error:  # no report: it would hide that of the run at work
+        log.info("stepped back", reason=error.reason, detail=str(error))
+        return error.exit_code
+    except SyncError as error:
+        result = not_begun(order, bench, error)
+        desk.leave(result)
+    return _told(result)
+
+
+def _checked_run(paper: RunOrder, order: Order, bench: Bench) -> Result:
+    """Hold the spec against the installation's hosts, as the operator did, then run."""
+    try:
+        paper.allow.check(paper.spec)
+    except SyncError as error:
+        return not_begun(order, bench, error)
+    return execute(order, bench)
+
+
+def _told(result: Result) -> int:
+    """Say in the log how it ended."""
+    report = result.report
+    if report.exit_code:
+        log.error("ended early", reason=report.reason, detail=report.message)
+    return report.exit_code
+
+
+def _progress(clock: Callable[[], float]) -> Callable[[int, int], None]:
+    """Log how far the run is, now and then."""
+    last = clock()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        if clock() - last >= PROGRESS_SECONDS:
+            last = clock()
+            log.info("under way", people=done, of=total)
+
+    return tell

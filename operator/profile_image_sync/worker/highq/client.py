@@ -130,13 +130,13 @@ class HighQ:
             raise HighQUnavailable(f"HighQ's users cannot be listed: {problem}") from None
         if classify(call, answer).kind is not Kind.ACCEPTED:
             raise HighQUnavailable(
-                f"HighQ's users cannot be listed: {call.value} is answered with {answer}; "
-                "check spec.highq.url and endpoint, or see whether HighQ is down"
+                f"HighQ's users cannot be listed: {self._transport.host} answers {call.value} with "
+                f"{answer}; check spec.highq.url and endpoint, or see whether HighQ is down"
             )
         try:
             return parse_page(answer.body)
         except ValueError:
             raise HighQUnavailable(
-                f"HighQ's users cannot be listed: the answer to {call.value} is no list of users; "
-                "check spec.highq.url and endpoint"
+                f"HighQ's users cannot be listed: {self._transport.host} answers {call.value} with "
+                "something else; check spec.highq.url and endpoint"
             ) from None

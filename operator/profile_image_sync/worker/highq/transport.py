@@ -163,9 +163,13 @@ class Transport:
 
 
 def _trust(ca: str | None) -> ssl.SSLContext:
+    if ca is None:
+        return ssl.create_default_context()
+    pem = ca.encode("ascii", "ignore").decode()  # bundles name their authorities in comments
     try:
-        return ssl.create_default_context(cadata=ca)
-    except (ssl.SSLError, ValueError):
+        # An empty text would quietly mean the system's store: hence the line break.
+        return ssl.create_default_context(cadata="\n" + pem)
+    except ssl.SSLError:
         raise HighQUntrusted(
             "spec.highq.caBundleRef does not hold certificates in PEM format"
         ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from email.utils import format_datetime
 
 import httpx
 import pytest
@@ -103,6 +104,46 @@ def test_a_rate_limit_without_a_reset_is_backed_off_from() -> None:
     calls_to(handler, time).send(USERS)
     assert time.waits == pytest.approx([0.5, 1.0])
     assert len(requests) == 3
+
+
+def test_what_one_call_is_told_holds_for_all() -> None:
+    """While one thread waits for the window, another one's call does not go out either."""
+    time = MovedTime()
+    sent_at: list[float] = []
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        sent_at.append(time.seconds)
+        return limited([42])[0] if len(sent_at) == 1 else httpx.Response(200)
+
+    calls = calls_to(handler, time)
+    wait = time.wait
+
+    def wait_while_another_thread_calls(timeout: float | None = None) -> bool:
+        if timeout:
+            time.wait = wait  # type: ignore[method-assign]  # once
+            calls.send(USERS)
+        return wait(timeout)
+
+    time.wait = wait_while_another_thread_calls  # type: ignore[method-assign]  # threads take turns
+    calls.send(USERS)
+    assert sent_at[0] == 0
+    assert min(sent_at[1:]) >= 42
+    assert len(sent_at) == 3
+
+
+def test_a_reset_that_is_always_now_does_not_make_us_hammer() -> None:
+    """A window that HighQ says is over, and is not: the waits grow."""
+    at_once = httpx.Response(
+        429,
+        headers={
+            "Date": format_datetime(START),
+            "X-Ratelimit-Reset": str(int(START.timestamp())),
+        },
+    )
+    handler, _ = answering(at_once, at_once, at_once, httpx.Response(200))
+    time = MovedTime()
+    calls_to(handler, time).send(USERS)
+    assert time.waits == pytest.approx([1.0, 2.0])
 
 
 def test_a_rate_limit_without_end_is_given_up() -> None:

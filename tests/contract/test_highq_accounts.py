@@ -1,0 +1,172 @@
+"""Listing HighQ's users, against the simulator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from profile_image_sync.api.highq import Endpoint
+from profile_image_sync.errors import HighQUnavailable
+from profile_image_sync.worker.highq.timing import Timing
+from profile_image_sync.worker.people import Account
+from tests.simulator.process import Instance, Simulator
+from tests.simulator.samples import people, person
+from tests.simulator.settings import Knobs
+from tests.support.tenancy import Hurry, Tenancy
+
+ENDPOINTS = pytest.mark.parametrize("endpoint", list(Endpoint))
+
+
+def settled(
+    simulator: Simulator,
+    folder: Path,
+    users: int,
+    endpoint: Endpoint = Endpoint.AVATAR,
+    knobs: Knobs | None = None,
+) -> Tenancy:
+    """Make an instance of so many users: number 1 is the administrator."""
+    staff = people(users)
+    staff[0].sysadmin = True
+    tenancy = Tenancy.at(simulator, simulator.create_instance(users=staff, knobs=knobs), folder)
+    tenancy.endpoint = endpoint
+    return tenancy
+
+
+def lists(instance: Instance) -> list[str]:
+    """Tell the queries of the list calls so far."""
+    return [entry.query for entry in instance.audit(operation="list")]
+
+
+@ENDPOINTS
+@pytest.mark.parametrize("knobs", [Knobs(), Knobs(single_element="object", numbers_as_text=True)])
+@pytest.mark.parametrize("users", [1, 2])
+def test_accounts_are_read_from_either_family(
+    simulator: Simulator, tmp_path: Path, endpoint: Endpoint, knobs: Knobs, users: int
+) -> None:
+    """Number, mail, external id and status, whatever HighQ's mappers make of arrays and numbers."""
+    tenancy = settled(simulator, tmp_path, users, endpoint, knobs)
+    with tenancy.open() as highq:
+        assert highq.accounts() == [
+            Account(number, True, f"p{number}@acme.example", f"ext-{number}")
+            for number in range(1, users + 1)
+        ]
+
+
+@ENDPOINTS
+@pytest.mark.parametrize("status", ["Archived", "Inactive", "Disabled", "pending"])
+def test_who_is_not_active_is_listed_as_such(
+    simulator: Simulator, tmp_path: Path, endpoint: Endpoint, status: str
+) -> None:
+    """Leavers are there, for a match must be seen to be theirs, but they get no picture."""
+    tenancy = settled(simulator, tmp_path, 2, endpoint)
+    tenancy.instance.change_user(2, status=status)
+    with tenancy.open() as highq:
+        assert [account.active for account in highq.accounts()] == [True, False]
+
+
+@ENDPOINTS
+@pytest.mark.parametrize("users", [1999, 2000, 2001])
+def test_a_long_list_is_read_to_its_end_and_no_further(
+    simulator: Simulator, tmp_path: Path, endpoint: Endpoint, users: int
+) -> None:
+    """Collaborate begins anew beyond the end: a list of whole pages must end all the same."""
+    tenancy = settled(simulator, tmp_path, users, endpoint)
+    with tenancy.open() as highq:
+        assert [account.id for account in highq.accounts()] == list(range(1, users + 1))
+    assert len(lists(tenancy.instance)) == -(-users // 1000)
+
+
+@ENDPOINTS
+def test_a_list_that_shrinks_while_it_is_read_lacks_nobody(
+    simulator: Simulator, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    """A user deleted on the first page moves another one out of the second: read again."""
+    tenancy = settled(simulator, tmp_path, 2100, endpoint)
+
+    def delete_between_pages(turn: int) -> None:
+        if turn == 3:  # a refresh, the first page, now the second
+            tenancy.instance.remove_user(7)
+
+    tenancy.timing = Timing(stop=Hurry(delete_between_pages))
+    with tenancy.open() as highq:
+        found = [account.id for account in highq.accounts()]
+    assert found == [number for number in range(1, 2101) if number != 7]
+
+
+def test_a_list_that_keeps_shrinking_ends_the_run(simulator: Simulator, tmp_path: Path) -> None:
+    """Three readings, then the next run has a try: half a list would mean half the people."""
+    tenancy = settled(simulator, tmp_path, 1100)
+
+    def delete_each_time(turn: int) -> None:
+        if turn > 2:
+            tenancy.instance.remove_user(turn)
+
+    tenancy.timing = Timing(stop=Hurry(delete_each_time))
+    with tenancy.open() as highq, pytest.raises(HighQUnavailable, match="changed while it was"):
+        highq.accounts()
+
+
+@ENDPOINTS
+def test_the_number_of_accounts_costs_one_small_call(
+    simulator: Simulator, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    """People who wait for an account are looked for only when somebody new came."""
+    tenancy = settled(simulator, tmp_path, 5, endpoint)
+    with tenancy.open() as highq:
+        assert highq.account_total() == 5
+        tenancy.instance.add_users([person(6)])
+        assert highq.account_total() == 6
+    assert [query.split("&")[0] for query in lists(tenancy.instance)] == ["limit=1"] * 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 503, "times": 2},
+        {"kind": "status", "status": 500, "ref": 399},
+        {"kind": "html", "status": 502},
+        {"kind": "html", "status": 200},
+        {"kind": "cut"},
+        {"kind": "truncate"},
+        {"kind": "drip", "seconds": 0.1},
+        {"kind": "stall", "seconds": 30},
+    ],
+    ids=lambda fault: "-".join(str(value) for value in fault.values()),
+)
+def test_what_goes_wrong_on_the_way_is_asked_again(
+    simulator: Simulator, tmp_path: Path, fault: dict[str, object]
+) -> None:
+    """Gateways and networks have bad moments; a list is whole or it is none."""
+    tenancy = settled(simulator, tmp_path, 3)
+    tenancy.timing = replace(tenancy.timing, silence_seconds=0.5, answer_seconds=0.5)
+    tenancy.instance.fail_next("list", **fault)  # type: ignore[arg-type]  # a table of keywords
+    with tenancy.open() as highq:
+        assert len(highq.accounts()) == 3
+    assert tenancy.instance.pending_faults() == []
+    assert len(lists(tenancy.instance)) > 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"kind": "status", "status": 503}, r"answers api/3/users with HTTP 503"),
+        ({"kind": "status", "status": 400, "ref": 107}, "with HTTP 400, ref 107"),
+        ({"kind": "malformed"}, "with something else"),
+        ({"kind": "malformed", "body": '{"status": "ok"}'}, "with something else"),
+        ({"kind": "html", "status": 404}, r"with HTTP 404; check spec\.highq\.url"),
+        ({"kind": "html", "status": 200}, "with HTTP 200"),
+        ({"kind": "cut"}, "connection to .* was cut"),
+    ],
+)
+def test_what_stays_wrong_ends_the_run(
+    simulator: Simulator, tmp_path: Path, fault: dict[str, object], words: str
+) -> None:
+    """The message tells what came instead, and never quotes it."""
+    tenancy = settled(simulator, tmp_path, 3)
+    tenancy.instance.fail_next("list", times=100, **fault)  # type: ignore[arg-type]  # as above
+    with tenancy.open() as highq, pytest.raises(HighQUnavailable, match=words) as caught:
+        highq.accounts()
+    assert "<" not in str(caught.value)
+    tenancy.instance.clear_faults()

@@ -7,6 +7,7 @@ kept here costs an administrator another consent in the browser. Knows nothing o
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -57,6 +58,13 @@ def from_json(text: str, where: str) -> StoredTokens:
 class TokenStore(Protocol):
     """Keeps one pair of tokens for one seed Secret. All methods raise StateUnavailable on trouble."""
 
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keep other runs out while a pair is renewed: HighQ takes a refresh token only once.
+
+        Waits for another run that renews; what it has stored is then to be read again.
+        """
+        ...
+
     def read(self) -> StoredTokens | None:
         """Return the pair kept, None if there is none yet. Raises StateDamaged if it is unreadable."""
         ...
@@ -77,6 +85,10 @@ class FolderTokenStore:
         """Name the folder; nothing is touched yet."""
         self._folder = folder
         self._file = folder / FILE_NAME
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """See TokenStore. Whoever runs has locked the folder (store)."""
+        return nullcontext()
 
     def read(self) -> StoredTokens | None:
         """See TokenStore."""

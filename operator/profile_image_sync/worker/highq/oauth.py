@@ -106,17 +106,22 @@ class Authorisation:
         return kept if kept and kept.seed == fingerprint(credentials.refresh_token) else None
 
     def _renewed(self, denied: str | None) -> StoredTokens:
-        credentials = self._credentials()
-        kept = self._kept(credentials)
-        if kept and self._is_usable(kept, denied):  # from the last run, or renewed by another one
+        """Return a usable pair: kept from the last run, renewed by another run, or renewed now."""
+        kept = self._kept(self._credentials())
+        if kept and self._is_usable(kept, denied):
             return kept
-        self._store.prove()
-        try:
-            tokens = self._refresh(credentials, kept)
-            self._keep(tokens)
-        except (AuthorisationRefused, StateUnavailable) as error:
-            self._end = error
-            raise
+        with self._store.exclusive():
+            credentials = self._credentials()
+            kept = self._kept(credentials)
+            if kept and self._is_usable(kept, denied):
+                return kept
+            self._store.prove()
+            try:
+                tokens = self._refresh(credentials, kept)
+                self._keep(tokens)
+            except (AuthorisationRefused, StateUnavailable) as error:
+                self._end = error
+                raise
         log.info("HighQ authorisation renewed", secret=credentials.secret, from_seed=kept is None)
         return tokens
 

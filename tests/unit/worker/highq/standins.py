@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
@@ -77,6 +78,15 @@ class MemoryTokenStore:
         self.asked: list[str] = []
         self.unprovable = False
         self.failing_writes = 0
+        self.renewed_meanwhile: StoredTokens | None = None  # by another run, while we wait for it
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """See TokenStore."""
+        self.asked.append("enter")
+        self.kept = self.renewed_meanwhile or self.kept
+        yield
+        self.asked.append("leave")
 
     def read(self) -> StoredTokens | None:
         """See TokenStore."""

@@ -97,7 +97,7 @@ def test_the_first_refresh_spends_the_seed() -> None:
             "refresh_token": SEED,
         }
     ]
-    assert case.store.asked == ["prove", "write"]
+    assert case.store.asked == ["enter", "prove", "write", "leave"]
     assert case.store.kept == StoredTokens(
         "access-1", START + timedelta(hours=5), "refresh-1", None, fingerprint(SEED)
     )
@@ -142,6 +142,17 @@ def test_what_another_run_renewed_is_taken_over() -> None:
     case.endpoint.api_answers = [error(403, 123)]
     case.authorisation.send(USERS)
     assert case.endpoint.bearers == ["Bearer access-0", "Bearer access-0", "Bearer access-x"]
+    assert case.used() == []
+
+
+def test_what_another_run_renews_while_we_wait_for_it_is_taken_over() -> None:
+    """HighQ takes a refresh token once: the second of two runs must not spend it again."""
+    case = Case(kept(minutes=-1))
+    case.store.renewed_meanwhile = StoredTokens(
+        "access-x", START + timedelta(hours=1), "refresh-x", None, fingerprint(SEED)
+    )
+    case.authorisation.send(USERS)
+    assert case.endpoint.bearers == ["Bearer access-x"]
     assert case.used() == []
 
 

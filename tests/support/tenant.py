@@ -22,7 +22,6 @@ from tests.support import pictures
 from tests.support.staff import MAIL_DOMAIN, HighQUser, StaffMember
 
 COMMAND = [sys.executable, "-m", "profile_image_sync"]
-AVATAR_CALLS = ("post-avatar", "get-avatar", "profile-image")
 
 
 @dataclass(frozen=True)
@@ -71,9 +70,9 @@ class Tenant:
         directory: DomainController,
         administrator: Administrator,
         simulator: Simulator,
+        unit: str,
     ) -> Tenant:
         """Make a tenant with nobody in it."""
-        unit = administrator.add_unit(folder.name[:60])
         highq = simulator.create_instance()
         spec = {
             "mode": "Continuous",
@@ -129,13 +128,11 @@ class Tenant:
 
     def sync(self, *options: str, **changes: Any) -> Ran:
         """Run the command; `changes` are top-level fields of the spec, merged for this run only."""
-        done = subprocess.run(
-            self.command(*options, **changes),
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        return self.ran_command(self.command(*options, **changes))
+
+    def ran_command(self, command: list[str]) -> Ran:
+        """Run a command and read what it left behind."""
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
         return self.ran(done.returncode, done.stdout, done.stderr)
 
     def ran(self, exit_code: int, output: str = "", errors: str = "") -> Ran:
@@ -179,7 +176,7 @@ class Tenant:
         ]
 
     def uploads(self) -> list[int]:
-        """The users whose picture HighQ took since the audit was reset, in order."""
+        """Return the users whose picture HighQ took since the audit was reset, in order."""
         return [call.user_id for call in self.highq.uploads() if call.user_id is not None]
 
 
@@ -197,6 +194,11 @@ def ordinary(name: str, seed: int, **changes: Any) -> StaffMember:
         "highq": HighQUser(mail),
     }
     return StaffMember(**facts | changes)
+
+
+def user(email: str, number: int) -> UserSettings:
+    """Invent a HighQ user."""
+    return UserSettings(id=number, firstname="A", lastname="User", email=email)
 
 
 def picture(initials: str, seed: int, side: int = 120) -> bytes:

@@ -20,7 +20,6 @@ HOMES = {
     "ldap3": {"worker/directory"},
     "PIL": {"worker/images.py"},
     "yaml": {"manifest.py", "api/crd.py"},
-    "croniter": {"api/schedule.py"},
     "kubernetes": {"pod/client.py", "controller/cluster.py"},
     "rich": {"terminal.py"},
     "typer": {"cli.py"},

@@ -1,0 +1,340 @@
+"""Every input can be bad: the run ends with the right exit code and one line that says what to do."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.certificates import TestAuthority
+from tests.support.tenant import Ran, Tenant, ordinary, picture
+
+pytestmark = pytest.mark.directory
+
+SECRETS = ("wrong-horse", "no-such-secret", "no-such-token")
+
+
+def closed_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wrong_password(tenant: Tenant) -> None:
+    tenant.secrets["ad-bind"]["password"] = SECRETS[0]
+
+
+def _empty_password(tenant: Tenant) -> None:
+    tenant.secrets["ad-bind"]["password"] = ""
+
+
+def _unknown_authority(tenant: Tenant) -> None:
+    tenant.spec["activeDirectory"]["caBundleRef"] = {"name": "highq-ca"}
+
+
+def _no_authority_for_highq(tenant: Tenant) -> None:
+    del tenant.spec["highq"]["caBundleRef"]
+
+
+def _wrong_host_name(tenant: Tenant) -> None:
+    tenant.spec["activeDirectory"]["servers"] = tenant.directory.unnamed_urls
+
+
+def _unreachable_directory(tenant: Tenant) -> None:
+    tenant.spec["activeDirectory"]["servers"] = [f"ldaps://127.0.0.1:{closed_port()}"]
+
+
+def _search_base_that_is_not_there(tenant: Tenant) -> None:
+    tenant.spec["activeDirectory"]["searchBases"] = [f"OU=Nowhere,{tenant.unit}"]
+
+
+def _search_base_with_nobody(tenant: Tenant) -> None:
+    empty = tenant.administrator.add_unit("Empty", tenant.unit)
+    tenant.spec["activeDirectory"]["searchBases"] = [empty]
+
+
+def _nobody_has_an_image(tenant: Tenant) -> None:
+    tenant.spec["activeDirectory"]["imageAttributes"] = ["jpegPhoto"]
+
+
+def _wrong_client_secret(tenant: Tenant) -> None:
+    tenant.secrets["highq-oauth"]["clientSecret"] = SECRETS[1]
+
+
+def _refused_refresh_token(tenant: Tenant) -> None:
+    tenant.secrets["highq-oauth"]["refreshToken"] = SECRETS[2]
+
+
+def _missing_secret(tenant: Tenant) -> None:
+    del tenant.secrets["highq-oauth"]
+
+
+def _missing_key(tenant: Tenant) -> None:
+    del tenant.secrets["ad-bind"]["password"]
+
+
+def _unreachable_highq(tenant: Tenant) -> None:
+    tenant.spec["highq"]["url"] = f"https://127.0.0.1:{closed_port()}/acme"
+
+
+def _highq_down(tenant: Tenant) -> None:
+    tenant.highq.fail_next("any", "status", status=503, times=1000)
+
+
+def _not_a_system_administrator(tenant: Tenant) -> None:
+    for user in (900001,):
+        tenant.highq.change_user(user, sysadmin=False)
+
+
+CASES: dict[Callable[[Tenant], None], tuple[int, str, str]] = {
+    _wrong_password: (20, "BindRefused", r"password is wrong.*Secret"),
+    _empty_password: (20, "MissingReference", r"Secret ad-bind, key password: is empty"),
+    _unknown_authority: (20, "DirectoryUntrusted", r"ldaps://127\S+.*caBundleRef"),
+    _wrong_host_name: (20, "DirectoryUntrusted", r"ldaps://127\S+"),
+    _unreachable_directory: (30, "DirectoryUnavailable", r"ldaps://127\.0\.0\.1:\d+"),
+    _search_base_that_is_not_there: (
+        20,
+        "DirectoryMisread",
+        r"spec.activeDirectory.searchBases\[0\]",
+    ),
+    _search_base_with_nobody: (20, "DirectoryMisread", r"nobody in scope.*searchBases"),
+    _nobody_has_an_image: (20, "DirectoryMisread", r"imageAttributes.*may read"),
+    _wrong_client_secret: (
+        20,
+        "AuthorisationRefused",
+        r"clientSecret.*highq-oauth|highq-oauth.*clientSecret",
+    ),
+    _refused_refresh_token: (20, "AuthorisationRefused", r"refreshToken"),
+    _missing_secret: (
+        20,
+        "MissingReference",
+        r"Secret highq-oauth, key clientId: is not there; give it",
+    ),
+    _missing_key: (20, "MissingReference", r"Secret ad-bind, key password: is not there; give it"),
+    _unreachable_highq: (30, "HighQUnavailable", r"127\.0\.0\.1"),
+    _highq_down: (30, "HighQUnavailable", r"127\.0\.0\.1|localhost"),
+    _no_authority_for_highq: (20, "HighQUntrusted", r"spec.highq.caBundleRef"),
+    _not_a_system_administrator: (20, "AuthorisationRefused", r"administrator"),
+}
+
+
+@pytest.mark.parametrize(
+    ("break_it", "expected"), CASES.items(), ids=lambda c: getattr(c, "__name__", "").lstrip("_")
+)
+def test_a_run_that_cannot_be_done_says_why_in_one_line(
+    tenant: Tenant, break_it: Callable[[Tenant], None], expected: tuple[int, str, str]
+) -> None:
+    """Exit code 20: a person must act; 30: try again. The line names the thing and the remedy."""
+    tenant.hire([ordinary("Ann Ash", 1)])
+    break_it(tenant)
+
+    ran = tenant.sync()
+
+    exit_code, reason, words = expected
+    said = last_line(ran)
+    assert (ran.exit_code, ran.report["reason"]) == (exit_code, reason), said
+    assert said.startswith(f"{reason}: ")
+    assert re.search(words, said), said
+    assert_nothing_leaked(ran)
+    assert tenant.avatar_calls() == []
+
+
+def test_one_bind_is_tried_and_the_account_is_not_locked(tenant: Tenant) -> None:
+    """A wrong password costs one attempt a run, however many servers there are."""
+    tenant.hire([ordinary("Ann Ash", 1)])
+    reader = tenant.administrator.add_account("Reader", tenant.unit, "right-Horse-9")
+    tenant.secrets["ad-bind"] = {"username": "reader@ad.test", "password": SECRETS[0]}
+    tenant.spec["activeDirectory"]["servers"] = [
+        tenant.directory.url,
+        tenant.directory.url + ":636",
+    ]
+
+    assert tenant.sync().exit_code == 20
+
+    assert tenant.administrator.wrong_passwords(reader) == 1
+
+
+def test_the_next_server_is_asked_when_one_cannot_be_reached(tenant: Tenant) -> None:
+    """Servers are tried in order of preference."""
+    tenant.hire([ordinary("Ann Ash", 1)])
+    gone = f"ldaps://127.0.0.1:{closed_port()}"
+    tenant.spec["activeDirectory"]["servers"] = [gone, tenant.directory.url]
+
+    assert tenant.sync().numbers == {"people": 1, "uploaded": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"activeDirectory": {"serverss": ["ldaps://dc"]}},
+            r"spec.activeDirectory.serverss.*servers",
+        ),
+        ({"image": {"maxSize": "large"}}, r"spec.image.maxSize"),
+        ({"image": {"maxSize": 100}}, r"spec.image.maxSize.*256"),
+        ({"mode": "Sometimes"}, r"spec.mode.*Continuous"),
+        ({"schedule": "60 * * * *"}, r"spec.schedule"),
+        ({"highq": {"url": "http://acme.highq.com/acme"}}, r"spec.highq.url.*https"),
+        (
+            {"highq": {"proxy": {"url": "http://proxy:3128"}}},
+            r"spec.highq.proxy.*not built yet.*HTTPS_PROXY",
+        ),
+        ({"activeDirectory": {"userFilter": "(&(a=b)"}}, r"spec.activeDirectory.userFilter"),
+    ],
+)
+def test_a_field_that_is_unknown_or_wrong_is_named(
+    tenant: Tenant, changes: dict[str, Any], words: str
+) -> None:
+    """Nothing is read or uploaded; the line names the field as the manifest spells it."""
+    ran = tenant.sync(**changes)
+
+    assert ran.exit_code == 20
+    assert re.search(words, ran.errors), ran.errors
+    assert "Traceback" not in ran.errors
+    assert not tenant.state.exists() or not (tenant.state / "state-000").exists()
+
+
+def test_a_manifest_that_is_not_there_is_named(tenant: Tenant) -> None:
+    """Nor is a missing file a traceback."""
+    command = tenant.command()
+    Path(command[command.index("-f") + 1]).unlink()
+
+    ran = tenant.ran_command(command)
+
+    assert ran.exit_code == 20
+    assert "tenant.yaml" in ran.errors
+    assert "Traceback" not in ran.errors
+
+
+def test_one_persons_failure_stops_nobody_and_is_tried_again(tenant: Tenant) -> None:
+    """HighQ keeps failing for one user: the others are served, and the next run serves that one too."""
+    people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCDEFGHIJ")]
+    tenant.hire(people)
+    tenant.highq.fail_next("avatar", "status", user_id=tenant.ids["person.e"], status=500, times=5)
+
+    ran = tenant.sync()
+
+    assert ran.exit_code == 0
+    assert ran.numbers == {"people": 10, "uploaded": 9, "failed": 1}
+    assert ran.report["run"]["outcome"] == "PartialFailure"
+    assert "person.e@firm.example" in ran.listed("failed")
+    assert tenant.sync().numbers == {"people": 10, "uploaded": 1, "unchanged": 9}
+
+
+def test_a_burst_of_trouble_is_sat_out(tenant: Tenant) -> None:
+    """503, a cut connection after the upload was accepted, a 429: everyone is served in the same run."""
+    people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCDE")]
+    tenant.hire(people)
+    tenant.highq.fail_next("avatar", "status", status=503)
+    tenant.highq.fail_next("avatar", "cut", landed=True)
+    tenant.highq.knobs(rate_limit=4, rate_window=2)
+
+    ran = tenant.sync()
+
+    assert ran.numbers == {"people": 5, "uploaded": 5}
+    assert any(call.status == 429 for call in tenant.highq.audit())
+
+
+def test_many_failures_are_a_failed_run(tenant: Tenant) -> None:
+    """More than `failureThresholdPercent` of the people: the outcome is Failed, the rest is recorded."""
+    people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCD")]
+    tenant.hire(people)
+    for account in ("person.a", "person.b"):
+        tenant.highq.fail_next("avatar", "status", user_id=tenant.ids[account], status=500, times=5)
+
+    ran = tenant.sync()
+
+    assert (ran.report["run"]["outcome"], ran.numbers["uploaded"], ran.numbers["failed"]) == (
+        "Failed",
+        2,
+        2,
+    )
+    assert tenant.sync().numbers == {"people": 4, "uploaded": 2, "unchanged": 2}
+
+
+def test_half_of_the_people_gone_stops_the_run_until_acknowledged(tenant: Tenant) -> None:
+    """The brake names its numbers and its id; with the id acknowledged, one run passes."""
+    people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCDEFGH")]
+    tenant.hire(people)
+    tenant.sync()
+    for letter in "abcdef":
+        tenant.administrator.delete(tenant.guids[f"person.{letter}"])
+    tenant.administrator.set_photo(tenant.guids["person.h"], "thumbnailPhoto", picture("PH", 77))
+    tenant.highq.reset_audit()
+
+    stopped = tenant.sync()
+    assert (stopped.exit_code, stopped.report["reason"]) == (20, "BrakeTripped")
+    assert re.search(r"2 people, 8 last time.*minPeoplePercent", stopped.report["message"])
+    assert tenant.avatar_calls() == []
+
+    brake = stopped.report["brake"]["id"]
+    assert tenant.sync().report["brake"]["id"] == brake
+    assert tenant.sync(safety={"acknowledge": brake}).numbers == {
+        "people": 2, "uploaded": 1, "unchanged": 1,
+    }  # fmt: skip
+    assert tenant.sync().numbers == {"people": 2, "unchanged": 2}
+
+
+def test_state_that_went_missing_stops_the_run(tenant: Tenant) -> None:
+    """A first sync by accident would override people's own pictures: the header or a shard is missed."""
+    tenant.hire([ordinary("Ann Ash", 1)])
+    tenant.sync()
+    tenant.highq.reset_audit()
+
+    shard, header = tenant.state / "state-000", tenant.state / "state"
+    kept = shard.read_bytes()
+    shard.unlink()
+    assert (tenant.sync().exit_code, tenant.sync().report["reason"]) == (20, "StateMissing")
+    shard.write_bytes(kept)
+    header.unlink()
+    ran = tenant.sync()
+    assert ran.exit_code == 20
+    assert "StateMissing" in ran.errors
+    assert tenant.avatar_calls() == []
+
+
+def test_state_of_another_highq_stops_the_run(tenant: Tenant) -> None:
+    """State is bound to one HighQ and one domain."""
+    tenant.hire([ordinary("Ann Ash", 1)])
+    tenant.sync()
+    other = tenant.simulator.create_instance()
+
+    ran = tenant.sync(highq={"url": other.url})
+
+    assert (ran.exit_code, ran.report["reason"]) == (20, "StateMismatch")
+
+
+def test_an_unknown_certificate_sees_no_password(tenant: Tenant, tmp_path: Path) -> None:
+    """Trust comes first: a server that cannot prove its name learns nothing."""
+    tenant.hire([ordinary("Ann Ash", 1)])
+    reader = tenant.administrator.add_account("Reader", tenant.unit, "right-Horse-9")
+    tenant.secrets["ad-bind"] = {"username": "reader@ad.test", "password": SECRETS[0]}
+    stranger = TestAuthority(tmp_path / "stranger").ca_file.read_text()
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "ca.crt").write_text(stranger)
+    bundle = {"kind": "Secret", "name": "stranger", "key": "ca.crt"}
+
+    ran = tenant.sync("--secret", f"stranger={folder}", activeDirectory={"caBundleRef": bundle})
+
+    assert (ran.exit_code, ran.report["reason"]) == (20, "DirectoryUntrusted")
+    assert tenant.administrator.wrong_passwords(reader) == 0
+
+
+def last_line(ran: Ran) -> str:
+    """Return what a person reads last of the errors."""
+    return ran.errors.strip().splitlines()[-1]
+
+
+def assert_nothing_leaked(ran: Ran) -> None:
+    """No secret and no traceback in anything that was said or written down."""
+    everything = ran.output + ran.errors + str(ran.report) + str(ran.people)
+    assert "Traceback" not in everything
+    for secret in SECRETS:
+        assert secret not in everything

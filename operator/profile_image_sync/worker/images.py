@@ -56,10 +56,9 @@ _UNREADABLE = (
     ValueError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
     ImageCms.PyCMSError,
 )
+_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # of a GIF's frame
 
 
 class _JpegFile(JpegImageFile):
@@ -141,6 +140,8 @@ def _opened(raw: bytes) -> tuple[str, ImageFile]:
         if raw.startswith(magic):
             try:
                 return kind, opener(BytesIO(raw))
+            except _BOMB:
+                raise _too_many_pixels(MAX_PIXELS) from None
             except _UNREADABLE:
                 raise _corrupt(kind) from None
     for offset, magic, name in _STRANGERS:
@@ -149,7 +150,9 @@ def _opened(raw: bytes) -> tuple[str, ImageFile]:
                 "UnsupportedFormat",
                 f"the picture looks like {name}: put a JPEG, PNG, GIF or BMP into the directory",
             )
-    what = "text (a link, or base64?)" if raw and raw[:64].isascii() else "no picture"
+    start = raw[:64]
+    is_text = start.isascii() and b"\0" not in start and start != b""
+    what = "text (a link, or base64?)" if is_text else "no picture"
     raise ImageRefused(
         "NotAnImage",
         f"the value is {what}: put the bytes of a JPEG, PNG, GIF or BMP into the directory",
@@ -165,7 +168,7 @@ def _corrupt(kind: str) -> ImageRefused:
 def _judge_size(size: tuple[int, int], settings: ImageSettings) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
-        raise _too_many_pixels(size, MAX_PIXELS)
+        raise _too_many_pixels(MAX_PIXELS)
     if min(size) < settings.min_source_size:
         raise ImageRefused(
             "TooSmall",
@@ -174,11 +177,11 @@ def _judge_size(size: tuple[int, int], settings: ImageSettings) -> None:
         )
 
 
-def _too_many_pixels(size: tuple[int, int], limit: int) -> ImageRefused:
+def _too_many_pixels(limit: int) -> ImageRefused:
     return ImageRefused(
         "TooManyPixels",
-        f"the picture has {size[0]}x{size[1]} pixels, more than {limit // 1_000_000} million: "
-        "put a smaller one into the directory",
+        f"the picture has more than {limit // 1_000_000} million pixels: put a smaller one into the "
+        "directory",
     )
 
 
@@ -190,7 +193,7 @@ def _decode(image: ImageFile, settings: ImageSettings) -> None:
     # but a progressive one is held in full all the same
     width, height = whole if "progressive" in image.info else image.size
     if width * height > MAX_HELD_PIXELS:
-        raise _too_many_pixels(whole, MAX_HELD_PIXELS)
+        raise _too_many_pixels(MAX_HELD_PIXELS)
     image.load()
 
 

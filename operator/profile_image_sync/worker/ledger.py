@@ -48,7 +48,8 @@ class Ledger:
         self._header = header
         self._shards = shards
         self._dirty: set[int] = set()
-        self._settled = True
+        self._settled = True  # whether it is known how many shards the header in the store counts
+        self._certain = True  # whether it is known that the header in the store is ours
 
     @classmethod
     def open(cls, store: StateStore, *, expected_id: UUID | None) -> Self:
@@ -113,14 +114,16 @@ class Ledger:
     def reserve(self, people: int) -> None:
         """Make room for this many people; writes only when there must be more shards.
 
+        Those who left are remembered, too: where they are more, they count.
         Call it before a run's first upload: when it raises, nothing more can be written.
         """
-        count = len(self._shards)
-        while count < MAX_SHARDS and people > count * PEOPLE_A_SHARD:
+        rows = sum(len(shard.accepted) + len(shard.refused) for shard in self._shards)
+        former = count = len(self._shards)
+        while count < MAX_SHARDS and max(people, rows) > count * PEOPLE_A_SHARD:
             count *= 2
-        former = len(self._shards)
         if count == former:
             return
+        self._require_settled()
         parts = (part for shard in self._shards for part in shard.split(count))
         grown = sorted(parts, key=lambda part: part.index)
         for shard in grown[former:]:
@@ -144,12 +147,15 @@ class Ledger:
         self._write_dirty()
         self._write_header(header, self._shards)
 
-    def _write_dirty(self) -> None:
+    def _require_settled(self) -> None:
         if not self._settled:
             raise StateUnavailable(
                 f"the state in {self._store.where} could not be enlarged, nothing more is written to "
                 "it: start another run when the store works again"
             )
+
+    def _write_dirty(self) -> None:
+        self._require_settled()
         for index in sorted(self._dirty):
             self._write_shard(self._shards[index])
             self._dirty.remove(index)
@@ -161,11 +167,13 @@ class Ledger:
 
     def _write_header(self, header: StateHeader, shards: list[Shard]) -> None:
         header = header.model_copy(update={"revisions": tuple(each.revision for each in shards)})
-        if header == self._header:
+        if header == self._header and self._certain:
             return
         data = encode_header(header)
         decode_header(data, self._store.where)  # never write what the next run could not read
+        self._certain = False
         self._store.write_header(data)
+        self._certain = True
         self._header = header
 
 

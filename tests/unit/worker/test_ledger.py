@@ -1,0 +1,270 @@
+"""The ledger: what it refuses to open, when it writes, and how much memory it takes."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from uuid import UUID
+
+import pytest
+
+from profile_image_sync.api.state import new_header
+from profile_image_sync.errors import (
+    StateDamaged,
+    StateMismatch,
+    StateMissing,
+    StateUnavailable,
+)
+from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Entry, Ledger, Refused
+from profile_image_sync.worker.shards import shard_of
+from tests.support.states import MemoryStore
+
+STATE, OTHER = UUID(int=1), UUID(int=2)
+GUIDS = [UUID(int=number) for number in range(1, 20)]
+
+
+def accepted(number: int) -> Entry:
+    """Return an entry that no other number has."""
+    return Entry(Accepted(bytes([number]) * 16, "thumbnailPhoto", 100 + number), None)
+
+
+def filled(store: MemoryStore, *, reserve: int = 1) -> Ledger:
+    """Open a new state, make room, record a few people and commit."""
+    ledger = Ledger.open(store, expected_id=STATE)
+    ledger.reserve(reserve)
+    for number, guid in enumerate(GUIDS):
+        ledger.record(guid, accepted(number))
+    ledger.commit(ledger.header.model_copy(update={"first_sync_completed": True}))
+    return ledger
+
+
+@pytest.mark.parametrize("reserve", [1, 50_000])
+def test_everything_comes_back_in_the_next_run(reserve: int) -> None:
+    """Whatever the number of shards, the next run knows everyone."""
+    store = MemoryStore(new_header(STATE))
+    former = filled(store, reserve=reserve)
+    ledger = Ledger.open(store, expected_id=STATE)
+    assert ledger.header == former.header
+    assert ledger.header.first_sync_completed
+    assert [ledger.entry(guid) for guid in GUIDS] == [accepted(n) for n in range(len(GUIDS))]
+    assert dict(ledger.entries()) == dict(zip(GUIDS, map(accepted, range(19)), strict=True))
+    assert ledger.people == len(GUIDS)
+    assert ledger.size == sum(len(data) for data in store.shards.values())
+    assert ledger.entry(UUID(int=99)) == Entry()
+
+
+def test_no_header_is_never_a_first_sync() -> None:
+    """A run that finds no state stops: going on would override people's own pictures (rule 9)."""
+    store = MemoryStore(None)
+    with pytest.raises(StateMissing, match=r"no state header in memory: .*Adopt"):
+        Ledger.open(store, expected_id=None)
+
+
+def test_another_resources_state_is_refused() -> None:
+    """The id that status remembers must be the one found."""
+    store = MemoryStore(new_header(OTHER))
+    with pytest.raises(StateMismatch, match=f"holds state {OTHER}, but this resource's is {STATE}"):
+        Ledger.open(store, expected_id=STATE)
+
+
+@pytest.mark.parametrize("lost", [0, 3])
+def test_a_lost_shard_stops_the_run(lost: int) -> None:
+    """Its people would look like newcomers (rule 9)."""
+    store = MemoryStore(new_header(STATE))
+    filled(store, reserve=4 * PEOPLE_A_SHARD)
+    del store.shards[lost]
+    with pytest.raises(StateMissing, match=f"shard 00{lost} of the state is not in memory"):
+        Ledger.open(store, expected_id=STATE)
+
+
+def test_a_shard_lost_in_the_midst_of_the_first_sync_stops_the_next_run_too() -> None:
+    """From its first writing on, the header knows a shard, although no run has ended yet."""
+    store = MemoryStore(new_header(STATE))
+    ledger = Ledger.open(store, expected_id=STATE)
+    ledger.record(GUIDS[0], accepted(1))
+    ledger.flush()
+    store.shards.clear()
+    with pytest.raises(StateMissing):
+        Ledger.open(store, expected_id=STATE)
+
+
+def test_a_shard_older_than_its_header_stops_the_run() -> None:
+    """One shard from a backup would bring back hashes that are no longer true."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    backup = store.shards[0]
+    ledger.record(GUIDS[0], accepted(9))
+    ledger.commit(ledger.header)
+    store.shards[0] = backup
+    with pytest.raises(StateDamaged, match=r"older than its header says \(revision 1, not 2\)"):
+        Ledger.open(store, expected_id=STATE)
+
+
+def test_a_header_from_before_the_growth_stops_the_run() -> None:
+    """It would overlook the shards that hold half of the people."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    backup = store.header
+    ledger.reserve(2 * PEOPLE_A_SHARD)
+    for number, guid in enumerate(GUIDS):
+        ledger.record(guid, accepted(50 + number))
+    ledger.commit(ledger.header)
+    store.header = backup
+    with pytest.raises(StateDamaged, match="header in memory is older than its shard 000"):
+        Ledger.open(store, expected_id=STATE)
+
+
+def test_a_shard_newer_than_its_header_is_a_killed_run_and_fine() -> None:
+    """What HighQ accepted before the kill is not sent again."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    ledger.record(GUIDS[0], accepted(42))
+    ledger.flush()
+    assert Ledger.open(store, expected_id=STATE).entry(GUIDS[0]) == accepted(42)
+
+
+def test_a_run_without_news_writes_nothing() -> None:
+    """Recording what is known already, and committing the same header, are no writes."""
+    store = MemoryStore(new_header(STATE))
+    filled(store)
+    ledger = Ledger.open(store, expected_id=STATE)
+    store.log.clear()
+    ledger.record(GUIDS[0], ledger.entry(GUIDS[0]))
+    ledger.record(UUID(int=99), Entry())
+    ledger.reserve(19)
+    assert not ledger.dirty
+    ledger.flush()
+    ledger.commit(ledger.header)
+    assert store.log == []
+
+
+def test_only_shards_with_news_are_written_and_the_header_last() -> None:
+    """A flush costs the shards it must; the header never speaks of what is not there."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store, reserve=8 * PEOPLE_A_SHARD)
+    store.log.clear()
+    ledger.record(GUIDS[3], accepted(77))
+    assert ledger.dirty
+    ledger.commit(ledger.header.model_copy(update={"image_attributes": ("jpegPhoto",)}))
+    assert store.log == [f"shard {shard_of(GUIDS[3], 8)}", "header"]
+    assert not ledger.dirty
+
+
+def test_an_empty_entry_forgets_a_person() -> None:
+    """`state forget --person` leaves no row behind."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    ledger.record(GUIDS[0], Entry(None, Refused(b"r" * 16, "TooSmall", b"abcd")))
+    ledger.record(GUIDS[0], Entry())
+    ledger.commit(ledger.header)
+    assert GUIDS[0] not in dict(Ledger.open(store, expected_id=STATE).entries())
+
+
+@pytest.mark.parametrize(
+    ("people", "shards"),
+    [(0, 1), (PEOPLE_A_SHARD, 1), (PEOPLE_A_SHARD + 1, 2), (100_000, 64), (10_000_000, 256)],
+)
+def test_the_number_of_shards_follows_the_number_of_people(people: int, shards: int) -> None:
+    """About 128 KiB a shard as a ConfigMap stores it, by doubling, up to 256."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    store.log.clear()
+    ledger.reserve(people)
+    assert ledger.header.shards == shards
+    assert store.log == [f"shard {n}" for n in range(1, shards)] + ["header"] * (shards > 1)
+    assert {ledger.shard_index(guid) for guid in GUIDS} <= set(range(shards))
+
+
+def test_people_who_left_take_their_room_too() -> None:
+    """Their rows stay for ever, so a shard does not outgrow its ConfigMap over the years."""
+    ledger = Ledger.open(MemoryStore(new_header(STATE)), expected_id=STATE)
+    for number in range(PEOPLE_A_SHARD + 1):
+        ledger.record(UUID(int=number), accepted(1))
+    ledger.reserve(3)
+    assert ledger.header.shards == 2
+
+
+def test_what_was_recorded_before_a_growth_is_written_with_the_rest() -> None:
+    """People who stay in their shard, and those who move to a new one."""
+    store = MemoryStore(new_header(STATE))
+    ledger = Ledger.open(store, expected_id=STATE)
+    for number, guid in enumerate(GUIDS):
+        ledger.record(guid, accepted(number))
+    ledger.reserve(4 * PEOPLE_A_SHARD)
+    assert [ledger.entry(guid) for guid in GUIDS] == [accepted(n) for n in range(len(GUIDS))]
+    ledger.flush()
+    again = Ledger.open(store, expected_id=STATE)
+    assert [again.entry(guid) for guid in GUIDS] == [accepted(n) for n in range(len(GUIDS))]
+
+
+def test_leftovers_of_a_growth_that_was_killed_are_ignored_and_overwritten() -> None:
+    """What the ledger has learnt since must not be lost to them."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    store.fail_at = 2  # the second new shard
+    with pytest.raises(StateUnavailable):
+        ledger.reserve(4 * PEOPLE_A_SHARD)
+    assert set(store.shards) == {0, 1}
+    ledger = Ledger.open(store, expected_id=STATE)
+    for number, guid in enumerate(GUIDS):
+        ledger.record(guid, accepted(100 + number))
+    ledger.commit(ledger.header)
+    ledger.reserve(4 * PEOPLE_A_SHARD)
+    again = Ledger.open(store, expected_id=STATE)
+    assert [again.entry(guid) for guid in GUIDS] == [accepted(100 + n) for n in range(len(GUIDS))]
+
+
+def test_nothing_is_written_after_a_growth_of_unknown_outcome() -> None:
+    """If the new header may be there or not, a shard written now might hide people."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    store.fail_at, store.lands = 2, True  # the header: written, but nobody hears of it
+    with pytest.raises(StateUnavailable):
+        ledger.reserve(2 * PEOPLE_A_SHARD)
+    for guid in GUIDS:
+        ledger.record(guid, accepted(99))
+    store.log.clear()
+    with pytest.raises(StateUnavailable, match="could not be enlarged"):
+        ledger.flush()
+    assert store.log == []
+
+
+def test_a_header_of_unknown_outcome_is_written_again() -> None:
+    """A store that says no after it has written must not leave the header that was not wanted."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    former = ledger.header
+    store.fail_at, store.lands = 1, True
+    with pytest.raises(StateUnavailable):
+        ledger.commit(former.model_copy(update={"first_sync_completed": False}))
+    ledger.commit(former)
+    assert Ledger.open(store, expected_id=STATE).header == former
+
+
+def test_a_header_that_could_not_be_read_back_is_never_written() -> None:
+    """A mistake of ours must not cost a tenant their state."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    before = store.header
+    with pytest.raises(StateDamaged), pytest.warns(UserWarning, match="serializ"):
+        ledger.commit(ledger.header.model_copy(update={"image_attributes": 7}))
+    assert store.header == before
+
+
+def test_a_person_takes_at_most_100_bytes_of_memory() -> None:
+    """So that half a million people fit a small pod."""
+    people, chance = 10_000, random.Random(1)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        ledger = Ledger.open(MemoryStore(new_header(STATE)), expected_id=None)
+        ledger.reserve(people)
+        for _ in range(people):
+            guid = UUID(bytes=chance.randbytes(16))
+            taken = Accepted(chance.randbytes(16), "thumbnailPhoto", chance.randrange(10**6))
+            ledger.record(guid, Entry(taken, None))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert ledger.people == people
+    assert (after - before) / people <= 100

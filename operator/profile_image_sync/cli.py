@@ -85,6 +85,20 @@ def worker(
 
 
 @app.command()
+def operator(
+    settings: Annotated[
+        Path, typer.Option("--settings", help="The JSON file that the chart mounts.")
+    ] = Path("/etc/profile-image-sync/operator.json"),
+) -> None:
+    """Serve ProfileImageSync resources in a cluster."""
+    from profile_image_sync import logs  # noqa: PLC0415  # only this door needs it
+    from profile_image_sync.controller.handlers import serve  # noqa: PLC0415
+
+    logs.configure(json=True)
+    serve(settings)
+
+
+@app.command()
 def crd() -> None:
     """Print the CustomResourceDefinition of ProfileImageSync."""
     from profile_image_sync.api.crd import render  # noqa: PLC0415  # only this door needs it

@@ -15,6 +15,7 @@ from profile_image_sync.api.spec import ProfileImageSync, ProfileImageSyncSpec
 Body = dict[str, Any]  # a Kubernetes object
 
 WORKER = "worker"
+REQUESTS_ANNOTATION = f"{names.GROUP}/requests"  # of a Job: the run requests it serves, one a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +77,13 @@ def new_object(
     if owned:
         metadata["ownerReferences"] = [owner(tenant)]
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+
+
+def key_of(body: Body) -> Body:
+    """Return as much of an object as says which one it is."""
+    meta = body["metadata"]
+    return {
+        "apiVersion": body["apiVersion"],
+        "kind": body["kind"],
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
+    }

@@ -114,11 +114,15 @@ class Cluster:
             subresource="status",
         )
 
-    def watch(self, api_version: str, kind: str, labels: str | None) -> Iterator[Body]:
-        """Yield each object as it changes, for some minutes; the caller lists first and begins anew."""
+    def watch(
+        self, api_version: str, kind: str, namespace: str | None, labels: str
+    ) -> Iterator[Body]:
+        """Yield each object, and again as it changes, for some minutes; then the caller begins anew."""
         resource = self._resource(api_version, kind)
         try:
-            for event in resource.watch(label_selector=labels, timeout=WATCH_SECONDS):
+            for event in resource.watch(
+                namespace=namespace, label_selector=labels, timeout=WATCH_SECONDS
+            ):
                 yield event["raw_object"]
         except (DynamicApiError, ApiException, HTTPError) as error:
             raise ClusterError(f"watch of {kind}: {_words(error)}") from None

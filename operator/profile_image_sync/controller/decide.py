@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from profile_image_sync.api.allow import Allow, allows
+from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.spec import FirstSync, Mode
 from profile_image_sync.api.state import StateHeader, new_header
 from profile_image_sync.api.status import Hold, Outcome
 from profile_image_sync.controller.observed import Observed
 from profile_image_sync.controller.outcome import Ending, Trouble
+from profile_image_sync.errors import HostNotAllowed
 
 FIRST_RETRY = timedelta(minutes=1)  # of a OneOff whose first sync is not complete
 LONGEST_RETRY = timedelta(hours=1)
@@ -83,25 +83,10 @@ def _state(observed: Observed, new_id: UUID) -> tuple[StateHeader | None, Troubl
 
 def _forbidden(observed: Observed, allow: Allow) -> Trouble | None:
     """Hold the hosts that the spec names against the installation's lists."""
-    spec = observed.tenant.spec
-    named = [("spec.highq.url", spec.highq.url, allow.highq_hosts, "allow.highqHosts")]
-    named += [
-        (
-            f"spec.activeDirectory.servers[{index}]",
-            url,
-            allow.directory_hosts,
-            "allow.directoryHosts",
-        )
-        for index, url in enumerate(spec.active_directory.servers or ())
-    ]
-    for field, url, patterns, value in named:
-        host = urlsplit(url).hostname or ""
-        if not allows(host, patterns):
-            return Trouble(
-                "HostNotAllowed",
-                f"{field}: {host} is not among the hosts that this installation allows: change it, or ask "
-                f"whoever runs the operator to add it to the chart's {value}",
-            )
+    try:
+        allow.check(observed.tenant.spec)
+    except HostNotAllowed as error:
+        return Trouble(error.reason, str(error))
     return None
 
 
@@ -182,6 +167,6 @@ def _first_run_due(
 
 def _retry(observed: Observed, last: Ending) -> timedelta:
     """Return how long a OneOff waits for its next try: doubled by each that did not complete it."""
-    told = [run for run in observed.status.history if run.id != last.run.id]
-    tries = 1 + len(told)
-    return min(FIRST_RETRY * 2 ** (tries - 1), LONGEST_RETRY)
+    before = sum(run.id != last.run.id for run in observed.status.history)
+    wait: timedelta = FIRST_RETRY * 2**before
+    return min(wait, LONGEST_RETRY)

@@ -14,6 +14,7 @@ from profile_image_sync.api.report import Report
 from profile_image_sync.api.spec import ProfileImageSync
 from profile_image_sync.api.state import StateHeader, decode_header
 from profile_image_sync.api.status import ProfileImageSyncStatus
+from profile_image_sync.api.validation import validated
 from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant
 from profile_image_sync.controller.cluster import Cluster
 from profile_image_sync.controller.observed import JobView, Observed
@@ -34,10 +35,10 @@ class Scene:
 def look(cluster: Cluster, body: Body) -> Scene:
     """Read everything about this resource.
 
-    Raises InvalidSpec or pydantic's ValidationError for a spec that the API server let through and we
-    do not understand, StateDamaged or StateMismatch for a header that cannot be read, ClusterError.
+    Raises InvalidSpec for what only we can tell (a time zone that does not exist), StateDamaged or
+    StateMismatch for a header that cannot be read, ClusterError.
     """
-    resource = ProfileImageSync.model_validate(_paper(body))
+    resource = validated(ProfileImageSync, _paper(body))
     tenant = Tenant.of(resource, body["metadata"]["uid"])
     jobs = _jobs(cluster, tenant)  # before the report: a Job that has ended has written its own
     live = _children(cluster, tenant)
@@ -46,12 +47,14 @@ def look(cluster: Cluster, body: Body) -> Scene:
     observed = Observed(
         tenant=tenant,
         annotation=body["metadata"].get("annotations", {}).get(names.RUN_REQUEST_ANNOTATION, ""),
-        status=_status(body),
+        status=read_status(body),
         header=_header(state, tenant),
         report=_report(report),
         jobs=jobs,
         references=_references(cluster, tenant),
-        strangers=tuple(f"{kind} {name}" for (kind, name), each in live.items() if _strange(each, tenant)),
+        strangers=tuple(
+            f"{kind} {name}" for (kind, name), each in live.items() if _strange(each, tenant)
+        ),
     )
     return Scene(observed, live)
 
@@ -61,18 +64,25 @@ def _paper(body: Body) -> Body:
     return {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec")}
 
 
-def _status(body: Body) -> ProfileImageSyncStatus:
+def read_status(body: Body) -> ProfileImageSyncStatus:
     """Read what was written before; an older version's may hold what we do not know."""
     try:
         return ProfileImageSyncStatus.model_validate(body.get("status", {}))
     except ValidationError:
-        known = {name: body["status"][name] for name in ("state", "lastHandledRunRequest") if name in body["status"]}
+        known = {
+            name: body["status"][name]
+            for name in ("state", "lastHandledRunRequest")
+            if name in body["status"]
+        }
         return ProfileImageSyncStatus.model_validate(known)
 
 
 def _children(cluster: Cluster, tenant: Tenant) -> dict[tuple[str, str], Body]:
-    name, token = names.child(tenant.name), names.token(tenant.spec.highq.credentials_secret_ref.name)
-    wanted = [
+    name, token = (
+        names.child(tenant.name),
+        names.token(tenant.spec.highq.credentials_secret_ref.name),
+    )
+    wanted: list[tuple[str, str, str]] = [
         ("v1", "ServiceAccount", name),
         ("rbac.authorization.k8s.io/v1", "Role", name),
         ("rbac.authorization.k8s.io/v1", "RoleBinding", name),
@@ -84,7 +94,9 @@ def _children(cluster: Cluster, tenant: Tenant) -> dict[tuple[str, str], Body]:
         ("v1", "Secret", names.people(tenant.name)),
         ("v1", "Secret", token),
     ]
-    found = {(kind, n): cluster.get(version, kind, tenant.namespace, n) for version, kind, n in wanted}
+    found = {
+        (kind, n): cluster.get(version, kind, tenant.namespace, n) for version, kind, n in wanted
+    }
     return {at: each for at, each in found.items() if each}
 
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 from profile_image_sync import names
 from profile_image_sync.api.schedule import effective
 from profile_image_sync.api.state import MAX_SHARDS, StateHeader, encode_header
-from profile_image_sync.controller.bodies import WORKER, Body, Tenant, labels, new_object
+from profile_image_sync.controller.bodies import (
+    REQUESTS_ANNOTATION,
+    WORKER,
+    Body,
+    Tenant,
+    labels,
+    new_object,
+)
 from profile_image_sync.controller.pods import job_spec
 from profile_image_sync.controller.settings import OperatorSettings
 
@@ -104,5 +111,7 @@ def job(
 ) -> Body:
     """Return a Job for one run; its name carries the run's id, and it is never patched."""
     body = new_object(tenant, "batch/v1", "Job", names.child(tenant.name, run_id), WORKER)
+    if requests:
+        body["metadata"]["annotations"] = {REQUESTS_ANNOTATION: "\n".join(requests)}
     spec = job_spec(tenant, state_id, requests, settings)
     return body | {"spec": spec | {"ttlSecondsAfterFinished": KEPT_SECONDS}}

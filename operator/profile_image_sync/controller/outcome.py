@@ -22,7 +22,7 @@ from profile_image_sync.api.status import (
     State,
 )
 from profile_image_sync.controller.observed import JobView, Observed
-from profile_image_sync.errors import EXIT_NEEDS_HUMAN
+from profile_image_sync.errors import EXIT_FINISHED, EXIT_NEEDS_HUMAN
 
 HISTORY = 5  # runs
 MESSAGE_LENGTH = 1024  # characters of a condition's message
@@ -54,7 +54,7 @@ class Trouble:
 
 def ending(observed: Observed) -> Ending | None:
     """Return how the newest run ended; None when none has ended yet."""
-    endings = [*_reported(observed), *_unreported(observed)]
+    endings = [*_reported(observed), *_unreported(observed), *_remembered(observed)]
     return max(endings, key=lambda e: e.run.completion_time or _LONG_AGO, default=None)
 
 
@@ -62,7 +62,7 @@ _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def _reported(observed: Observed) -> Iterable[Ending]:
-    """A report of a Job that still goes on is that of a failed try: the next one may end well."""
+    """Leave out the report of a Job that goes on: that try failed, the next one may end well."""
     report, active = observed.report, observed.active
     if report and not (active and active.uid == report.run.job):
         yield Ending(report.run, report.exit_code, report.reason, report.message, report)
@@ -73,6 +73,17 @@ def _unreported(observed: Observed) -> Iterable[Ending]:
     for job in observed.jobs:
         if job.finished and job.failed and not job.busy and job.uid != told:
             yield Ending(_lost(job), job.exit_code, job.reason, _words(job), None)
+
+
+def _remembered(observed: Observed) -> Iterable[Ending]:
+    """Take status' word for a run whose report and Job are gone."""
+    run, hold = observed.status.last_run, observed.status.hold
+    if run:
+        held = hold is not None and hold.run == run.id
+        ready = next((c for c in observed.status.conditions if c.type is ConditionType.READY), None)
+        failed = run.outcome is Outcome.FAILED and ready is not None
+        reason, message = (ready.reason, ready.message) if failed and ready else ("", "")
+        yield Ending(run, EXIT_NEEDS_HUMAN if held else EXIT_FINISHED, reason, message, None)
 
 
 def _lost(job: JobView) -> Run:
@@ -173,7 +184,18 @@ def _conditions(
         _stalled(last, trouble),
         _synced(observed, last),
     )
-    return tuple(_condition(*each, before.get(each[0]), generation, now) for each in wanted)
+    return tuple(_condition(each, before.get(each[0]), generation, now) for each in wanted)
+
+
+def troubled(
+    before: ProfileImageSyncStatus, trouble: Trouble, generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Return the conditions of a resource that cannot be understood; how its last run went stays."""
+    known = {condition.type: condition for condition in before.conditions}
+    wanted = [_ready(None, trouble), _stalled(None, trouble)]
+    made = [_condition(each, known.get(each[0]), generation, now) for each in wanted]
+    others = [condition for kind, condition in known.items() if kind not in {c.type for c in made}]
+    return (*made, *others)
 
 
 Wanted = tuple[
@@ -182,14 +204,9 @@ Wanted = tuple[
 
 
 def _condition(
-    kind: ConditionType,
-    holds: bool | None,
-    reason: str,
-    message: str,
-    before: Condition | None,
-    generation: int,
-    now: datetime,
+    wanted: Wanted, before: Condition | None, generation: int, now: datetime
 ) -> Condition:
+    kind, holds, reason, message = wanted
     words = {
         True: ConditionStatus.TRUE,
         False: ConditionStatus.FALSE,

@@ -1,26 +1,26 @@
-"""Brings one resource into line: look, decide, write what differs, tell. Level-based: every call starts
-from what is there, whatever made it necessary.
+"""Brings one resource into line: look, decide, write what differs, tell.
+
+Level-based: every call starts from what is there, whatever made it necessary.
 """
 
 from __future__ import annotations
 
-import threading
+import secrets
 from collections.abc import Callable
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import structlog
-from pydantic import ValidationError
 
 from profile_image_sync import names
 from profile_image_sync.api.spec import DeletionPolicy
-from profile_image_sync.api.status import Condition, ConditionStatus, ProfileImageSyncStatus, State
+from profile_image_sync.api.status import ProfileImageSyncStatus, State
 from profile_image_sync.controller import events, orders, outcome
-from profile_image_sync.controller.bodies import Body, Tenant, owner
+from profile_image_sync.controller.bodies import Body, Tenant, key_of, owner
 from profile_image_sync.controller.cluster import Cluster, Conflict
 from profile_image_sync.controller.decide import Decision, decide
 from profile_image_sync.controller.drift import differs
-from profile_image_sync.controller.observe import Scene, look
+from profile_image_sync.controller.observe import Scene, look, read_status
 from profile_image_sync.controller.settings import OperatorSettings
 from profile_image_sync.errors import NeedsHuman
 
@@ -48,7 +48,7 @@ class Reconciler:
             return None  # the garbage collector takes the children; state is retained
         try:
             scene = look(self._cluster, body)
-        except (NeedsHuman, ValidationError) as error:
+        except NeedsHuman as error:
             self._tell_of_misfit(body, error)
             return None
         last = outcome.ending(scene.observed)
@@ -79,7 +79,9 @@ class Reconciler:
         self._apply_schedule(scene, decision, str(state.id))
         self._hold_state(tenant)
         if decision.start:
-            job = orders.job(tenant, str(state.id), decision.start.requests, self._settings, _run_id())
+            job = orders.job(
+                tenant, str(state.id), decision.start.requests, self._settings, _run_id()
+            )
             self._cluster.create(job)
             log.info("run started", resource=tenant.identity, job=job["metadata"]["name"])
 
@@ -103,7 +105,7 @@ class Reconciler:
         live = scene.live.get(("CronJob", names.child(scene.observed.tenant.name)))
         ours = live and not any(each.startswith("CronJob ") for each in scene.observed.strangers)
         if live and ours and not live["spec"].get("suspend"):
-            self._cluster.patch({**_key(live), "spec": {"suspend": True}})
+            self._cluster.patch({**key_of(live), "spec": {"suspend": True}})
 
     def _hold_state(self, tenant: Tenant) -> None:
         """Let the state go with the resource, or outlive it, as spec.state.deletionPolicy says."""
@@ -113,7 +115,7 @@ class Reconciler:
         for body in self._cluster.select("v1", "ConfigMap", tenant.namespace, label):
             live = body["metadata"].get("ownerReferences", [])
             if [ref["uid"] for ref in live] != [ref["uid"] for ref in wanted]:
-                key = _key(body)
+                key = key_of(body)
                 key["metadata"]["ownerReferences"] = wanted
                 self._cluster.patch(key)
 
@@ -123,11 +125,30 @@ class Reconciler:
         except Conflict:
             log.info("made by another meanwhile", kind=body["kind"], name=body["metadata"]["name"])
 
-    def _tell_of_misfit(self, body: Body, error: NeedsHuman | ValidationError) -> None:
+    def _tell_of_misfit(self, body: Body, error: NeedsHuman) -> None:
         """Say what is wrong with a resource that cannot even be understood; touch nothing else."""
-        ...
+        before = read_status(body)
+        trouble = outcome.Trouble(error.reason, str(error))
+        generation = body["metadata"]["generation"]
+        conditions = outcome.troubled(before, trouble, generation, self._now())
+        changes = {"observed_generation": generation, "conditions": conditions}
+        self._write_status(body, before, before.model_copy(update=changes))
 
     def _write_status(
         self, body: Body, before: ProfileImageSyncStatus, after: ProfileImageSyncStatus
     ) -> None:
-        ...
+        """Write the status if it says anything new, and post an event where a person would want one."""
+        status = after.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if status == body.get("status"):
+            return
+        self._cluster.write_status({**body, "status": status})
+        for event in events.between(body, before, after, self._now()):
+            self._cluster.create(event)
+
+
+def _at(body: Body) -> tuple[str, str]:
+    return body["kind"], body["metadata"]["name"]
+
+
+def _run_id() -> str:
+    return secrets.token_hex(4)

@@ -44,6 +44,10 @@ def _registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
         now=_now,
     )
 
+    @kopf.on.login(registry=registry)
+    def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_via_client(**arguments)  # as the official client found its way
+
     @kopf.on.startup(registry=registry)
     def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         _configure(settings)

@@ -122,7 +122,8 @@ class _Work:
             with open_highq(spec, bench.references, bench.tokens, bench.stop) as highq:
                 decisions = self._assigned(proposals, people, ledger, highq)
                 self._check_brakes(sweep, decisions, ledger)
-                ledger.reserve(len(people))
+                if not spec.dry_run:
+                    ledger.reserve(len(people))
                 Delivery(
                     directory=directory,
                     highq=highq,

@@ -53,7 +53,7 @@ def test_tokens_rotate_from_run_to_run(tenancy: Tenancy) -> None:
 
 
 def test_a_consent_given_in_the_browser_is_where_it_begins(tenancy: Tenancy) -> None:
-    """The refresh token that `authorize` makes is a seed like any other."""
+    """The refresh token that the browser flow makes is a seed like any other."""
     tenancy.reseed(tenancy.instance.authorise().refresh_token)
     run(tenancy)
     assert kept(tenancy).refresh_expires_at
@@ -101,7 +101,7 @@ def test_a_pair_lost_in_between_is_told_with_its_remedy(tenancy: Tenancy, tmp_pa
     with pytest.raises(Killed):
         run(tenancy)
     tenancy.store = FolderTokenStore(tmp_path)
-    with pytest.raises(AuthorisationRefused, match=r"authorize.*Secret highq-oauth"):
+    with pytest.raises(AuthorisationRefused, match=r"authorise.*Secret highq-oauth"):
         run(tenancy)
     tenancy.reseed(tenancy.instance.authorise().refresh_token)
     run(tenancy)
@@ -189,7 +189,7 @@ def test_a_revoked_refresh_token_needs_a_new_consent(tenancy: Tenancy, body: str
     tenancy.instance.knobs(token_error_body=body)
     run(tenancy)
     tenancy.instance.revoke_tokens("both")
-    remedy = r"authorize`, and put the new refreshToken into Secret highq-oauth"
+    remedy = r"authorise the client anew in a browser .*, and put the new refreshToken into Secret highq-oauth"
     with pytest.raises(AuthorisationRefused, match=remedy):
         run(tenancy)
     assert tenancy.refreshes() == 2
@@ -226,7 +226,7 @@ def test_a_user_who_is_no_administrator_is_told_so(simulator: Simulator, tmp_pat
     tenancy = Tenancy.at(simulator, instance, tmp_path)
     tenancy.reseed(instance.authorise().refresh_token)
     instance.reset_audit()
-    with pytest.raises(AuthorisationRefused, match=r"no system administrator .*authorize"):
+    with pytest.raises(AuthorisationRefused, match=r"no system administrator .*authorise"):
         run(tenancy)
     assert tenancy.refreshes() == 2
     assert len(instance.audit(operation="list")) == 2

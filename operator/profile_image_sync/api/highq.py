@@ -78,8 +78,8 @@ class HighQ(Paper):
     url: InstanceURL = Field(examples=["https://acme.highq.com/acme"])
     """Host and instance as people see them in the browser; https only."""
     credentials_secret_ref: SecretRef
-    """The OAuth client: a Secret with the keys clientId, clientSecret and refreshToken, as
-    `profile-image-sync authorize` makes it."""
+    """The OAuth client: a Secret with the keys clientId, clientSecret and refreshToken. HighQ gives the
+    refresh token to a system administrator who authorises the client in a browser."""
     endpoint: Endpoint = Endpoint.AVATAR
     """Avatar: POST /api/5/users/ID/avatar. ProfileImage: POST /api/2/users/ID/profileimage, for
     instances without the former."""

@@ -134,5 +134,5 @@ def decode_header(data: bytes, where: str) -> StateHeader:
         field = ".".join(str(part) for part in first["loc"]) or "the document"
         raise StateDamaged(
             f"the state header in {where} cannot be read ({field}: {first['msg']}): "
-            "restore it from a backup, or take the state over with `state import`"
+            "restore it from a backup, or begin a new state with spec.firstSync: Adopt"
         ) from None

@@ -34,8 +34,8 @@ __all__ = ["Accepted", "Entry", "Ledger", "Refused"]
 PEOPLE_A_SHARD = 128 * 1024 // 60  # 128 KiB, at 60 bytes a person as a ConfigMap stores them
 
 _WAYS_OUT = (
-    "restore it from a backup, bring one in with `state import`, or begin a new state with "
-    "spec.firstSync Adopt, which leaves people's own pictures alone"
+    "restore it from a backup, or begin a new state with spec.firstSync: Adopt, which leaves people's "
+    "own pictures alone"
 )
 
 

@@ -96,7 +96,7 @@ class FolderStore:
             raise StateMissing(
                 f"{self.where} is not empty (it holds {others[0]!r}) but has no file {_HEADER!r}: "
                 "restore that file from a backup, or name an empty folder with --state and set "
-                "spec.firstSync Adopt, which leaves people's own pictures alone"
+                "spec.firstSync: Adopt, which leaves people's own pictures alone"
             )
         return True
 

@@ -98,7 +98,11 @@ def test_numbers_past_a_limit_raise_an_alarm(
 def test_more_first_uploads_than_allowed_raise_an_alarm() -> None:
     """`safety.maxFirstUploads` bounds what an unexpectedly wide scope can do."""
     (alarm,) = brakes.alarms(
-        sweep(3, 3), None, decisions(Verdict.UPLOAD_FIRST, 3), Safety(max_first_uploads=2), first_sync=True
+        sweep(3, 3),
+        None,
+        decisions(Verdict.UPLOAD_FIRST, 3),
+        Safety(max_first_uploads=2),
+        first_sync=True,
     )
     assert (alarm.reason, alarm.figure) == ("TooManyFirstUploads", 3)
     assert "safety.maxFirstUploads (2)" in alarm.message

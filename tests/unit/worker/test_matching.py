@@ -21,7 +21,9 @@ def person(guid: UUID, *keys: str | None) -> Person:
     return Person(guid, keys, None, (), "label")
 
 
-def account(number: int, email: str | None, *, active: bool = True, external: str | None = None) -> Account:
+def account(
+    number: int, email: str | None, *, active: bool = True, external: str | None = None
+) -> Account:
     return Account(number, active, email, external)
 
 
@@ -45,19 +47,27 @@ def test_mail_matches_without_regard_to_case_and_blanks() -> None:
 def test_the_second_rule_serves_when_the_first_finds_nobody() -> None:
     """Rules are tried in order: mail, then the user principal name."""
     people = [person(ANN, "ann.new@x", "ann@x")]
-    assert outcome_of(ANN, people, [account(7, "ann@x")], (EMAIL, EMAIL)) == (MatchOutcome.MATCHED, 7)
+    assert outcome_of(ANN, people, [account(7, "ann@x")], (EMAIL, EMAIL)) == (
+        MatchOutcome.MATCHED,
+        7,
+    )
 
 
 def test_external_ids_match_too() -> None:
     """`match: [{activeDirectory: employeeID, highq: externalid}]`."""
     accounts = [account(7, None, external="E-17"), account(8, "e-17")]
-    assert outcome_of(ANN, [person(ANN, "e-17")], accounts, (EXTERNALID,)) == (MatchOutcome.MATCHED, 7)
+    assert outcome_of(ANN, [person(ANN, "e-17")], accounts, (EXTERNALID,)) == (
+        MatchOutcome.MATCHED,
+        7,
+    )
 
 
 @pytest.mark.parametrize("key", [None, "", "  ", "nobody@x"])
 def test_a_person_without_a_usable_value_has_no_account(key: str | None) -> None:
     """An empty value matches nobody, not even an account without an address."""
-    found = outcome_of(ANN, [person(ANN, key)], [account(7, "ann@x"), account(8, ""), account(9, None)])
+    found = outcome_of(
+        ANN, [person(ANN, key)], [account(7, "ann@x"), account(8, ""), account(9, None)]
+    )
     assert found == (MatchOutcome.NO_ACCOUNT, None)
 
 
@@ -84,7 +94,10 @@ def test_two_people_of_one_mail_are_both_ambiguous() -> None:
     """Also when only one of them has a picture: no face rather than a wrong one."""
     people = [person(ANN, "shared@x"), person(BOB, "shared@x")]
     for guid in (ANN, BOB):
-        assert outcome_of(guid, people, [account(7, "shared@x")]) == (MatchOutcome.SEVERAL_PEOPLE, None)
+        assert outcome_of(guid, people, [account(7, "shared@x")]) == (
+            MatchOutcome.SEVERAL_PEOPLE,
+            None,
+        )
 
 
 def test_an_account_served_for_someone_else_in_scope_is_held() -> None:

@@ -209,8 +209,8 @@ class Authorisation:
 
 def _authorise_again(credentials: ClientCredentials) -> str:
     return (
-        "let a HighQ system administrator run `profile-image-sync authorize`, and put the new "
-        f"refreshToken into Secret {credentials.secret}"
+        "let a HighQ system administrator authorise the client anew in a browser "
+        f"(docs/authorise.md), and put the new refreshToken into Secret {credentials.secret}"
     )
 
 

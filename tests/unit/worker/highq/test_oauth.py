@@ -173,7 +173,7 @@ def test_a_fresh_token_denied_ends_the_run(status: int, words: str) -> None:
     """The message says who must authorise again, and into which Secret the token goes."""
     case = Case(kept())
     case.endpoint.api_answers = [error(status), error(status)]
-    with pytest.raises(AuthorisationRefused, match=rf"{words}.*authorize.*Secret acme-oauth"):
+    with pytest.raises(AuthorisationRefused, match=rf"{words}.*authorise.*Secret acme-oauth"):
         case.authorisation.send(USERS)
     assert len(case.endpoint.refreshes) == 1
 

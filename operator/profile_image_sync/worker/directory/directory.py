@@ -1,0 +1,135 @@
+"""The directory as a run sees it: a domain, the people in scope, one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from profile_image_sync.api.spec import ActiveDirectory
+from profile_image_sync.errors import DirectoryMisread, InvalidSpec
+from profile_image_sync.worker.directory.entries import Choose, PersonReader
+from profile_image_sync.worker.directory.filters import people_filter
+from profile_image_sync.worker.directory.paging import pages
+from profile_image_sync.worker.directory.session import Credentials, Session, open_session
+from profile_image_sync.worker.directory.wire import ServerAddress, tls_context
+from profile_image_sync.worker.people import Domain, Person
+
+
+class Directory:
+    """An open directory: `with Directory.connect(...) as directory`. Not for several threads."""
+
+    def __init__(
+        self, session: Session, spec: ActiveDirectory, reader: PersonReader, people: str
+    ) -> None:
+        """Take the parts; `connect` makes them. `people` is the filter of the scope."""
+        self._session = session
+        self._spec = spec
+        self._reader = reader
+        self._people = people
+        self.domain = _domain(session)
+
+    @classmethod
+    def connect(
+        cls,
+        spec: ActiveDirectory,
+        match_attributes: Sequence[str],
+        credentials: Credentials,
+        ca_bundle: str | None,
+        choose: Choose,
+    ) -> Self:
+        """Bind to the first server of the spec that can be reached.
+
+        `match_attributes` become `Person.keys`, in that order. `ca_bundle` is PEM; None: the
+        system's store. `choose` picks among several pictures in one attribute, whatever their order.
+        Raises InvalidSpec, DirectoryUntrusted, BindRefused, DirectoryMisread, DirectoryUnavailable.
+        """
+        people = people_filter(
+            spec.user_filter, spec.groups, include_disabled=spec.include_disabled
+        )
+        reader = PersonReader(match_attributes, spec.image_attributes, choose)
+        servers = [ServerAddress.parse(url, i) for i, url in enumerate(spec.servers or ())]
+        session = open_session(servers, credentials, tls_context(ca_bundle))
+        try:
+            return cls(session, spec, reader, people)
+        except BaseException:
+            session.close()
+            raise
+
+    def people(self) -> Iterator[Person]:
+        """Yield everyone in scope once, in no order.
+
+        Raises DirectoryMisread or InvalidSpec when the scope names what is not there, and
+        DirectoryUnavailable when the answer breaks off: then nothing of it may be used.
+        """
+        self._check_scope()
+        bases = self._spec.search_bases or (self._session.naming_context,)
+        seen: set[UUID] | None = set() if len(bases) > 1 else None  # bases may overlap
+        for base in bases:
+            for page in pages(self._session, base, self._people, self._reader.attributes):
+                while page:
+                    person = self._reader.person(page.pop())  # and its picture goes
+                    if seen is not None:
+                        if person.guid in seen:
+                            continue
+                        seen.add(person.guid)
+                    yield person
+
+    def picture(self, guid: UUID, attribute: str) -> bytes | None:
+        """Return a person's picture, raw; None when they, or it, are no longer there."""
+        entry = self._session.read(f"<GUID={guid}>", [attribute])
+        values = entry.get(attribute.lower()) if entry else None
+        return self._reader.picture(values) if values else None
+
+    def close(self) -> None:
+        """Sign out."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_scope(self) -> None:
+        """Refuse a scope that would show nobody for a wrong reason."""
+        for index, base in enumerate(self._spec.search_bases):
+            self._require(base, f"searchBases[{index}]")
+        for index, group in enumerate(self._spec.groups):
+            classes = self._require(group, f"groups[{index}]")
+            if b"group" not in classes:
+                raise DirectoryMisread(f"spec.activeDirectory.groups[{index}]: is not a group")
+        if self._spec.user_filter and (objection := self._session.objection(self._people)):
+            raise InvalidSpec(
+                f"spec.activeDirectory.userFilter: {self._session.server} does not take it "
+                f"({objection}); correct it"
+            )
+
+    def _require(self, dn: str, field: str) -> list[bytes]:
+        """Return the object classes of an entry that the spec names."""
+        entry = self._session.read(dn, ["objectClass"])
+        if entry is None:
+            raise DirectoryMisread(
+                f"spec.activeDirectory.{field}: there is no such entry in {self.domain.name}, or the "
+                "account may not see it; correct the name, or let the account read it"
+            )
+        return entry.get("objectclass", [])
+
+
+def _domain(session: Session) -> Domain:
+    entry = session.read(session.naming_context, ["objectGUID"])
+    if not entry or not entry.get("objectguid"):
+        raise DirectoryMisread(
+            f"{session.server} does not show the objectGUID of its domain; let the account that "
+            "spec.activeDirectory.credentialsSecretRef names read it"
+        )
+    parts = session.naming_context.split(",")  # DC=corp,DC=example: a DNS name needs no escapes
+    name = ".".join(part.partition("=")[2] for part in parts)
+    guid = UUID(bytes_le=entry["objectguid"][0])
+    return Domain(guid=guid, name=name.lower(), naming_context=session.naming_context)

@@ -1,0 +1,79 @@
+"""Turns a directory entry into a Person; the picture is hashed and dropped. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import md5
+from uuid import UUID
+
+from profile_image_sync.errors import DirectoryMisread
+from profile_image_sync.worker.people import Person, Source
+
+Entry = dict[str, list[bytes]]  # values by lower-case attribute name
+Choose = Callable[[Sequence[bytes]], bytes]  # of several pictures: LDAP values have no order
+
+_GUID_BYTES = 16
+_LABELS = ("mail", "userPrincipalName", "sAMAccountName")
+_PRIMARY = b"SMTP:"  # of proxyAddresses; other addresses are written smtp:
+
+
+class PersonReader:
+    """Knows which attributes make a Person, and how."""
+
+    def __init__(
+        self, match_attributes: Sequence[str], image_attributes: Sequence[str], choose: Choose
+    ) -> None:
+        """Take the attributes that keys and pictures come from, in the order of the spec."""
+        wanted = ["objectGUID", *_LABELS, *match_attributes, *image_attributes]
+        self.attributes = tuple({name.lower(): name for name in wanted}.values())
+        self._keys = [name.lower() for name in match_attributes]
+        self._labels = [name.lower() for name in _LABELS]
+        self._images = [(name, name.lower()) for name in image_attributes]
+        self._choose = choose
+
+    def person(self, entry: Entry) -> Person:
+        """Return the person. Raises DirectoryMisread when the entry has no objectGUID."""
+        raw = entry.get("objectguid")
+        if not raw or len(raw[0]) != _GUID_BYTES:
+            raise DirectoryMisread(
+                "the directory shows a person without objectGUID; let the account that "
+                "spec.activeDirectory.credentialsSecretRef names read that attribute"
+            )
+        guid = UUID(bytes_le=raw[0])
+        label = next(filter(None, (_only(entry.get(name)) for name in self._labels)), None)
+        return Person(
+            guid=guid,
+            keys=tuple(self._key(entry, name, guid) for name in self._keys),
+            source=self._source(entry),
+            images=tuple(spelled for spelled, name in self._images if entry.get(name)),
+            label=label or str(guid),
+        )
+
+    def picture(self, values: Sequence[bytes]) -> bytes:
+        """Return the picture among the values of one attribute (at least one)."""
+        return values[0] if len(values) == 1 else self._choose(values)
+
+    def _source(self, entry: Entry) -> Source | None:
+        for spelled, name in self._images:
+            if values := entry.get(name):
+                digest = md5(self.picture(values), usedforsecurity=False).digest()
+                return Source(spelled, digest)
+        return None
+
+    def _key(self, entry: Entry, name: str, guid: UUID) -> str | None:
+        if name == "objectguid":
+            return str(guid)
+        values = entry.get(name)
+        if name == "proxyaddresses" and values:
+            return _only([v[len(_PRIMARY) :] for v in values if v.startswith(_PRIMARY)])
+        return _only(values)
+
+
+def _only(values: Sequence[bytes] | None) -> str | None:
+    """Return the one value as text; None when there is none, more than one, or no text."""
+    if not values or len(values) != 1:
+        return None
+    try:
+        return values[0].decode().strip() or None
+    except UnicodeDecodeError:
+        return None

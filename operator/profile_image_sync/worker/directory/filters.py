@@ -1,0 +1,79 @@
+"""Builds the LDAP filter that says who is in scope. Pure.
+
+An administrator's filter is parsed on its own first, so that it can only narrow the scope.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ldap3.core.exceptions import LDAPInvalidFilterError
+from ldap3.operation.search import AND, NOT, OR, FilterNode, parse_filter
+from ldap3.utils.conv import escape_filter_chars
+
+from profile_image_sync.errors import InvalidSpec
+
+_PEOPLE = (
+    "(sAMAccountType=805306368)"  # an indexed equality: user objects, neither machines nor trusts
+)
+_ENABLED = "(!(userAccountControl:1.2.840.113556.1.4.803:=2))"
+_NESTED_MEMBER_OF = "memberOf:1.2.840.113556.1.4.1941:"
+
+_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)*")
+_LONE_BACKSLASH = re.compile(r"\\(?![0-9a-fA-F]{2})")
+
+
+def people_filter(user_filter: str, groups: Iterable[str], *, include_disabled: bool) -> str:
+    """Return the filter for people: enabled ones unless told, matching `user_filter`, in a group.
+
+    Raises InvalidSpec when `user_filter` (RFC 4515, or empty) cannot be read.
+    """
+    parts = [_PEOPLE]
+    if not include_disabled:
+        parts.append(_ENABLED)
+    if user_filter.strip():
+        parts.append(_checked(user_filter.strip()))
+    memberships = [f"({_NESTED_MEMBER_OF}={escape_filter_chars(group)})" for group in groups]
+    if memberships:
+        parts.append(f"(|{''.join(memberships)})")
+    return f"(&{''.join(parts)})"
+
+
+def _checked(text: str) -> str:
+    """Return the filter as it is, once it is known to be one filter and to be read as meant."""
+    try:
+        _require_one_filter(text)
+        root = parse_filter(  # type: ignore[no-untyped-call]  # the stubs leave it out
+            text, None, auto_escape=True, auto_encode=True, validator=None, check_names=False
+        )
+        for node in root.elements:
+            _require_sound(node)
+    except LDAPInvalidFilterError as error:
+        raise InvalidSpec(
+            f"spec.activeDirectory.userFilter: is not an LDAP filter ({error}); write one such as "
+            "(department=Legal) or (&(company=Corp)(!(title=Intern)))"
+        ) from error
+    return text
+
+
+def _require_one_filter(text: str) -> None:
+    """Brackets within values are escaped, so that counting them tells where a filter ends."""
+    if _LONE_BACKSLASH.search(text):
+        raise LDAPInvalidFilterError("a backslash is followed by two hexadecimal digits")
+    depth = 0
+    for position, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth <= 0 and position < len(text) - 1:
+            raise LDAPInvalidFilterError("it must stand in one pair of brackets")
+
+
+def _require_sound(node: FilterNode) -> None:
+    """Refuse what ldap3 would take and then send as something else."""
+    if node.tag == NOT and len(node.elements) != 1:
+        raise LDAPInvalidFilterError("! takes exactly one filter")
+    if node.tag in (AND, OR, NOT):
+        for element in node.elements:
+            _require_sound(element)
+    elif not _ATTRIBUTE.fullmatch(node.assertion["attr"] or ""):
+        raise LDAPInvalidFilterError("a comparison starts with the name of an attribute")

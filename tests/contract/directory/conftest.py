@@ -1,0 +1,34 @@
+"""A directory opened as a run opens it, closed after the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from profile_image_sync.worker.directory import Directory
+from tests.samba.domain_controller import DomainController
+from tests.support.opening import open_directory
+
+Open = Callable[..., Directory]
+
+
+@pytest.fixture
+def opened(domain_controller: DomainController) -> Iterator[Open]:
+    """Give a maker of open directories; its arguments are fields of `activeDirectory`."""
+    directories: list[Directory] = []
+
+    def make(**fields: object) -> Directory:
+        given: dict[str, object] = {
+            "servers": [domain_controller.url],
+            "ca_file": domain_controller.ca_file,
+            "username": domain_controller.bind_user,
+            "password": domain_controller.bind_password,
+        }
+        directory = open_directory(**(given | fields))  # type: ignore[arg-type]  # checked at run time
+        directories.append(directory)
+        return directory
+
+    yield make
+    for directory in directories:
+        directory.close()

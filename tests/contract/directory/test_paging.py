@@ -1,0 +1,236 @@
+"""A sweep is whole or it is an error: real pages first, then answers that break off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from profile_image_sync.errors import (
+    BindRefused,
+    DirectoryMisread,
+    DirectoryUnavailable,
+    InvalidSpec,
+)
+from profile_image_sync.worker.directory import Directory
+from profile_image_sync.worker.directory.paging import FIRST_ROWS, MAX_EMPTY_PAGES
+from tests.contract.directory.conftest import Open
+from tests.samba.administrator import Administrator
+from tests.support.certificates import TestAuthority
+from tests.support.ldap_server import (
+    INVALID_CREDENTIALS,
+    UNAVAILABLE,
+    Answer,
+    Attributes,
+    ScriptedDirectory,
+)
+from tests.support.opening import open_directory
+
+BUSY, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT, UNWILLING, REFERRAL = 51, 3, 4, 11, 53, 10
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ScriptedDirectory]:
+    """Give a scripted server behind LDAPS."""
+    authority = TestAuthority(tmp_path / "authority")
+    with ScriptedDirectory(*authority.issue("127.0.0.1")) as running:
+        yield running
+
+
+@pytest.fixture
+def connect(server: ScriptedDirectory, tmp_path: Path) -> Iterator[Open]:
+    """Give a maker of connections to `server`; its arguments are fields of `activeDirectory`."""
+    directories: list[Directory] = []
+
+    def make(**fields: object) -> Directory:
+        ca_file = tmp_path / "authority" / "ca.pem"
+        who = ("reader@ad.test", "secret")
+        directories.append(open_directory([server.url], ca_file, *who, **fields))
+        return directories[-1]
+
+    yield make
+    for directory in directories:
+        directory.close()
+
+
+def entries(*numbers: int, photo: bytes = b"face") -> Sequence[Attributes]:
+    """Return people with these numbers as GUIDs."""
+    return [
+        {
+            "objectGUID": [UUID(int=number).bytes_le],
+            "userPrincipalName": [f"p{number}@ad.test".encode()],
+            "thumbnailPhoto": [photo],
+        }
+        for number in numbers
+    ]
+
+
+@pytest.mark.directory
+def test_a_sweep_over_several_pages_finds_everyone_once(
+    opened: Open, administrator: Administrator, unit: str
+) -> None:
+    """With pages of growing size, on one connection, beside another reading."""
+    everyone = {
+        administrator.add_person(f"p{number}", unit, thumbnailPhoto=b"%d" % number)
+        for number in range(3 * FIRST_ROWS + 7)
+    }
+    directory = opened(searchBases=[unit])
+    found = []
+    for person in directory.people():
+        found.append(person.guid)
+        if len(found) % 60 == 0:
+            assert directory.picture(person.guid, "thumbnailPhoto")
+    assert len(found) == len(everyone)
+    assert set(found) == everyone
+
+
+def test_pages_follow_each_other_to_the_last(server: ScriptedDirectory, connect: Open) -> None:
+    """An empty page in between is no end."""
+    pages = [
+        Answer(entries(1, 2), b"a"),
+        Answer((), b"b"),
+        Answer(entries(3), b"c"),
+        Answer(entries(4)),
+    ]
+    server.script.page = lambda number: pages[number - 1]
+    guids = sorted(person.guid.int for person in connect().people())
+    assert guids == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Answer(entries(5), b"", BUSY),
+        Answer(entries(5), b"", TIME_LIMIT),
+        Answer(entries(5), b"", SIZE_LIMIT),
+        Answer(entries(5), b"", ADMIN_LIMIT),
+        Answer(entries(5), b"", UNWILLING),
+        Answer(entries(5), b"", REFERRAL),
+        Answer(entries(5), b"more", UNAVAILABLE),
+        Answer(entries(5), None),
+        Answer(entries(5, 6), cut_after=0),
+        Answer(entries(5, 6), cut_after=40),
+        Answer(entries(5, 6, photo=b"x" * 50_000), cut_after=70_000),
+        Answer(garbage=b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        Answer(garbage=b"\x30\x03\x02\x01\x09"),
+    ],
+    ids=[
+        "busy", "time limit", "size limit", "admin limit", "unwilling", "referral", "unavailable",
+        "no paging control", "cut at once", "cut in an entry", "cut in a picture", "not LDAP",
+        "half a message",
+    ],
+)  # fmt: skip
+def test_a_page_that_breaks_off_voids_the_sweep(
+    server: ScriptedDirectory, connect: Open, broken: Answer
+) -> None:
+    """Page 3 of 5 fails: never a shorter list that looks whole, and never a traceback."""
+    good = [Answer(entries(1, 2), b"a"), Answer(entries(3, 4), b"b")]
+    server.script.page = lambda number: broken if number == 3 else good[number - 1]
+    with pytest.raises(DirectoryUnavailable, match="page 3") as caught:
+        list(connect().people())
+    assert server.url in str(caught.value)
+
+
+def test_a_search_that_goes_round_is_noticed(server: ScriptedDirectory, connect: Open) -> None:
+    """A cookie that leads back to the start would never end."""
+    cycle = [entries(1, 2), entries(3, 4), entries(5, 1)]
+    server.script.page = lambda number: Answer(cycle[(number - 1) % 3], b"again")
+    with pytest.raises(DirectoryUnavailable, match="does not come to an end"):
+        list(connect().people())
+    assert server.script.pages == 3
+
+
+def test_empty_pages_without_end_are_noticed(server: ScriptedDirectory, connect: Open) -> None:
+    """So would a cookie that leads nowhere."""
+    server.script.page = lambda _: Answer((), b"again")
+    with pytest.raises(DirectoryUnavailable, match="does not come to an end"):
+        list(connect().people())
+    assert server.script.pages == MAX_EMPTY_PAGES + 1
+
+
+def test_after_a_cut_the_connection_is_done(server: ScriptedDirectory, connect: Open) -> None:
+    """Nothing is signed in again behind the run's back."""
+    server.script.page = lambda _: Answer(cut_after=0)
+    directory = connect()
+    with pytest.raises(DirectoryUnavailable):
+        list(directory.people())
+    with pytest.raises(DirectoryUnavailable):
+        directory.picture(UUID(int=1), "thumbnailPhoto")
+    assert len(server.script.binds) == 1
+
+
+def test_a_person_without_guid_ends_the_run(server: ScriptedDirectory, connect: Open) -> None:
+    """Nobody can be known by a mail address."""
+    server.script.page = lambda _: Answer([{"mail": [b"a@b"]}])
+    with pytest.raises(DirectoryMisread, match="without objectGUID"):
+        list(connect().people())
+
+
+@pytest.mark.parametrize("code", [2, 12, 18, 53])
+def test_a_filter_that_the_server_refuses_is_a_mistake_in_the_spec(
+    server: ScriptedDirectory, connect: Open, code: int
+) -> None:
+    """An unknown matching rule, say: trying again would not help."""
+    server.script.filter_result = code
+    with pytest.raises(InvalidSpec, match=r"spec\.activeDirectory\.userFilter.*does not take it"):
+        list(connect(userFilter="(cn:1.2.3:=x)").people())
+    assert server.script.pages == 0
+
+
+def test_a_server_that_is_busy_when_the_filter_is_tried_says_nothing_of_the_filter(
+    server: ScriptedDirectory, connect: Open
+) -> None:
+    """The next run tries again."""
+    server.script.filter_result = BUSY
+    with pytest.raises(DirectoryUnavailable, match="busy"):
+        list(connect(userFilter="(cn=x)").people())
+
+
+def test_a_server_that_is_no_domain_controller_gets_no_password(
+    server: ScriptedDirectory, connect: Open
+) -> None:
+    """Another LDAP server under the name: said so, before the bind."""
+    server.script.root = {"namingContexts": [b"o=other"]}
+    with pytest.raises(DirectoryMisread, match="no domain controller"):
+        connect()
+    assert server.script.binds == []
+
+
+def test_a_domain_controller_that_is_still_being_filled_is_not_read(
+    server: ScriptedDirectory, connect: Open
+) -> None:
+    """Its list of people would be shorter than the domain's."""
+    server.script.root = {"defaultNamingContext": [b"DC=ad,DC=test"], "isSynchronized": [b"FALSE"]}
+    with pytest.raises(DirectoryUnavailable, match="not been filled"):
+        connect()
+    assert server.script.binds == []
+
+
+def test_a_busy_server_at_the_bind_is_like_one_that_is_down(
+    server: ScriptedDirectory, connect: Open
+) -> None:
+    """No verdict on the password: try again later."""
+    server.script.bind_result = UNAVAILABLE
+    with pytest.raises(DirectoryUnavailable, match="unavailable"):
+        connect()
+
+
+@pytest.mark.parametrize(
+    ("diagnostic", "words"),
+    [
+        ("80090308: LdapErr: DSID-0C09044E, comment: …, data 525, v3839", "no such account"),
+        ("80090308: LdapErr: DSID-0C09044E, comment: …, data 532, v3839", "password has expired"),
+        ("invalid credentials", "the account is refused"),
+    ],
+)
+def test_refusals_of_other_servers_are_told_in_words(
+    server: ScriptedDirectory, connect: Open, diagnostic: str, words: str
+) -> None:
+    """Windows tells some causes that Samba keeps to itself."""
+    server.script.bind_result = INVALID_CREDENTIALS
+    server.script.bind_diagnostic = diagnostic
+    with pytest.raises(BindRefused, match=words):
+        connect()
+    assert len(server.script.binds) == 1

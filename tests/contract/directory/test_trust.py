@@ -1,0 +1,149 @@
+"""Nothing secret is sent to a server that does not prove its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from profile_image_sync.errors import DirectoryUnavailable, DirectoryUntrusted, InvalidSpec
+from tests.contract.directory.conftest import Open
+from tests.samba.administrator import Administrator
+from tests.samba.domain_controller import DomainController
+from tests.support.certificates import TestAuthority
+from tests.support.ldap_server import UNAVAILABLE, ScriptedDirectory
+from tests.support.opening import open_directory
+
+WHO = ("reader@ad.test", "a secret")
+NOTHING_SENT = "No password was sent"
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> TestAuthority:
+    """Give an authority of its own."""
+    return TestAuthority(tmp_path / "authority")
+
+
+@pytest.fixture
+def clear_text(authority: TestAuthority) -> Iterator[ScriptedDirectory]:
+    """Give a server on clear-text LDAP, which StartTLS turns into TLS."""
+    with ScriptedDirectory(*authority.issue("127.0.0.1"), plain=True) as server:
+        yield server
+
+
+@pytest.mark.directory
+def test_an_unknown_authority_is_not_trusted(
+    opened: Open,
+    authority: TestAuthority,
+    administrator: Administrator,
+    domain_controller: DomainController,
+) -> None:
+    """Even a wrong password is not noticed by the server: it never got there."""
+    account = administrator.find(domain_controller.bind_user.split("@")[0])
+    for url in (domain_controller.url, domain_controller.start_tls_url):
+        with pytest.raises(DirectoryUntrusted, match="authority that is not trusted") as caught:
+            opened(servers=[url], ca_file=authority.ca_file, password="wrong")
+        assert url in str(caught.value)
+        assert "spec.activeDirectory.caBundleRef" in str(caught.value)
+        assert NOTHING_SENT in str(caught.value)
+    assert administrator.wrong_passwords(account) == 0
+
+
+@pytest.mark.directory
+def test_without_a_bundle_the_systems_store_decides(
+    opened: Open,
+) -> None:
+    """No CA configured never means no verification."""
+    with pytest.raises(DirectoryUntrusted, match="authority that is not trusted"):
+        opened(ca_file=None)
+
+
+@pytest.mark.directory
+def test_a_certificate_for_another_name_is_not_trusted(
+    opened: Open, domain_controller: DomainController
+) -> None:
+    """The name in the spec, or the IP address, must stand in the certificate."""
+    (url,) = domain_controller.unnamed_urls
+    with pytest.raises(DirectoryUntrusted, match="does not prove the name") as caught:
+        opened(servers=[url])
+    assert NOTHING_SENT in str(caught.value)
+
+
+@pytest.mark.directory
+def test_an_untrusted_server_is_not_passed_over(
+    opened: Open, domain_controller: DomainController
+) -> None:
+    """A server that cannot prove its name may be an attack: the run ends, the next is not asked."""
+    with pytest.raises(DirectoryUntrusted):
+        opened(servers=[*domain_controller.unnamed_urls, domain_controller.url])
+
+
+@pytest.mark.directory
+def test_start_tls_comes_before_the_bind(opened: Open, domain_controller: DomainController) -> None:
+    """This server refuses binds in clear text (like Windows Server 2025), and takes ours."""
+    assert opened(servers=[domain_controller.start_tls_url]).domain.name == "ad.test"
+
+
+def test_an_expired_certificate_is_not_trusted(authority: TestAuthority) -> None:
+    """Nor is a name that was proved once."""
+    with ScriptedDirectory(*authority.issue_expired("127.0.0.1")) as server:
+        with pytest.raises(DirectoryUntrusted, match="has expired") as caught:
+            open_directory([server.url], authority.ca_file, *WHO)
+        assert server.script.requests == 0
+    assert NOTHING_SENT in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.2"])
+def test_the_wrong_name_is_found_before_anything_is_sent(
+    authority: TestAuthority, name: str
+) -> None:
+    """No request of any kind reaches a server whose certificate is for another name or address."""
+    with ScriptedDirectory(*authority.issue(name)) as server:
+        with pytest.raises(DirectoryUntrusted):
+            open_directory([server.url], authority.ca_file, *WHO)
+        assert server.script.requests == 0
+
+
+def test_a_server_without_start_tls_gets_nothing(
+    authority: TestAuthority, clear_text: ScriptedDirectory
+) -> None:
+    """ldap:// never falls back to clear text."""
+    clear_text.script.start_tls_result = UNAVAILABLE
+    with pytest.raises(DirectoryUntrusted, match="no StartTLS"):
+        open_directory([clear_text.url], authority.ca_file, *WHO)
+    assert clear_text.script.requests == 1  # the one that asked for TLS
+    assert clear_text.script.binds == []
+
+
+def test_start_tls_verifies_like_ldaps(
+    authority: TestAuthority, clear_text: ScriptedDirectory, tmp_path: Path
+) -> None:
+    """The certificate is proved before the bind there, too."""
+    stranger = TestAuthority(tmp_path / "stranger")
+    with pytest.raises(DirectoryUntrusted, match="authority that is not trusted"):
+        open_directory([clear_text.url], stranger.ca_file, *WHO)
+    assert clear_text.script.binds == []
+    open_directory([clear_text.url], authority.ca_file, *WHO).close()
+    assert clear_text.script.binds == [b"a secret"]
+
+
+@pytest.mark.directory
+def test_ldaps_to_the_clear_text_port_is_unreachable(
+    opened: Open, domain_controller: DomainController
+) -> None:
+    """A wrong port in the spec: no TLS, so nothing is said; the message names the address."""
+    url = f"{domain_controller.url}:389"
+    with pytest.raises(DirectoryUnavailable, match=url):
+        opened(servers=[url])
+
+
+def test_a_bundle_without_a_certificate_is_refused_before_connecting(
+    tmp_path: Path,
+) -> None:
+    """An empty or damaged bundle never means the system's store."""
+    bundle = tmp_path / "ca.pem"
+    for text in ("", "nothing in here", "-----BEGIN CERTIFICATE-----\nAAAA\n"):
+        bundle.write_text(text)
+        with pytest.raises(InvalidSpec, match=r"spec\.activeDirectory\.caBundleRef"):
+            open_directory(["ldaps://nowhere.invalid"], bundle, *WHO)

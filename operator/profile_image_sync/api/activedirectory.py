@@ -120,5 +120,5 @@ class ActiveDirectory(Paper):
     full_sweep_interval: Annotated[timedelta, GoDuration("1m", "8760h")] = Field(
         timedelta(hours=168), examples=["24h"]
     )
-    """The longest time between two readings of everyone; runs in between read only what changed. A
-    Go duration (h, m, s)."""
+    """The longest time between two readings of everyone. As yet every run reads everyone, which keeps any
+    interval. A Go duration (h, m, s)."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 
+MAX_ACCOUNT_ID = 2**48 - 1  # what a row of the ledger holds; 0 stands for "unknown" there
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The image a person has in the directory: where it stands and the MD5 of its raw bytes."""
@@ -31,7 +34,7 @@ class Person:
 class Account:
     """One HighQ user, as far as the sync cares."""
 
-    id: int
+    id: int  # 1 to MAX_ACCOUNT_ID
     active: bool  # only active accounts are served
     email: str | None
     externalid: str | None

@@ -15,9 +15,9 @@ from uuid import UUID
 
 from profile_image_sync.api.state import MAX_SHARDS
 from profile_image_sync.errors import StateDamaged, StateMismatch
+from profile_image_sync.worker.people import MAX_ACCOUNT_ID
 
 SCHEMA = 1
-MAX_ACCOUNT_ID = 2**48 - 1
 
 _MAGIC = b"PISh"
 _HEAD = struct.Struct(">4sH16sHHIHII")  # magic, schema, state, index, count, revision, 3 lengths

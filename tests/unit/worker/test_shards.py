@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_image_sync.errors import StateDamaged, StateMismatch
+from profile_image_sync.worker.people import MAX_ACCOUNT_ID
 from profile_image_sync.worker.shards import (
-    MAX_ACCOUNT_ID,
     Accepted,
     Entry,
     Refused,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from profile_image_sync.errors import HighQUnavailable
-from profile_image_sync.worker.people import Account
+from profile_image_sync.worker.people import MAX_ACCOUNT_ID, Account
 
 PAGE = 1000  # users; about 2 MB of Collaborate's JSON
 READINGS = 3  # of a list that keeps changing
@@ -79,8 +79,11 @@ def _account(entry: object) -> Account:
     user = entry.get("user", entry) if isinstance(entry, dict) else entry
     if not isinstance(user, dict):
         raise ValueError("not a user")  # noqa: TRY004
+    number = int(str(user.get("userid", user.get("id"))))  # may be spelled as text
+    if not 0 < number <= MAX_ACCOUNT_ID:
+        raise ValueError("not a user's id")
     return Account(
-        id=int(str(user.get("userid", user.get("id")))),  # numbers may be spelled as text
+        id=number,
         active=str(user.get("status")).strip().lower() == "active",
         email=_text(user.get("email")),
         externalid=_text(user.get("externalid")),

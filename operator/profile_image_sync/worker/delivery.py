@@ -212,13 +212,13 @@ class Delivery:
 
     def _record_what_is_under_way(self) -> None:
         """After an early end: no further upload starts, what HighQ still accepts is recorded."""
-        waiting = list(self._in_flight)
-        for future in waiting:
-            if future.cancel():
-                del self._in_flight[future]
-        while self._in_flight:
-            try:
-                self._settle()
-            except SyncError as error:  # the first one is already on its way to the caller
-                log.info("also ended", reason=error.reason)
-        self._ledger.flush()
+        for future in [each for each in self._in_flight if each.cancel()]:
+            del self._in_flight[future]
+        try:
+            while self._in_flight:
+                try:
+                    self._settle()
+                except SyncError as error:  # the first one is already on its way to the caller
+                    log.info("also ended", reason=error.reason)
+        finally:
+            self._ledger.flush()

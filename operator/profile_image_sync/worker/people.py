@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-
 MAX_ACCOUNT_ID = 2**48 - 1  # what a row of the ledger holds; 0 stands for "unknown" there
 
 

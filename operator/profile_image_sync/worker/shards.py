@@ -15,7 +15,6 @@ from uuid import UUID
 
 from profile_image_sync.api.state import MAX_SHARDS
 from profile_image_sync.errors import StateDamaged, StateMismatch
-from profile_image_sync.worker.people import MAX_ACCOUNT_ID
 
 SCHEMA = 1
 

@@ -227,6 +227,20 @@ def test_one_persons_failure_stops_nobody_and_is_tried_again(tenant: Tenant) -> 
     assert tenant.sync().numbers == {"people": 10, "uploaded": 1, "unchanged": 9}
 
 
+def test_a_user_whom_highq_protects_stops_nobody_else(tenant: Tenant) -> None:
+    """HighQ denies us one user's avatar: that person failed, and the authorisation is left alone."""
+    people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCDEFGHIJKL")]
+    tenant.hire(people)
+    who = tenant.ids["person.e"]
+    tenant.highq.fail_next("avatar", "status", user_id=who, status=403, ref=123, times=100)
+
+    ran = tenant.sync()
+
+    assert (ran.exit_code, ran.numbers) == (0, {"people": 12, "uploaded": 11, "failed": 1})
+    assert ran.listed("failed") == {"person.e@firm.example": "AccessDenied"}
+    assert len(tenant.highq.audit(operation="token")) == 1
+
+
 def test_a_burst_of_trouble_is_sat_out(tenant: Tenant) -> None:
     """503, a cut connection after the upload was accepted, a 429: everyone is served in the same run."""
     people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCDE")]

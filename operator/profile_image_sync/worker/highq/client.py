@@ -75,7 +75,7 @@ class HighQ:
         """
         request = Request(_UPLOAD[self._endpoint], account_id=account_id, portrait=portrait)
         try:
-            answer = self._authorisation.send(request)
+            answer = self._authorisation.send(request, probe=self._list_request(1, 0))
         except AnswerLost as problem:
             raise UploadFailed(
                 "AnswerLost", f"HighQ user {account_id}: {problem}; the next run tries again"
@@ -120,12 +120,10 @@ class HighQ:
         self.close()
 
     def _page(self, limit: int, offset: int) -> Page:
-        call = _USERS[self._endpoint]
-        query = {"limit": str(limit), "offset": str(offset)}
-        if call is Call.PUBLISHER_USERS:
-            query["fields"] = "all"  # the summary tells neither status nor external id
+        request = self._list_request(limit, offset)
+        call = request.call
         try:
-            answer = self._authorisation.send(Request(call, query=query))
+            answer = self._authorisation.send(request)
         except AnswerLost as problem:
             raise HighQUnavailable(f"HighQ's users cannot be listed: {problem}") from None
         if classify(call, answer).kind is not Kind.ACCEPTED:
@@ -140,3 +138,10 @@ class HighQ:
                 f"HighQ's users cannot be listed: {self._transport.host} answers {call.value} with "
                 "something else; check spec.highq.url and endpoint"
             ) from None
+
+    def _list_request(self, limit: int, offset: int) -> Request:
+        call = _USERS[self._endpoint]
+        query = {"limit": str(limit), "offset": str(offset)}
+        if call is Call.PUBLISHER_USERS:
+            query["fields"] = "all"  # the summary tells neither status nor external id
+        return Request(call, query=query)

@@ -64,22 +64,29 @@ class Authorisation:
         self._tokens: StoredTokens | None = None
         self._end: AuthorisationRefused | StateUnavailable | None = None
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request, probe: Request | None = None) -> Answer:
         """Send with a valid token; when HighQ denies it, once more with a new one.
 
-        Raises AuthorisationRefused when that is denied too, and what Calls.send and a refresh raise:
-        AnswerLost, HighQUnavailable, HighQUntrusted, MissingReference, StateUnavailable,
-        StateDamaged, Interrupted.
+        `probe` is a call that any good token may make: where it succeeds, the denial is about what
+        was asked, not about us, and is returned. Raises AuthorisationRefused for any other denial,
+        and what Calls.send and a refresh raise: AnswerLost, HighQUnavailable, HighQUntrusted,
+        MissingReference, StateUnavailable, StateDamaged, Interrupted.
         """
         token = self._token()
         answer = self._calls.send(request, token)
-        if classify(request.call, answer).kind is not Kind.DENIED:
+        if not _is_denied(request, answer):
+            return answer
+        if probe and self._is_good(token, probe):
+            log.info("HighQ denied one request", call=request.call.value, answer=str(answer))
             return answer
         log.info("HighQ denied the access token", call=request.call.value, answer=str(answer))
         answer = self._calls.send(request, self._token(denied=token))
-        if classify(request.call, answer).kind is Kind.DENIED:
+        if _is_denied(request, answer):
             raise self._powerless(answer)
         return answer
+
+    def _is_good(self, token: str, probe: Request) -> bool:
+        return not _is_denied(probe, self._calls.send(probe, token))
 
     def expiry(self) -> datetime | None:
         """Return when the refresh token runs out; None if HighQ did not say. Calls nobody."""
@@ -205,6 +212,10 @@ class Authorisation:
         else:
             why = f"the HighQ user who authorised us is no system administrator ({answer}): "
         return AuthorisationRefused(why + _authorise_again(credentials))
+
+
+def _is_denied(request: Request, answer: Answer) -> bool:
+    return classify(request.call, answer).kind is Kind.DENIED
 
 
 def _authorise_again(credentials: ClientCredentials) -> str:

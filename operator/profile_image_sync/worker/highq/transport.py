@@ -27,7 +27,7 @@ LARGEST_ANSWER = 64 * 2**20  # bytes; a thousand users take about two million
 _SUFFIXES = {"image/jpeg": "jpg", "image/png": "png"}
 
 
-class AnswerLost(Exception):  # noqa: N818  it tells what happened, as the tree in errors.py does
+class AnswerLost(Exception):
     """The request may have reached HighQ, but no whole answer came back. Never leaves this room."""
 
 

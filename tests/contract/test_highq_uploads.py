@@ -284,14 +284,20 @@ def test_nothing_secret_is_told_whatever_happens(simulator: Simulator, tmp_path:
     told: list[object] = []
     secrets = [*tenancy.credentials.refresh_token.split(), tenancy.credentials.client_secret]
     with capture_logs() as logs, tenancy.open() as highq:
-        for fault in (
-            {"kind": "status", "status": 503, "times": 5},
-            {"kind": "cut", "times": 5},
-            {"kind": "status", "status": 400, "ref": 401},
-            {"kind": "redirect", "location": "https://user:pass@127.0.0.1:1/x"},
-            {"kind": "status", "status": 403, "ref": 123, "times": 2},
+        for operation, fault in (
+            ("upload", {"kind": "status", "status": 503, "times": 5}),
+            ("upload", {"kind": "cut", "times": 5}),
+            ("upload", {"kind": "status", "status": 400, "ref": 401}),
+            ("upload", {"kind": "redirect", "location": "https://user:pass@127.0.0.1:1/x"}),
+            ("upload", {"kind": "status", "status": 403, "ref": 123}),
+            ("any", {"kind": "status", "status": 401, "ref": 401, "times": 2}),
+            ("upload", {"kind": "status", "status": 401, "ref": 401}),
         ):
-            instance.fail_next("upload", **fault)
+            instance.fail_next(operation, **fault)
+            if (
+                operation == "any"
+            ):  # the call and its probe; the next fault meets the call's repetition
+                continue
             with pytest.raises((PersonError, SyncError)) as caught:
                 highq.upload(2, ready(PICTURE))
             shown: BaseException | None = caught.value

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from profile_image_sync import logs, names
 from profile_image_sync.api.order import JOB_VARIABLE, MOUNTS, VARIABLE, RunOrder
-from profile_image_sync.errors import Busy, Interrupted, InvalidSpec, SyncError
+from profile_image_sync.errors import Busy, Interrupted, InvalidSpec, StateUnavailable, SyncError
 from profile_image_sync.interrupts import stop_on_signals
 from profile_image_sync.pod.client import Cluster
 from profile_image_sync.pod.lease import Lease, Pace
@@ -87,7 +87,7 @@ def _run(paper: RunOrder, job: str, cluster: Cluster, mounts: Path, stop: thread
     try:
         with lease.held(stop, on_lost=stop.set):
             result = _checked_run(paper, order, bench)
-            if lease.ours:  # else another run is at work, and its report counts
+            if _still_ours(lease):
                 desk.leave(result)
     except (Busy, Interrupted) as error:  # no report: it would hide that of the run at work
         log.info("stepped back", reason=error.reason, detail=str(error))
@@ -105,6 +105,16 @@ def _checked_run(paper: RunOrder, order: Order, bench: Bench) -> Result:
     except SyncError as error:
         return not_begun(order, bench, error)
     return execute(order, bench)
+
+
+def _still_ours(lease: Lease) -> bool:
+    """Ask whose turn it is: once another run is at work, only its report counts."""
+    try:
+        lease.confirm()
+    except StateUnavailable as error:
+        log.warning("no report is left", problem=str(error))
+        return False
+    return True
 
 
 def _told(result: Result) -> int:

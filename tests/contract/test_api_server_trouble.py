@@ -128,8 +128,7 @@ def test_nobody_listening_is_trouble(pauses: list[float]) -> None:
     ("answer", "verb", "words"),
     [
         (
-            403,
-            "Forbidden",
+            "403 Forbidden",
             "update",
             r"ServiceAccount may not update it \(403 Forbidden\): the Role",
         ),

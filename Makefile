@@ -17,8 +17,9 @@ test-fast:  ## checks and tests without root and containers, for the inner loop
 check: setup  ## ruff, mypy, import-linter, CRD drift
 	@scripts/check
 
-crd: setup  ## write the CRD anew from the model
+crd: setup  ## write the CRD anew from the model, also the chart's copy
 	@.venv/bin/profile-image-sync crd > crds/profileimagesyncs.profileimagesync.io.yaml
+	@cp crds/*.yaml charts/profile-image-sync/files/
 
 lock:  ## pin the newest dependencies with hashes (needs uv)
 	@scripts/lock

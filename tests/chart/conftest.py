@@ -1,0 +1,28 @@
+"""Helm, and a control plane to install into."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chart.helm import ROOT, Helm
+from tests.support.control_plane import ControlPlane, control_plane
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Give Helm; the first call on a machine builds it."""
+    made = subprocess.run(
+        [ROOT / "testcluster/build-binaries", "helm"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return Helm(Path(made.stdout.strip()) / "helm", tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Give a module's own control plane: what is installed is seen by all of a cluster."""
+    with control_plane(tmp_path_factory.mktemp("plane") / "data") as running:
+        yield running

@@ -1,0 +1,290 @@
+"""The chart in a real API server: accepted, enough for what the operator does, and not more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from profile_image_sync import names
+from profile_image_sync.api.spec import ProfileImageSync
+from profile_image_sync.api.state import new_header
+from profile_image_sync.controller import orders
+from profile_image_sync.controller.bodies import Body, Tenant
+from profile_image_sync.controller.settings import OperatorSettings
+from tests.chart.helm import CHART, NAMESPACE, RELEASE, Document, Helm
+from tests.support.control_plane import ControlPlane
+from tests.support.workplace import SPEC, STATE
+
+pytestmark = pytest.mark.cluster
+
+TENANT = "tenant-acme"
+OTHER = "tenant-globex"
+OPERATOR = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
+RESOURCE = {
+    "apiVersion": names.API_VERSION,
+    "kind": names.KIND,
+    "metadata": {"name": "acme", "namespace": TENANT},
+    "spec": SPEC,
+}
+AGGREGATED_SECONDS = 30.0  # until the controller manager has put roles together
+
+MAY = [
+    ("get,list,watch,patch", "profileimagesyncs.profileimagesync.io"),
+    ("update,patch", "profileimagesyncs.profileimagesync.io/status"),
+    ("get,list,watch,create,delete", "jobs.batch"),
+    ("get,list,watch,create,patch,delete", "cronjobs.batch"),
+    ("get,list,watch,create,update,patch", "configmaps"),
+    ("get,create,update,patch", "secrets"),
+    ("get,create,patch", "serviceaccounts"),
+    ("get,create,patch", "roles.rbac.authorization.k8s.io"),
+    ("get,create,patch", "rolebindings.rbac.authorization.k8s.io"),
+    ("get,create,update,patch", "leases.coordination.k8s.io"),
+    ("create,patch", "events"),
+    ("create,patch", "events.events.k8s.io"),
+]
+MAY_NOT = [
+    ("list,watch,delete", "secrets"),
+    ("delete,deletecollection", "configmaps"),
+    ("create,update,delete", "profileimagesyncs.profileimagesync.io"),
+    ("patch,update", "jobs.batch"),
+    ("create,get,list,delete", "pods"),
+    ("create", "pods/exec"),
+    ("escalate,bind,delete,list", "roles.rbac.authorization.k8s.io"),
+    ("create", "serviceaccounts/token"),
+    ("impersonate", "serviceaccounts"),
+    ("create,patch", "deployments.apps"),
+]
+NOWHERE = [  # of the whole cluster
+    ("get,create,patch", "clusterroles.rbac.authorization.k8s.io"),
+    ("list,watch,get", "namespaces"),
+    ("list,watch,get", "customresourcedefinitions.apiextensions.k8s.io"),
+    ("get,list", "nodes"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """Kubectl as some user; the administrator unless told."""
+
+    plane: ControlPlane
+    user: str = ""
+    namespace: str = TENANT
+
+    def run(self, *arguments: str, body: Any = None) -> subprocess.CompletedProcess[str]:
+        """Do something; the caller judges the outcome."""
+        options = [f"--kubeconfig={self.plane.kubeconfig}"]
+        options += [f"--namespace={self.namespace}"] if self.namespace else []
+        options += [f"--as={self.user}"] if self.user else []
+        return subprocess.run(
+            [self.plane.kubectl, *options, *arguments],
+            input=body if isinstance(body, str) else json.dumps(body),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def __call__(self, *arguments: str, body: Any = None) -> str:
+        """Do something that must succeed, without a warning."""
+        done = self.run(*arguments, body=body)
+        assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stderr, done.stderr
+        return done.stdout
+
+    def get(self, *arguments: str) -> Document:
+        """Return an object."""
+        found: Document = json.loads(self("get", *arguments, "--output=json"))
+        return found
+
+    def can(self, table: list[tuple[str, str]]) -> dict[tuple[str, str], bool]:
+        """Tell what of the table the user may do: what `kubectl auth can-i` asks, all at once."""
+        asked = [(verb, resource) for verbs, resource in table for verb in verbs.split(",")]
+        questions = [self._question(verb, resource) for verb, resource in asked]
+        listed = {"apiVersion": "v1", "kind": "List", "items": questions}
+        each = '--output=jsonpath={.status.allowed}{"\\n"}'
+        answers = self("create", "-f", "-", each, body=listed).split()
+        return {at: answer == "true" for at, answer in zip(asked, answers, strict=True)}
+
+    def _question(self, verb: str, where: str) -> Body:
+        full, _, part = where.partition("/")
+        resource, _, group = full.partition(".")
+        attributes = {"verb": verb, "group": group, "resource": resource, "subresource": part}
+        return {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes | {"namespace": self.namespace}},
+        }
+
+
+@pytest.fixture(scope="module")
+def kubectl(plane: ControlPlane, helm: Helm) -> Kubectl:
+    """Give an administrator's kubectl where the chart is installed, all namespaces being restricted."""
+    admin = Kubectl(plane)
+    modes = ("enforce", "warn")  # the one judges pods, the other what makes them
+    restricted = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in modes}
+    for name in (NAMESPACE, TENANT, OTHER):
+        admin("create", "-f", "-", body={
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": restricted},
+        })  # fmt: skip
+    helm.do("install", RELEASE, str(CHART), kubeconfig=plane.kubeconfig)
+    admin("wait", "--for=condition=Established", f"crd/{names.PLURAL}.{names.GROUP}")
+    return admin
+
+
+@pytest.fixture(scope="module")
+def operator(kubectl: Kubectl) -> Kubectl:
+    """Give a kubectl with the rights of the operator."""
+    return replace(kubectl, user=OPERATOR)
+
+
+def test_the_api_server_takes_everything_strictly(helm: Helm, kubectl: Kubectl) -> None:
+    """No unknown field, no wrong type, and nothing to warn of."""
+    text = helm.render().text
+    replace(kubectl, namespace=NAMESPACE)(
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--validate=strict",
+        "--dry-run=server",
+        "-f",
+        "-",
+        body=text,
+    )
+
+
+def test_the_operator_may_do_its_work_everywhere(operator: Kubectl) -> None:
+    """In namespaces that are made after the operator, too."""
+    answers = replace(operator, namespace="made-later").can(MAY)
+    assert [at for at, allowed in answers.items() if not allowed] == []
+
+
+def test_the_operator_may_do_nothing_else(operator: Kubectl) -> None:
+    """Neither where it serves nor in its own namespace."""
+    for namespace in (TENANT, NAMESPACE):
+        answers = replace(operator, namespace=namespace).can(MAY_NOT)
+        assert [at for at, allowed in answers.items() if allowed] == []
+    answers = replace(operator, namespace="").can(NOWHERE)
+    assert [at for at, allowed in answers.items() if allowed] == []
+
+
+def test_what_is_installed_makes_a_restricted_pod(kubectl: Kubectl) -> None:
+    """In a namespace that enforces Pod Security `restricted`, the operator's pod is let in."""
+    at = replace(kubectl, namespace=NAMESPACE)
+    at("wait", f"deployment/{RELEASE}", "--for=jsonpath={.status.replicas}=1", "--timeout=60s")
+
+
+def test_the_operators_rights_are_enough_for_a_tenant(kubectl: Kubectl, operator: Kubectl) -> None:
+    """All that it makes for a resource is made here with its rights, down to a run's own Role."""
+    kubectl("create", "-f", "-", body=RESOURCE)
+    resource = operator.get("profileimagesync", "acme")
+    tenant = Tenant.of(
+        ProfileImageSync.model_validate(
+            {key: resource[key] for key in ("apiVersion", "kind", "metadata", "spec")}
+        ),
+        resource["metadata"]["uid"],
+    )
+    settings = _settings(operator)
+    cron_job = orders.cron_job(tenant, str(STATE), settings, suspend=True)
+    assert cron_job
+    for body in (*orders.desks(tenant), orders.state_header(tenant, new_header(STATE))):
+        operator("create", "-f", "-", "--validate=strict", body=body)
+    for body in (*orders.access(tenant), cron_job):
+        operator("apply", "--server-side", "--validate=strict", "-f", "-", body=body)
+    child = names.child("acme")
+    operator("create", "job", "first", f"--from=cronjob/{child}")
+    operator("wait", "job/first", "--for=jsonpath={.status.active}=1", "--timeout=60s")
+    operator("replace", "--subresource=status", "-f", "-", body=resource)
+    operator("delete", f"cronjob/{child}", "job/first")
+
+
+def test_the_operator_cannot_grant_more_than_it_has(operator: Kubectl) -> None:
+    """It writes Roles, and yet cannot widen its own rights by them."""
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "wide", "namespace": TENANT},
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}],
+    }
+    done = operator.run("create", "-f", "-", body=role)
+    assert done.returncode != 0
+    assert "attempting to grant RBAC permissions not currently held" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("role", "may", "may_not"),
+    [
+        ("view", "get,list,watch", "create,update,patch,delete"),
+        ("edit", "get,list,watch,create,update,patch,delete,deletecollection", "escalate"),
+        ("admin", "get,list,watch,create,update,patch,delete,deletecollection", "escalate"),
+    ],
+)
+def test_people_with_the_clusters_roles_see_or_change_resources(
+    kubectl: Kubectl, role: str, may: str, may_not: str
+) -> None:
+    """Without a line of RBAC from whoever runs the cluster."""
+    resource = f"{names.PLURAL}.{names.GROUP}"
+    kubectl("create", "rolebinding", f"a-{role}", f"--clusterrole={role}", f"--user=a-{role}")
+    person = replace(kubectl, user=f"a-{role}")
+    deadline = time.monotonic() + AGGREGATED_SECONDS
+    while not all(person.can([(may, resource)]).values()):
+        assert time.monotonic() < deadline
+    assert set(person.can([(may_not, resource), ("patch", f"{resource}/status")]).values()) == {
+        False
+    }
+
+
+def test_an_operator_of_one_namespace_may_nothing_elsewhere(helm: Helm, kubectl: Kubectl) -> None:
+    """A second release beside the first, bound to one tenant."""
+    values = {
+        "watch": {"namespaces": [OTHER]},
+        "crds": {"install": False},
+        "rbac": {"aggregateClusterRoles": False},
+    }
+    helm.do("install", "narrow", str(CHART), values=values, kubeconfig=kubectl.plane.kubeconfig)
+    narrow = f"system:serviceaccount:{NAMESPACE}:narrow-{RELEASE}"
+    inside = Kubectl(kubectl.plane, narrow, OTHER)
+    assert set(inside.can(MAY).values()) == {True}
+    assert set(inside.can(MAY_NOT).values()) == {False}
+    for outside in (TENANT, NAMESPACE):
+        assert set(replace(inside, namespace=outside).can(MAY).values()) == {False}
+
+
+def test_uninstalling_leaves_resources_and_installing_takes_over(
+    helm: Helm, kubectl: Kubectl
+) -> None:
+    """The CRD stays, and so does every resource; only the operator goes and comes back."""
+    kept = RESOURCE | {"metadata": {"name": "kept", "namespace": OTHER}}
+    at = replace(kubectl, namespace=OTHER)
+    at("create", "-f", "-", body=kept)
+    before = at.get("profileimagesync", "kept")
+    helm.do("uninstall", RELEASE, kubeconfig=kubectl.plane.kubeconfig)
+    assert kubectl.run("get", f"clusterrole/{RELEASE}").returncode != 0
+    assert at.get("profileimagesync", "kept") == before
+    helm.do("install", RELEASE, str(CHART), kubeconfig=kubectl.plane.kubeconfig)
+    assert at.get("profileimagesync", "kept") == before
+    helm.do("upgrade", RELEASE, str(CHART), kubeconfig=kubectl.plane.kubeconfig)
+
+
+def _settings(operator: Kubectl) -> OperatorSettings:
+    """Return the settings of the installed operator, as its pod finds them."""
+    administrator = Kubectl(operator.plane, namespace=NAMESPACE)
+    data = administrator.get("configmap", RELEASE)["data"]
+    return OperatorSettings.model_validate_json(data["operator.json"])
+
+
+def test_a_release_of_another_name_takes_the_crd_over_when_told(
+    helm: Helm, kubectl: Kubectl
+) -> None:
+    """What uninstalling has left belongs to the old name; `--take-ownership` hands it on."""
+    admin = kubectl.plane.kubeconfig
+    helm.do("uninstall", RELEASE, kubeconfig=admin)
+    place = f"--namespace={NAMESPACE}"
+    refused = helm.run("install", "renamed", str(CHART), place, kubeconfig=admin)
+    assert 'must equal "renamed"' in refused.stderr
+    helm.do("install", "renamed", str(CHART), "--take-ownership", kubeconfig=admin)
+    kept = replace(kubectl, namespace=OTHER).get("profileimagesync", "kept")
+    assert "deletionTimestamp" not in kept["metadata"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from profile_image_sync.api.paper import Count, Paper
 from profile_image_sync.errors import StateDamaged, StateMismatch
@@ -31,16 +31,7 @@ class PendingBrake(Paper):
     """A brake that stopped a run and waits for `safety.acknowledge`."""
 
     id: str
-    figures: Mapping[
-        str, Count
-    ]  # by reason; a run with no worse figures may pass once acknowledged
-
-
-class Listing(Paper):
-    """The last full listing of HighQ's users; `totalcount` against `total` tells if anyone came."""
-
-    total: Count
-    listed_at: AwareDatetime
+    figures: Mapping[str, Count]  # by reason; no worse ones may pass once acknowledged
 
 
 class StateHeader(Paper):
@@ -59,7 +50,6 @@ class StateHeader(Paper):
     sweep: Sweep | None = None
     brake: PendingBrake | None = None
     handled_requests: Annotated[tuple[str, ...], Field(max_length=MAX_HANDLED_REQUESTS)] = ()
-    listing: Listing | None = None
     revisions: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = (0,)
 
     @field_validator("revisions")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from uuid import UUID
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from profile_image_sync.api.state import (
     MAX_HANDLED_REQUESTS,
-    Listing,
     PendingBrake,
     StateHeader,
     Sweep,
@@ -26,7 +24,6 @@ WHERE = "folder /srv/acme"
 
 counts = st.integers(0, 10**6)
 figures = st.dictionaries(st.text(max_size=20), counts, max_size=3)
-moments = st.datetimes(timezones=st.just(UTC))
 sweeps = st.tuples(counts, counts, figures).map(
     lambda t: Sweep(people=t[0], with_image=t[1], images=t[2])
 )
@@ -40,8 +37,6 @@ headers = st.builds(
     sweep=st.none() | sweeps,
     brake=st.none() | st.builds(PendingBrake, id=st.text(max_size=9), figures=figures),
     handled_requests=st.lists(st.text(max_size=9), max_size=MAX_HANDLED_REQUESTS).map(tuple),
-    listing=st.none()
-    | st.tuples(counts, moments).map(lambda t: Listing(total=t[0], listed_at=t[1])),
     revisions=st.sampled_from((1, 2, 4)).flatmap(
         lambda n: st.tuples(*[st.integers(0, 2**32 - 1)] * n)
     ),

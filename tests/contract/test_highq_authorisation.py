@@ -189,7 +189,7 @@ def test_a_revoked_refresh_token_needs_a_new_consent(tenancy: Tenancy, body: str
     tenancy.instance.knobs(token_error_body=body)
     run(tenancy)
     tenancy.instance.revoke_tokens("both")
-    remedy = r"authorise the client anew in a browser .*, and put the new refreshToken into Secret highq-oauth"
+    remedy = r"authorise the client anew .*, and put the new refreshToken into Secret highq-oauth"
     with pytest.raises(AuthorisationRefused, match=remedy):
         run(tenancy)
     assert tenancy.refreshes() == 2

@@ -40,7 +40,7 @@ SUMMARIES = {
 }
 
 
-class Refused(Exception):  # noqa: N818  it is an answer, not a defect
+class Refused(Exception):
     """The call ends with an error answer: an HTTP status and, mostly, one of HighQ's refs."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Refused(Exception):  # noqa: N818  it is an answer, not a defect
         self.headers = dict(headers or {})
 
 
-class NoSuchPage(Exception):  # noqa: N818  it is an answer, not a defect
+class NoSuchPage(Exception):
     """The server below the API answers, with a page: unknown path, method or media type."""
 
     def __init__(self, status: int) -> None:

@@ -45,7 +45,7 @@ class WhichClient(Settings):
     client_id: str
 
 
-class _NotFound(Exception):  # noqa: N818  it is an answer, not a defect
+class _NotFound(Exception):
     pass
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+
 from tests.simulator.process import Instance, Simulator
 from tests.simulator.samples import people, person
 

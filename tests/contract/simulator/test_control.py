@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+
 from tests.simulator.process import Instance, Simulator
 from tests.simulator.samples import people, person
 from tests.simulator.settings import ClientSettings

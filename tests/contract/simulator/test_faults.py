@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.simulator.process import Instance
 from tests.support.pictures import jpeg, portrait
 

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import fromstring as parse_xml
 
 import httpx
 import pytest
+
 from tests.simulator.process import Instance, Simulator
 from tests.simulator.samples import people
 from tests.simulator.settings import ClientSettings

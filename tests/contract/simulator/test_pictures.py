@@ -9,6 +9,7 @@ from io import BytesIO
 import httpx
 import pytest
 from PIL import Image
+
 from tests.simulator.process import Instance
 from tests.support.pictures import gif, jpeg, png, portrait
 

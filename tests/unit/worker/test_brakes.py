@@ -18,15 +18,18 @@ THUMB, JPEG = "thumbnailPhoto", "jpegPhoto"
 
 
 def person(number: int, *images: str) -> Person:
+    """Invent somebody with images in these attributes."""
     source = Source(images[0], bytes(16)) if images else None
     return Person(UUID(int=number), (), source, images, str(number))
 
 
 def decisions(verdict: Verdict, count: int) -> list[Decision]:
+    """Repeat a verdict for so many people."""
     return [Decision(person(n, THUMB), verdict) for n in range(count)]
 
 
 def sweep(people: int, thumbs: int) -> Sweep:
+    """Count so many people and thumbnail photos."""
     return Sweep(people=people, with_image=thumbs, images={THUMB: thumbs})
 
 

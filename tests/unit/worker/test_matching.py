@@ -18,12 +18,14 @@ EMAIL, EXTERNALID = MatchKey.EMAIL, MatchKey.EXTERNALID
 
 
 def person(guid: UUID, *keys: str | None) -> Person:
+    """Invent somebody with these keys."""
     return Person(guid, keys, None, (), "label")
 
 
 def account(
     number: int, email: str | None, *, active: bool = True, external: str | None = None
 ) -> Account:
+    """Invent a HighQ user."""
     return Account(number, active, email, external)
 
 
@@ -34,6 +36,7 @@ def outcome_of(
     fields: Sequence[MatchKey] = (EMAIL,),
     holders: Mapping[int, Sequence[UUID]] | None = None,
 ) -> tuple[MatchOutcome, int | None]:
+    """Match everyone; return what became of one person."""
     match = match_people(people, accounts, fields, holders or {})[guid]
     return match.outcome, match.account_id
 

@@ -20,18 +20,22 @@ SETTINGS, OTHER_SETTINGS = b"set1", b"set2"
 
 
 def digest(word: str) -> bytes:
+    """Stand in for the MD5 of an image."""
     return md5(word.encode(), usedforsecurity=False).digest()
 
 
 def image(word: str, attribute: str = THUMB) -> Source:
+    """Return an image of AD's."""
     return Source(attribute, digest(word))
 
 
 def accepted(word: str, attribute: str = THUMB, account: int = 7) -> Accepted:
+    """Record that HighQ took an image."""
     return Accepted(digest(word), attribute, account)
 
 
 def refused(word: str, settings: bytes | None = None) -> Refused:
+    """Record that an image was refused."""
     return Refused(digest(word), "TooSmall", settings)
 
 
@@ -42,6 +46,7 @@ def policy(
     attributes: tuple[str, ...] = (THUMB,),
     rerecord: bool = False,
 ) -> Policy:
+    """Say what holds for everyone of a run."""
     return Policy(mode, adopting, attributes, rerecord, SETTINGS)
 
 
@@ -166,6 +171,7 @@ def test_adopting_uploads_nothing_for_people_without_a_record(
 
 
 def person(source: Source | None) -> Person:
+    """Invent somebody with this image."""
     return Person(UUID(int=1), ("ann@x",), source, (THUMB,) if source else (), "ann@x")
 
 

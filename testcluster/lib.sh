@@ -32,7 +32,8 @@ choose_engine() {
   local nofile; nofile=$(ulimit -Hn); [ "$nofile" = unlimited ] && nofile=1048576
   export CONTAINERS_CONF=$CACHE/containers.conf
   printf '[containers]\ndefault_ulimits = ["nofile=%s:%s", "nproc=32768:32768"]\n[engine]\nruntime = "runc"\n' \
-    "$nofile" "$nofile" > "$CONTAINERS_CONF"
+    "$nofile" "$nofile" > "$CONTAINERS_CONF.$$"
+  mv "$CONTAINERS_CONF.$$" "$CONTAINERS_CONF"  # whole at any moment: other scripts may be running
 }
 
 # Whether a registry can be reached: TESTCLUSTER_REGISTRY=yes|no, else one small pull, given up after 20 seconds.
@@ -85,13 +86,12 @@ debian_image() {
 --no-install-recommends $* && rm -rf /var/lib/apt/lists/*" "$label" | engine_build -t "$image" -
     return
   fi
-  command -v mmdebstrap >/dev/null || die "no container registry can be reached, and mmdebstrap is not installed (on Debian: testcluster/install-tools)"
+  command -v mmdebstrap >/dev/null || die "no container registry can be reached; on Debian, run testcluster/install-tools as root"
   mkdir -p "$CACHE/debian"
   local tar=$CACHE/debian/$DEBIAN_SUITE-${image//[^a-z0-9.]/-}.tar
-  # shellcheck disable=SC2016  # $1 is the root that mmdebstrap gives to the hook
   quietly mmdebstrap --quiet --format=tar --variant=minbase --include="$packages" \
-    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/log/*.log' "$DEBIAN_SUITE" "$tar"
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' "$DEBIAN_SUITE" "$tar"
   quietly "$ENGINE" import --change "$label" "$tar" "$image"
   rm "$tar"
 }

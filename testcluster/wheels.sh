@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What goes into our images, made on this machine with hashes checked (sourced after lib.sh, not run).
-PYTHON=${PYTHON:-$PROJECT/.venv/bin/python}
-[ -x "$PYTHON" ] || die "no $PYTHON: make the project's virtual environment first, from requirements/dev.txt"
+VENV_PYTHON=$PROJECT/.venv/bin/python
+[ -x "$VENV_PYTHON" ] || "$PROJECT/scripts/setup" >&2
 
 # python_base: the name of a base image with Python; the public one, or without a registry one made of Debian's packages.
 python_base() {
@@ -23,7 +23,7 @@ wheelhouse() {
   for platform in manylinux_2_36 manylinux_2_35 manylinux_2_34 manylinux_2_31 manylinux_2_28 manylinux_2_27 manylinux_2_24 \
     manylinux_2_17 manylinux2014; do platforms+=(--platform "${platform}_$machine"); done
   for file in "$requirements" <(awk '/^[^ #]/ { pip = /^pip==/ } pip' requirements/dev.txt); do
-    "$PYTHON" -m pip download --quiet --require-hashes --no-deps --only-binary=:all: --implementation cp \
+    "$VENV_PYTHON" -m pip download --quiet --require-hashes --no-deps --only-binary=:all: --implementation cp \
       --python-version "$PYTHON_VERSION" "${platforms[@]}" -d "$folder" -r "$file"
   done
   echo "$stamp" > "$folder/.made-from"
@@ -32,5 +32,5 @@ wheelhouse() {
 # own_wheel FOLDER: the wheel of profile-image-sync, in place of an older one; the build backend is that of requirements/dev.txt.
 own_wheel() {
   rm -f "$1"/profile_image_sync-*.whl
-  quietly "$PYTHON" -m hatchling build --target wheel --directory "$1"
+  quietly "$VENV_PYTHON" -m hatchling build --target wheel --directory "$1"
 }

@@ -26,6 +26,8 @@ def serve(settings_file: Path) -> None:
     settings = load(settings_file)
     kopf.run(
         registry=_registry(settings),
+        # kopf would look up the user's name, which the image's user does not have
+        identity=names.PRODUCT,  # type: ignore[arg-type]  # a str; kopf does not export its name for it
         standalone=True,  # one replica; peering would need another CRD
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,

@@ -21,6 +21,13 @@ SYNC_LABEL = f"{GROUP}/sync"  # on every child: the name of its resource
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 
+# the one key of each object that operator and worker share
+HEADER_KEY = "header"
+SHARD_KEY = "shard"
+REPORT_KEY = "report.json"
+PEOPLE_KEY = "people.json"
+TOKENS_KEY = "tokens"
+
 
 def child(resource: str, *parts: str) -> str:
     """Return the name of a child of this resource: pisync-NAME or pisync-NAME-PART."""

@@ -6,7 +6,6 @@ still tells by its exit code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
@@ -18,16 +17,12 @@ from profile_image_sync.pod.client import Cluster, ConflictError
 from profile_image_sync.pod.objects import Kind, Record
 from profile_image_sync.worker.run import Result
 
-REPORT_KEY = "report.json"
-PEOPLE_KEY = "people.json"
 MOST_BYTES = 512 * 1024  # of each; the API server takes 1 MiB
 MESSAGE_CHARACTERS = 4096
 NOTES = 20
 TRIES = 5  # of one write, while others touch the object's metadata
 
 log = structlog.get_logger()
-
-Filled = Callable[[Record], Record]
 
 
 class ReportDesk:
@@ -40,22 +35,21 @@ class ReportDesk:
 
     def leave(self, result: Result) -> None:
         """Leave the people first, then the report that speaks of them. Trouble goes to the log."""
-        people, report = people_json(result.people), report_json(result.report)
-        name = names.people(self._resource)
-        self._fill(Kind.SECRET, name, lambda it: replace(it, binary={PEOPLE_KEY: people.encode()}))
-        name = names.report(self._resource)
-        self._fill(Kind.CONFIG_MAP, name, lambda it: replace(it, text={REPORT_KEY: report}))
+        people = {names.PEOPLE_KEY: people_json(result.people).encode()}
+        self._fill(Record(Kind.SECRET, names.people(self._resource), binary=people))
+        report = {names.REPORT_KEY: report_json(result.report)}
+        self._fill(Record(Kind.CONFIG_MAP, names.report(self._resource), text=report))
 
-    def _fill(self, kind: Kind, name: str, filled: Filled) -> None:
-        place = self._cluster.place(kind, name)
+    def _fill(self, wanted: Record) -> None:
+        place = self._cluster.place(wanted.kind, wanted.name)
         try:
             for _ in range(TRIES):
-                record = self._cluster.read(kind, name)
-                if record is None:
+                there = self._cluster.read(wanted.kind, wanted.name)
+                if there is None:
                     log.error("not there: the operator makes it; see whether it runs", place=place)
                     return
                 try:
-                    self._cluster.replace(filled(record))
+                    self._cluster.replace(replace(wanted, metadata=there.metadata))
                 except ConflictError:
                     continue
                 return

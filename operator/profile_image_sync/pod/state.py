@@ -17,8 +17,6 @@ from profile_image_sync.pod.lease import Lease
 from profile_image_sync.pod.objects import Kind, Record
 from profile_image_sync.worker.shards import decode_shard
 
-HEADER_KEY = "header"
-SHARD_KEY = "shard"
 TRIES = 5  # of one write, while others touch the object's metadata
 
 
@@ -57,7 +55,7 @@ class ConfigMapStore:
     def write_header(self, data: bytes) -> None:
         """Replace the header."""
         name = names.state(self._resource)
-        self._write(Record(Kind.CONFIG_MAP, name, text={HEADER_KEY: data.decode()}))
+        self._write(Record(Kind.CONFIG_MAP, name, text={names.HEADER_KEY: data.decode()}))
 
     def write_shard(self, index: int, data: bytes) -> None:
         """Replace this shard, or make it. Raises StateMismatch when it is no shard of our state."""
@@ -66,7 +64,7 @@ class ConfigMapStore:
             there = self.read_shard(index)
             if there is not None:
                 decode_shard(there, state=self._state_id, index=index, where=self.where)
-        self._write(Record(Kind.CONFIG_MAP, name, binary={SHARD_KEY: data}))
+        self._write(Record(Kind.CONFIG_MAP, name, binary={names.SHARD_KEY: data}))
 
     def _read(self, name: str) -> bytes | None:
         record = self._cluster.read(Kind.CONFIG_MAP, name)
@@ -116,8 +114,8 @@ class ConfigMapStore:
 
 def _content(record: Record) -> bytes | None:
     """Return what the object is for: a header's text, or a shard."""
-    header = record.text.get(HEADER_KEY)
-    return header.encode() if header is not None else record.binary.get(SHARD_KEY)
+    header = record.text.get(names.HEADER_KEY)
+    return header.encode() if header is not None else record.binary.get(names.SHARD_KEY)
 
 
 def _digest(content: bytes | None) -> bytes:

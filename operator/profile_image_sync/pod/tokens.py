@@ -17,7 +17,6 @@ from profile_image_sync.pod.lease import Lease
 from profile_image_sync.pod.objects import Kind, Record
 from profile_image_sync.worker.tokens import StoredTokens, from_json, to_json
 
-KEY = "tokens"
 PATIENCE_SECONDS = 120.0  # while another worker refreshes: more than it takes to keep a new pair
 TRIES = 5  # of one write, while others touch the Secret
 
@@ -58,7 +57,7 @@ class SecretTokenStore:
 
     def write(self, tokens: StoredTokens) -> None:
         """See TokenStore. The pair that HighQ issued last is the one it still knows, so that one stays."""
-        content = {KEY: to_json(tokens).encode()}
+        content = {names.TOKENS_KEY: to_json(tokens).encode()}
         for _ in range(TRIES):
             record = self._record()
             there = self._tokens(record)
@@ -81,7 +80,7 @@ class SecretTokenStore:
         return record
 
     def _tokens(self, record: Record) -> StoredTokens | None:
-        content = record.binary.get(KEY)
+        content = record.binary.get(names.TOKENS_KEY)
         return from_json(content.decode(errors="replace"), self._place) if content else None
 
     def _contended(self) -> StateUnavailable:

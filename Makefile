@@ -1,6 +1,6 @@
 # One command each; what has logic is a script.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check crd lock
+.PHONY: help setup test test-fast demo demo-down check crd lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,6 +13,13 @@ test:  ## everything: checks, unit tests, tests against a real AD and the HighQ 
 
 test-fast:  ## checks and tests without root and containers, for the inner loop
 	@scripts/test fast
+
+demo: setup  ## the main job, shown: real cluster, real AD, simulated HighQ, two tenants
+	@scripts/install-test-tools
+	@.venv/bin/python -m demo
+
+demo-down:  ## remove the demo's cluster
+	@testcluster/cluster down pis-demo
 
 check: setup  ## ruff, mypy, import-linter, CRD drift
 	@scripts/check

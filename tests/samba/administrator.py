@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from ldap3 import (
     Server,
     Tls,
 )
+from ldap3.core.exceptions import LDAPNoSuchObjectResult
 from ldap3.utils.dn import escape_rdn
 
 from tests.samba import provision
@@ -35,11 +37,13 @@ Photos = bytes | Sequence[bytes] | None
 class Administrator:
     """A signed-in administrator of one domain."""
 
-    def __init__(self, host: str, ca_file: Path, folder: Path) -> None:
+    def __init__(
+        self, host: str, ca_file: Path, folder: Path | None = None, port: int = 636
+    ) -> None:
         """Bind over LDAPS; `folder` is the domain controller's, for what only its own tools do."""
         self._folder = folder
         tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(ca_file))
-        server = Server(host, port=636, use_ssl=True, get_info=NONE, tls=tls)
+        server = Server(host, port=port, use_ssl=True, get_info=NONE, tls=tls)
         self._connection = Connection(
             server,
             provision.ADMINISTRATOR,
@@ -62,6 +66,12 @@ class Administrator:
         dn = f"OU={escape_rdn(name)},{parent}"
         self._connection.add(dn, "organizationalUnit")
         return dn
+
+    def fresh_unit(self, name: str) -> str:
+        """Make an organisational unit with nobody in it, whoever was in one of that name before."""
+        with suppress(LDAPNoSuchObjectResult):
+            self.delete_unit(f"OU={name},{provision.NAMING_CONTEXT}")
+        return self.add_unit(name)
 
     def add_staff(self, person: StaffMember, unit: str) -> UUID:
         """Enter a member of the invented staff."""
@@ -133,6 +143,7 @@ class Administrator:
         """Forbid one account to read an attribute of everything below `unit`."""
         ace = f"(OD;CI;RP;{self._schema_guid(attribute)};;{self._sid(reader)})"
         folder = self._folder
+        assert folder is not None, "the domain controller runs elsewhere"
         subprocess.run(
             ["samba-tool", "dsacl", "set", "-H", folder / "private" / "sam.ldb",
              "-s", folder / "etc" / "smb.conf", f"--objectdn={unit}", f"--sddl={ace}"],

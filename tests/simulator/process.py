@@ -188,9 +188,13 @@ class Simulator:
     """A running simulator; also a context manager that stops it."""
 
     def __init__(
-        self, process: subprocess.Popen[str], url: str, ca_file: Path | None, http: httpx.Client
+        self,
+        process: subprocess.Popen[str] | None,
+        url: str,
+        ca_file: Path | None,
+        http: httpx.Client,
     ) -> None:
-        """Use `start`."""
+        """Use `start`, or `attach`."""
         self._process = process
         self._http = http
         self._numbers = itertools.count(1)
@@ -221,8 +225,15 @@ class Simulator:
             process = subprocess.Popen(
                 command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
             )
-        url = _ready(process, log)
-        ca_file = tls.ca_file if tls else None
+        return cls._held(process, _ready(process, log), tls.ca_file if tls else None)
+
+    @classmethod
+    def attach(cls, url: str, ca_file: Path | None = None) -> Self:
+        """Take hold of a simulator that somebody else runs, in a pod for example."""
+        return cls._held(None, url, ca_file)
+
+    @classmethod
+    def _held(cls, process: subprocess.Popen[str] | None, url: str, ca_file: Path | None) -> Self:
         http = httpx.Client(base_url=url, verify=_trust(ca_file), timeout=60, trust_env=False)
         return cls(process, url, ca_file, http)
 
@@ -240,12 +251,13 @@ class Simulator:
     @property
     def pid(self) -> int:
         """The process, for measurements and rough handling."""
+        assert self._process is not None, "somebody else runs it"
         return self._process.pid
 
     def stop(self) -> int:
-        """Stop the process (SIGTERM); return its exit code."""
+        """Stop the process (SIGTERM) if it is ours; return its exit code."""
         self._http.close()
-        return _end(self._process)
+        return _end(self._process) if self._process else 0
 
     def create_instance(
         self,

@@ -108,23 +108,9 @@ class Tenant:
 
     def hire(self, people: Iterable[StaffMember], first_id: int = 1) -> None:
         """Enter people into the directory and, as they say, into HighQ."""
-        users = []
-        for number, person in enumerate(people, first_id):
-            self.guids[person.account] = self.administrator.add_staff(person, self.unit)
-            if person.highq:
-                self.ids[person.account] = number
-                first, _, last = person.name.partition(" ")
-                users.append(
-                    UserSettings(
-                        id=number,
-                        firstname=first,
-                        lastname=last or first,
-                        email=person.highq.email,
-                        externalid=person.highq.externalid or "",
-                        status="Active" if person.highq.active else "Inactive",
-                    )
-                )
-        self.highq.add_users(users)
+        guids, ids = hire(self.administrator, self.highq, self.unit, people, first_id)
+        self.guids |= guids
+        self.ids |= ids
 
     def sync(self, *options: str, **changes: Any) -> Ran:
         """Run the command; `changes` are top-level fields of the spec, merged for this run only."""
@@ -178,6 +164,34 @@ class Tenant:
     def uploads(self) -> list[int]:
         """Return the users whose picture HighQ took since the audit was reset, in order."""
         return [call.user_id for call in self.highq.uploads() if call.user_id is not None]
+
+
+def hire(
+    administrator: Administrator,
+    highq: Instance,
+    unit: str,
+    people: Iterable[StaffMember],
+    first_id: int = 1,
+) -> tuple[dict[str, UUID], dict[str, int]]:
+    """Enter people into the directory and, as they say, into HighQ; return GUIDs and ids by account."""
+    guids, ids, users = {}, {}, []
+    for number, person in enumerate(people, first_id):
+        guids[person.account] = administrator.add_staff(person, unit)
+        if person.highq:
+            ids[person.account] = number
+            first, _, last = person.name.partition(" ")
+            users.append(
+                UserSettings(
+                    id=number,
+                    firstname=first,
+                    lastname=last or first,
+                    email=person.highq.email,
+                    externalid=person.highq.externalid or "",
+                    status="Active" if person.highq.active else "Inactive",
+                )
+            )
+    highq.add_users(users)
+    return guids, ids
 
 
 def ordinary(name: str, seed: int, **changes: Any) -> StaffMember:

@@ -1,0 +1,155 @@
+"""Bad input as resources: the condition names the thing and the remedy; 20 is not retried, 30 is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from demo.cluster import CommandFailed, wait_for
+from demo.stage import Stage
+from demo.tenant import Tenant
+from tests.support.tenant import ordinary
+
+pytestmark = pytest.mark.kind
+
+FAST = {"job": {"backoffLimit": 1}, "dryRun": False}
+SECRETS = ("wrong-horse", "no-such-secret")
+
+
+def _wrong_password(tenant: Tenant) -> dict[str, Any]:
+    tenant.apply_secrets(password=SECRETS[0])
+    return {}
+
+
+def _wrong_client_secret(tenant: Tenant) -> dict[str, Any]:
+    tenant.apply_secrets(client_secret=SECRETS[1])
+    return {}
+
+
+def _missing_secret(_: Tenant) -> dict[str, Any]:
+    return {"activeDirectory": {"credentialsSecretRef": {"name": "not-there"}}}
+
+
+def _unknown_authority(_: Tenant) -> dict[str, Any]:
+    return {"activeDirectory": {"caBundleRef": {"name": "highq-ca"}}}
+
+
+def _wrong_host_name(tenant: Tenant) -> dict[str, Any]:
+    service = tenant.stage.cluster.get("service", "dc1", "directory") or {}
+    return {"activeDirectory": {"servers": [f"ldaps://{service['spec']['clusterIP']}"]}}
+
+
+def _unreachable_directory(_: Tenant) -> dict[str, Any]:
+    return {"activeDirectory": {"servers": ["ldaps://dc9.directory.svc"]}}
+
+
+def _empty_search_base(tenant: Tenant) -> dict[str, Any]:
+    return {"activeDirectory": {"searchBases": [f"OU=Nowhere,{tenant.unit}"]}}
+
+
+def _host_that_is_not_allowed(_: Tenant) -> dict[str, Any]:
+    return {"highq": {"url": "https://elsewhere.example/acme"}}
+
+
+# What is wrong -> exit code of the pods, reason, words of the condition, pods of the Job
+CASES: dict[Callable[[Tenant], dict[str, Any]], tuple[int, str, str, int]] = {
+    _wrong_password: (20, "BindRefused", r"password is wrong.*Secret", 1),
+    _wrong_client_secret: (20, "AuthorisationRefused", r"clientSecret.*highq-oauth", 1),
+    _missing_secret: (20, "MissingReference", r"Secret not-there, key username", 1),
+    _unknown_authority: (20, "DirectoryUntrusted", r"dc1\.directory\.svc.*caBundleRef", 1),
+    _wrong_host_name: (20, "DirectoryUntrusted", r"ldaps://10\.", 1),
+    _unreachable_directory: (30, "DirectoryUnavailable", r"dc9\.directory\.svc", 2),
+    _empty_search_base: (20, "DirectoryMisread", r"spec\.activeDirectory\.searchBases\[0\]", 1),
+}
+
+
+@pytest.fixture(scope="module")
+def spoilt(ready: Stage) -> Iterator[dict[str, Tenant]]:
+    """Give a tenant for each case, all applied at once, so that their runs go side by side."""
+    tenants = {}
+    for number, (spoil, _) in enumerate(CASES.items()):
+        name = f"bad-{number}"
+        tenant = tenants[spoil.__name__] = Tenant.create(ready, name, name)
+        tenant.hire([ordinary(f"Person Bad{number}", number)])
+        tenant.apply(**FAST | spoil(tenant))
+    yield tenants
+    for tenant in tenants.values():
+        ready.cluster.kubectl("delete", "namespace", tenant.namespace, "--wait=false")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"), CASES.items(), ids=[c.__name__.lstrip("_") for c in CASES]
+)
+def test_the_condition_names_the_thing_and_the_remedy(
+    spoilt: dict[str, Tenant],
+    spoil: Callable[[Tenant], dict[str, Any]],
+    expected: tuple[int, str, str, int],
+) -> None:
+    """Ready is False with the reason; a person must act (Stalled) after 20, and only then."""
+    tenant = spoilt[spoil.__name__]
+    exit_code, reason, words, pods = expected
+
+    run = tenant.next_run({})
+
+    assert run["outcome"] == "Failed"
+    ready, stalled = tenant.condition("Ready"), tenant.condition("Stalled")
+    assert (ready["status"], ready["reason"]) == ("False", reason), ready
+    assert re.search(words, ready["message"]), ready["message"]
+    assert stalled["status"] == ("True" if exit_code == 20 else "False")
+    assert [_exit_code(pod) for pod in _pods(tenant)] == [exit_code] * pods
+    told = tenant.stage.cluster.kubectl("get", "profileimagesync,events,configmaps", "-o", "yaml",
+                                        f"--namespace={tenant.namespace}")  # fmt: skip
+    assert not any(secret in told for secret in SECRETS)
+    assert tenant.avatar_calls() == []
+
+
+def test_after_a_refused_password_the_schedule_rests_until_the_secret_is_mended(
+    spoilt: dict[str, Tenant],
+) -> None:
+    """Retries lock accounts: the CronJob is suspended; a mended Secret is noticed, nothing was lost."""
+    tenant = spoilt["_wrong_password"]
+    assert _schedule(tenant)["suspend"] is True
+
+    tenant.apply_secrets()
+    wait_for("the schedule goes on", lambda: not _schedule(tenant)["suspend"], 60)
+
+    assert tenant.run_now()["uploaded"] == 1
+    assert tenant.condition("Ready")["status"] == "True"
+
+
+def test_a_host_that_the_installation_does_not_allow_gets_no_run(tenant: Tenant) -> None:
+    """`allow.highqHosts` of the chart: no Secret of this namespace goes elsewhere."""
+    tenant.apply(dryRun=False, **_host_that_is_not_allowed(tenant))
+
+    stalled = wait_for("Stalled", lambda: tenant.condition("Stalled").get("status") == "True", 30)
+
+    assert stalled
+    assert tenant.condition("Stalled")["reason"] == "HostNotAllowed"
+    assert "allow.highqHosts" in tenant.condition("Stalled")["message"]
+    assert tenant.jobs() == []
+
+
+def test_a_bad_manifest_is_refused_by_the_api_server_with_the_fields_name(tenant: Tenant) -> None:
+    """No webhook: the CRD itself says no."""
+    with pytest.raises(CommandFailed, match=r"spec\.image\.maxSize"):
+        tenant.apply(image={"maxSize": 100})
+
+
+def _pods(tenant: Tenant) -> list[dict[str, Any]]:
+    return tenant.stage.cluster.select(
+        "pods", tenant.namespace, f"profileimagesync.io/sync={tenant.name}"
+    )
+
+
+def _exit_code(pod: dict[str, Any]) -> int:
+    code: int = pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"]
+    return code
+
+
+def _schedule(tenant: Tenant) -> dict[str, Any]:
+    found = tenant.stage.cluster.get("cronjob", f"pisync-{tenant.name}", tenant.namespace) or {}
+    spec: dict[str, Any] = found["spec"]
+    return spec

@@ -1,0 +1,114 @@
+"""Deletion, re-creation, and an operator that dies at the wrong moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from demo.cluster import wait_for
+from demo.tenant import Tenant
+from tests.support.tenant import ordinary
+
+pytestmark = pytest.mark.kind
+
+
+def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: Tenant) -> None:
+    """With the operator away: the resource and its children go, the state stays; re-created, all is quiet."""
+    stage, cluster, name = tenant.stage, tenant.stage.cluster, f"pisync-{tenant.name}"
+    tenant.hire([ordinary("Ann Ashes", 1), ordinary("Bob Ashes", 2)])
+    tenant.apply(dryRun=False)
+    assert tenant.next_run({})["uploaded"] == 2
+    state = tenant.status()["state"]["id"]
+    tenant.highq.reset_audit()
+
+    stage.scale_operator(0)
+    try:
+        cluster.kubectl(
+            "delete",
+            "profileimagesync",
+            tenant.name,
+            f"--namespace={tenant.namespace}",
+            "--timeout=30s",
+        )
+        for kind in ("cronjob", "role", "serviceaccount", "lease", "job"):
+            label = f"profileimagesync.io/sync={tenant.name}"
+            gone = wait_for(
+                f"{kind} gone",
+                lambda kind=kind: not cluster.select(kind, tenant.namespace, label),
+                60,
+            )
+            assert gone
+        assert cluster.get("configmap", f"{name}-state", tenant.namespace)
+        assert cluster.get("configmap", f"{name}-state-000", tenant.namespace)
+    finally:
+        stage.scale_operator(1)
+    tenant.apply()
+    run = tenant.next_run({})
+
+    assert (run["uploaded"], run["unchanged"]) == (0, 2)
+    assert tenant.status()["state"]["id"] == state
+    assert tenant.avatar_calls() == []
+
+
+def test_a_namespace_goes_with_the_operator_away(tenant: Tenant) -> None:
+    """No finalizer holds it: nothing hangs in Terminating."""
+    tenant.hire([ordinary("Cy Ashes", 3)])
+    tenant.apply(dryRun=False)
+    tenant.next_run({})
+
+    tenant.stage.scale_operator(0)
+    try:
+        tenant.stage.cluster.kubectl("delete", "namespace", tenant.namespace, "--timeout=60s")
+    finally:
+        tenant.stage.scale_operator(1)
+
+
+@pytest.mark.parametrize(
+    "moment", ["as the resource is applied", "as the Job starts", "amid the uploads"]
+)
+def test_an_operator_that_dies_makes_no_second_run(
+    new_tenant: Callable[[], Tenant], moment: str
+) -> None:
+    """Killed and started again at any moment of a run: one Job, one report, the right status."""
+    tenant = new_tenant()
+    people = [ordinary(f"Person {tenant.name[-3:]}{n}", n) for n in range(12)]
+    tenant.hire(people)
+    tenant.highq.knobs(latency=0.5)
+    tenant.apply(mode="OneOff", schedule=None, dryRun=False)
+    if moment == "as the Job starts":
+        wait_for("a Job", tenant.jobs, 60)
+    elif moment == "amid the uploads":
+        wait_for("an upload", tenant.highq.uploads, 60)
+
+    tenant.stage.kill_operator()
+    run = tenant.next_run({})
+
+    assert (run["outcome"], run["uploaded"]) == ("Succeeded", 12)
+    (job,) = tenant.jobs()
+    assert run["job"] == job["metadata"]["uid"]
+    assert sorted(tenant.avatar_calls()) == sorted(tenant.ids.values())
+    assert tenant.status()["firstSyncCompleted"]
+
+
+def test_a_suspended_resource_runs_only_when_asked(tenant: Tenant) -> None:
+    """`suspend` stops the schedule and the first run; a request still runs."""
+    tenant.hire([ordinary("Dee Ashes", 4)])
+    tenant.apply(suspend=True, dryRun=False)
+    wait_for("Suspended", lambda: tenant.condition("Synced").get("reason") == "Suspended", 30)
+    assert tenant.jobs() == []
+
+    assert tenant.run_now()["uploaded"] == 1
+
+
+def test_a_request_in_the_spec_makes_one_run(tenant: Tenant) -> None:
+    """A pipeline sets `runRequest`; the same value again asks for nothing."""
+    tenant.hire([ordinary("Eve Ashes", 5)])
+    tenant.apply(dryRun=False, runOnCreate=False, runRequest="release-7")
+
+    run = tenant.next_run({})
+
+    assert (run["request"], run["uploaded"]) == ("release-7", 1)
+    tenant.apply(safety={"maxChangedPercent": 60})  # reconciled again, with the same request
+    wait_for("the new generation", lambda: tenant.status()["observedGeneration"] >= 2, 30)
+    assert len(tenant.jobs()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -32,13 +33,7 @@ def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: Ten
             "--timeout=30s",
         )
         for kind in ("cronjob", "role", "serviceaccount", "lease", "job"):
-            label = f"profileimagesync.io/sync={tenant.name}"
-            gone = wait_for(
-                f"{kind} gone",
-                lambda kind=kind: not cluster.select(kind, tenant.namespace, label),
-                60,
-            )
-            assert gone
+            wait_for(f"{kind} gone", partial(_none_left, tenant, kind), 60)
         assert cluster.get("configmap", f"{name}-state", tenant.namespace)
         assert cluster.get("configmap", f"{name}-state-000", tenant.namespace)
     finally:

@@ -107,3 +107,8 @@ def test_a_request_in_the_spec_makes_one_run(tenant: Tenant) -> None:
     tenant.apply(safety={"maxChangedPercent": 60})  # reconciled again, with the same request
     wait_for("the new generation", lambda: tenant.status()["observedGeneration"] >= 2, 30)
     assert len(tenant.jobs()) == 1
+
+
+def _none_left(tenant: Tenant, kind: str) -> bool:
+    label = f"profileimagesync.io/sync={tenant.name}"
+    return not tenant.stage.cluster.select(kind, tenant.namespace, label)

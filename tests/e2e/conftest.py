@@ -43,7 +43,9 @@ def new_tenant(ready: Stage) -> Iterator[Callable[[], Tenant]]:
 
     yield make
     for tenant in made:
-        ready.cluster.kubectl("delete", "namespace", tenant.namespace, "--wait=false")
+        ready.cluster.kubectl(
+            "delete", "namespace", tenant.namespace, "--wait=false", "--ignore-not-found"
+        )
 
 
 @pytest.fixture

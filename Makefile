@@ -15,7 +15,6 @@ test-fast:  ## checks and tests without root and containers, for the inner loop
 	@scripts/test fast
 
 demo: setup  ## the main job, shown: real cluster, real AD, simulated HighQ, two tenants
-	@scripts/install-test-tools
 	@.venv/bin/python -m demo
 
 demo-down:  ## remove the demo's cluster

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from datetime import datetime
 
@@ -98,6 +99,11 @@ class Loop:
             again = self._reconciler.reconcile(key.namespace, key.name)
         except ClusterError as error:
             log.warning("to be tried again", resource="/".join(key), problem=str(error))
+            return False
+        except Exception as error:  # noqa: BLE001  # one resource's surprise must not stop the others
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            kind, where = type(error).__name__, f"{place.filename}:{place.lineno}"
+            log.error("a bug: please report", resource="/".join(key), error=kind, at=where)  # noqa: TRY400
             return False
         if again:
             self._queue.add(key, max((again - self._now()).total_seconds(), 0.0))

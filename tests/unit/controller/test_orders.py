@@ -1,0 +1,148 @@
+"""What the operator writes: names, labels, owners, rights, and a pod that may do nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from profile_image_sync.api.state import new_header
+from profile_image_sync.controller import orders
+from profile_image_sync.controller.bodies import Body, Tenant
+from profile_image_sync.controller.drift import differs
+from profile_image_sync.controller.settings import OperatorSettings
+from tests.support.observations import ONE_OFF, STATE, observed
+
+SETTINGS = OperatorSettings(worker_image="registry.example/sync:1")
+LONGEST = "a" * 40
+
+
+def tenant(spec: dict[str, Any] | None = None, name: str = "acme") -> Tenant:
+    """Invent a resource."""
+    model = observed(spec).tenant.spec
+    return Tenant(name, "tenant-acme", "uid-1", 3, model)
+
+
+def everything(made: Tenant) -> list[Body]:
+    """Return every body that a resource can have."""
+    schedule = orders.cron_job(made, str(STATE), SETTINGS, suspend=False)
+    job = orders.job(made, str(STATE), ("now",), SETTINGS, "0a1b2c3d")
+    state = orders.state_header(made, new_header(UUID(int=1)))
+    return [
+        *orders.access(made),
+        *orders.desks(made),
+        state,
+        job,
+        *([schedule] if schedule else []),
+    ]
+
+
+def test_no_childs_name_needs_shortening() -> None:
+    """A resource's name has at most 40 characters; a CronJob's 52, a label's value 63."""
+    for body in everything(tenant(name=LONGEST)):
+        limit = 52 if body["kind"] == "CronJob" else 63
+        assert len(body["metadata"]["name"]) <= limit
+        assert all(len(value) <= 63 for value in body["metadata"]["labels"].values())
+
+
+def test_children_go_with_the_resource_and_state_and_tokens_stay() -> None:
+    """A controller reference that blocks nothing; none on what is retained."""
+    for body in everything(tenant()):
+        name, owners = body["metadata"]["name"], body["metadata"].get("ownerReferences", [])
+        if name.endswith("-state") or name.startswith("pisync-token-"):
+            assert owners == []
+        else:
+            (owner,) = owners
+            assert (owner["uid"], owner["controller"]) == ("uid-1", True)
+            assert owner["blockOwnerDeletion"] is False
+
+
+def test_the_workers_pod_passes_pod_security_restricted() -> None:
+    """Numeric user, no privileges, read-only root."""
+    job = orders.job(tenant(), str(STATE), (), SETTINGS, "0a1b2c3d")
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_only_the_named_keys_of_the_named_secrets_are_mounted() -> None:
+    """Optional: the worker itself says which one is missing."""
+    job = orders.job(tenant(), str(STATE), (), SETTINGS, "0a1b2c3d")
+    (volume,) = job["spec"]["template"]["spec"]["volumes"]
+    mounted = {
+        source["secret"]["name"]: [item["key"] for item in source["secret"]["items"]]
+        for source in volume["projected"]["sources"]
+    }
+    assert mounted == {
+        "ad-bind": ["username", "password"],
+        "highq-oauth": ["clientId", "clientSecret", "refreshToken"],
+    }
+    assert all(source["secret"]["optional"] for source in volume["projected"]["sources"])
+
+
+def test_the_worker_may_reach_the_named_objects_only() -> None:
+    """No list, no watch, no delete; `create` on ConfigMaps alone, which RBAC cannot bound by name."""
+    (role,) = [body for body in orders.access(tenant()) if body["kind"] == "Role"]
+    for rule in role["rules"]:
+        if rule["verbs"] == ["create"]:
+            assert rule["resources"] == ["configmaps"]
+        else:
+            assert rule["verbs"] == ["get", "update"]
+            assert rule["resourceNames"]
+
+
+@pytest.mark.parametrize("code", [10, 20])
+def test_what_would_end_alike_is_not_tried_again(code: int) -> None:
+    """Busy and `a person must act` fail the Job at once; a drained node counts for nothing."""
+    job = orders.job(tenant(), str(STATE), (), SETTINGS, "0a1b2c3d")
+    final, drained = job["spec"]["podFailurePolicy"]["rules"]
+    assert final["action"] == "FailJob"
+    assert code in final["onExitCodes"]["values"]
+    assert drained["action"] == "Ignore"
+
+
+def test_a_one_off_resource_without_a_schedule_has_no_cron_job() -> None:
+    """A single Job."""
+    assert orders.cron_job(tenant(ONE_OFF), str(STATE), SETTINGS, suspend=False) is None
+
+
+def test_random_schedules_are_spread_and_stable() -> None:
+    """@daily-random becomes five fields, the same ones each time."""
+    first, again = (
+        orders.cron_job(tenant({"schedule": "@daily-random"}), str(STATE), SETTINGS, suspend=False)
+        for _ in range(2)
+    )
+    assert first == again
+    assert first is not None
+    assert len(first["spec"]["schedule"].split()) == 5
+    assert first["spec"]["concurrencyPolicy"] == "Forbid"
+
+
+DRIFT = {
+    "defaults of the API server are no drift": ({"a": 1}, {"a": 1, "b": 2}, False),
+    "in lists neither": ({"a": [{"n": "x"}]}, {"a": [{"n": "x", "d": 1}]}, False),
+    "an edit is": ({"a": {"b": 1}}, {"a": {"b": 2}}, True),
+    "something absent is": ({"a": {"b": 1}}, {"a": {}}, True),
+    "an item more is": ({"a": ["x"]}, {"a": ["x", "y"]}, True),
+    "quantities are compared as such": (
+        {"limits": {"cpu": "1000m"}},
+        {"limits": {"cpu": "1"}},
+        False,
+    ),
+    "another quantity is": ({"limits": {"cpu": "500m"}}, {"limits": {"cpu": "1"}}, True),
+}
+
+
+@pytest.mark.parametrize("case", DRIFT.values(), ids=DRIFT.keys())
+def test_only_what_we_set_is_held_against_what_is_there(case: tuple[Body, Body, bool]) -> None:
+    """Nothing is applied when nothing differs."""
+    wanted, live, drifted = case
+    assert differs(wanted, live) is drifted

@@ -1,0 +1,93 @@
+"""Each resource at most once at a time, and none forgotten."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profile_image_sync.controller.queue import Key, WorkQueue
+
+A, B = Key("ns", "a"), Key("ns", "b")
+
+
+class Clock:
+    """Time that moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def test_a_key_that_is_added_while_worked_on_comes_again_after() -> None:
+    """What changed meanwhile is looked at."""
+    queue = WorkQueue(Clock())
+    queue.add(A)
+    assert queue.take(0) == A
+    queue.add(A)
+    assert queue.take(0) is None
+    queue.done(A)
+    assert queue.take(0) == A
+
+
+def test_an_earlier_time_that_is_set_stays() -> None:
+    """A later resync does not put off what is due now."""
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.add(A, 10)
+    queue.add(A, 5)
+    queue.add(A, 20)
+    clock.now = 5
+    assert queue.take(0) == A
+    queue.done(A)
+    clock.now = 30
+    assert queue.take(0) is None
+
+
+def test_a_failure_comes_again_later_each_time() -> None:
+    """One second, two, four; a success forgets them."""
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.add(A)
+    for wait in (1, 2, 4):
+        assert queue.take(0) == A
+        queue.done(A, failed=True)
+        clock.now += wait - 0.1
+        assert queue.take(0) is None
+        clock.now += 0.1
+    assert queue.take(0) == A
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["add", "take", "done", "wait"]), st.sampled_from([A, B])),
+    max_size=60,
+)
+
+
+@given(STEPS)
+def test_no_key_is_handed_out_twice_at_once_and_none_is_forgotten(
+    steps: list[tuple[str, Key]],
+) -> None:
+    """Whatever the order of events."""
+    clock = Clock()
+    queue = WorkQueue(clock)
+    busy: set[Key] = set()
+    wanted: set[Key] = set()
+    for step, key in steps:
+        if step == "add":
+            queue.add(key)
+            wanted.add(key)
+        elif step == "take" and (found := queue.take(0)):
+            assert found not in busy
+            assert found in wanted
+            busy.add(found)
+            wanted.discard(found)
+        elif step == "done" and key in busy:
+            queue.done(key)
+            busy.discard(key)
+        clock.now += 1
+    for key in busy:
+        queue.done(key)
+    assert {queue.take(0), queue.take(0)} - {None} == wanted

@@ -82,11 +82,11 @@ class Cluster:
             "HELM_DATA_HOME": str(cache / "helm"),
         }
 
-    def apply(self, documents: Iterable[Document], namespace: str = "default") -> None:
-        """Make these objects, or bring them into line."""
+    def apply(self, documents: Iterable[Document], namespace: str = "") -> None:
+        """Make these objects, or bring them into line; `namespace`: of those that name none."""
         listed = {"apiVersion": "v1", "kind": "List", "items": list(documents)}
-        arguments = ("apply", "--namespace", namespace, "--filename", "-")
-        self.kubectl(*arguments, text=json.dumps(listed))
+        where = ("--namespace", namespace) if namespace else ()
+        self.kubectl("apply", *where, "--filename", "-", text=json.dumps(listed))
 
     def get(self, kind: str, name: str, namespace: str = "default") -> Document | None:
         """Return an object, or None."""

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from demo.cluster import ROOT, TESTCLUSTER, Cluster, Document, run, wait_for
 from tests.samba.administrator import Administrator
 from tests.simulator.process import Simulator
@@ -21,6 +23,7 @@ from tests.support.certificates import TestAuthority
 SERVICES = Path(__file__).with_name("services.yaml")
 CHART = ROOT / "charts" / "profile-image-sync"
 OPERATOR = "profile-image-sync"  # release and namespace
+TENANT_LABEL = "pis-demo=tenant"  # of the tenants' namespaces
 
 DIRECTORY_URL = "ldaps://dc1.directory.svc"
 HIGHQ_HOST = "highq.highq-sim.svc"
@@ -39,6 +42,11 @@ class Stage:
     directory_ca: str  # PEM
     highq_ca: str  # PEM
     reader: tuple[str, str]  # user name and password of the account that reads the directory
+
+    def clear(self) -> None:
+        """Remove what earlier stories and tests left: their namespaces and their people."""
+        self.cluster.delete_namespaces(TENANT_LABEL)
+        self.administrator.delete_all_units()
 
     def kill_operator(self) -> None:
         """Take the operator's pod away at once, as a lost node would."""
@@ -63,15 +71,14 @@ def stage(name: str, say: Say) -> Iterator[Stage]:
     with timed("images", say):
         product = _last_line(run([ROOT / "scripts" / "build-image"]))
         services = _last_line(run([TESTCLUSTER / "build-services-image"]))
-        image_id = cluster.load(product)
-        cluster.load(services)
+        product_id, services_id = cluster.load(product), cluster.load(services)
     folder = cluster.kubeconfig.parent / f"demo-{name}"
     folder.mkdir(exist_ok=True)
     with timed("directory and HighQ", say):
         highq_ca = _certify_highq(cluster, folder)
-        facts = _serve(cluster)
+        facts = _serve(cluster, services_id)
     with timed("operator, by its chart", say):
-        _install(cluster, product, image_id)
+        _install(cluster, product, product_id)
     directory_ca = folder / "directory-ca.crt"
     dc = ("--namespace=directory", "deploy/dc1", "--")
     directory_ca.write_text(cluster.kubectl("exec", *dc, "cat", facts["caFile"]))
@@ -120,9 +127,13 @@ def _certify_highq(cluster: Cluster, folder: Path) -> Path:
     return ca_file
 
 
-def _serve(cluster: Cluster) -> dict[str, str]:
+def _serve(cluster: Cluster, image_id: str) -> dict[str, str]:
     """Start the domain controller and the simulator as pods; return what the former says of itself."""
-    cluster.kubectl("apply", "--filename", str(SERVICES))
+    documents: list[Document] = list(yaml.safe_load_all(SERVICES.read_text()))
+    for document in documents:
+        if document["kind"] == "Deployment":  # a new build makes new pods, and so an empty directory
+            document["spec"]["template"]["metadata"]["annotations"] = {"image": image_id}
+    cluster.apply(documents)
     for where, what in (("directory", "dc1"), ("highq-sim", "highq")):
         cluster.kubectl(
             "rollout", "status", f"--namespace={where}", f"deploy/{what}", "--timeout=180s"

@@ -30,7 +30,7 @@ class Story:
     @classmethod
     def begin(cls, stage: Stage) -> Story:
         """Clear what an earlier telling left, and make two tenants with nobody in them."""
-        stage.cluster.delete_namespaces("pis-demo=tenant")
+        stage.clear()
         return cls(
             stage,
             Tenant.create(stage, "acme", "tenant-acme"),

@@ -11,7 +11,7 @@ from uuid import UUID
 import yaml
 
 from demo.cluster import ROOT, Document, wait_for
-from demo.stage import DIRECTORY_URL, HIGHQ_HOST, Stage
+from demo.stage import DIRECTORY_URL, HIGHQ_HOST, TENANT_LABEL, Stage
 from tests.simulator.process import Instance
 from tests.support.staff import StaffMember
 from tests.support.tenant import hire, merged
@@ -37,8 +37,9 @@ class Tenant:
     @classmethod
     def create(cls, stage: Stage, name: str, namespace: str) -> Tenant:
         """Begin a tenant with nobody in it: namespace under Pod Security `restricted`, Secrets, bundles."""
-        enforced = {"pod-security.kubernetes.io/enforce": "restricted", "pis-demo": "tenant"}
-        meta = {"name": namespace, "labels": enforced}
+        key, value = TENANT_LABEL.split("=")
+        labels = {"pod-security.kubernetes.io/enforce": "restricted", key: value}
+        meta = {"name": namespace, "labels": labels}
         stage.cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": meta}])
         unit = stage.administrator.fresh_unit(name)
         highq = stage.simulator.create_instance(name)

@@ -19,7 +19,7 @@ CLUSTER = "pis-test"
 def ready() -> Iterator[Stage]:
     """Give the stage; a CI machine is left without the cluster, a developer's keeps it for the next time."""
     with stage(CLUSTER, print) as made:
-        made.cluster.delete_namespaces("pis-demo=tenant")
+        made.clear()
         yield made
     if os.environ.get("CI"):
         made.cluster.down()

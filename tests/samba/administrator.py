@@ -15,6 +15,7 @@ from uuid import UUID
 
 from ldap3 import (
     BASE,
+    LEVEL,
     MODIFY_ADD,
     MODIFY_REPLACE,
     NONE,
@@ -72,6 +73,14 @@ class Administrator:
         with suppress(LDAPNoSuchObjectResult):
             self.delete_unit(f"OU={name},{provision.NAMING_CONTEXT}")
         return self.add_unit(name)
+
+    def delete_all_units(self) -> None:
+        """Delete every organisational unit that an administrator has made, with everything in it."""
+        ours = "(&(objectClass=organizationalUnit)(!(isCriticalSystemObject=TRUE)))"
+        self._connection.search(provision.NAMING_CONTEXT, ours, LEVEL, attributes=["1.1"])
+        found = [one["dn"] for one in self._connection.response if one["type"] == "searchResEntry"]
+        for unit in found:
+            self.delete_unit(unit)
 
     def add_staff(self, person: StaffMember, unit: str) -> UUID:
         """Enter a member of the invented staff."""

@@ -46,6 +46,52 @@ def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: Ten
     assert tenant.avatar_calls() == []
 
 
+def test_a_resource_that_is_made_anew_at_once_waits_for_the_former_children(tenant: Tenant) -> None:
+    """`kubectl replace --force`, a pipeline that prunes and applies: no NameConflict, no upload."""
+    cluster = tenant.stage.cluster
+    tenant.hire([ordinary("Fay Ashes", 6)])
+    tenant.apply(dryRun=False)
+    assert tenant.next_run({})["uploaded"] == 1
+
+    where = f"--namespace={tenant.namespace}"
+    cluster.kubectl("delete", "profileimagesync", tenant.name, where, "--wait=false")
+    tenant.apply()
+    run = tenant.next_run({})
+
+    assert (run["uploaded"], run["unchanged"]) == (0, 1)
+    assert tenant.condition("Stalled")["status"] == "False"
+
+
+def test_a_field_that_is_taken_out_is_taken_out_of_the_schedule(tenant: Tenant) -> None:
+    """Not only what is added or changed reaches the CronJob."""
+    cluster, name = tenant.stage.cluster, f"pisync-{tenant.name}"
+
+    def selector() -> object:
+        found = cluster.get("cronjob", name, tenant.namespace)
+        return found and found["spec"]["jobTemplate"]["spec"]["template"]["spec"].get(
+            "nodeSelector", {}
+        )
+
+    tenant.apply(runOnCreate=False, job={"nodeSelector": {"kubernetes.io/os": "linux"}})
+    wait_for("the selector", lambda: selector() == {"kubernetes.io/os": "linux"}, 30)
+    tenant.apply(job={"nodeSelector": None})
+    wait_for("no selector", lambda: selector() == {}, 30)
+
+
+def test_a_child_that_is_edited_or_deleted_by_hand_is_restored(tenant: Tenant) -> None:
+    """Within moments, not at the next resync."""
+    cluster, name = tenant.stage.cluster, f"pisync-{tenant.name}"
+    where = f"--namespace={tenant.namespace}"
+    tenant.apply(runOnCreate=False)
+    wait_for("the CronJob", lambda: cluster.get("cronjob", name, tenant.namespace), 30)
+
+    edit = '{"spec":{"suspend":true,"concurrencyPolicy":"Allow"}}'
+    cluster.kubectl("patch", "cronjob", name, where, "--type=merge", "-p", edit)
+    wait_for("the edit undone", lambda: _policy(tenant) == ("Forbid", False), 15)
+    cluster.kubectl("delete", "cronjob", name, where)
+    wait_for("the CronJob again", lambda: _policy(tenant) == ("Forbid", False), 15)
+
+
 def test_a_namespace_goes_with_the_operator_away(tenant: Tenant) -> None:
     """No finalizer holds it: nothing hangs in Terminating."""
     tenant.hire([ordinary("Cy Ashes", 3)])
@@ -112,3 +158,8 @@ def test_a_request_in_the_spec_makes_one_run(tenant: Tenant) -> None:
 def _none_left(tenant: Tenant, kind: str) -> bool:
     label = f"profileimagesync.io/sync={tenant.name}"
     return not tenant.stage.cluster.select(kind, tenant.namespace, label)
+
+
+def _policy(tenant: Tenant) -> tuple[str, bool] | None:
+    found = tenant.stage.cluster.get("cronjob", f"pisync-{tenant.name}", tenant.namespace)
+    return (found["spec"]["concurrencyPolicy"], found["spec"]["suspend"]) if found else None

@@ -6,6 +6,8 @@ for its own and prunes them.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ from profile_image_sync.api.spec import ProfileImageSync, ProfileImageSyncSpec
 Body = dict[str, Any]  # a Kubernetes object
 
 WORKER = "worker"
+APPLIED_ANNOTATION = f"{names.GROUP}/applied"  # of what is kept in line: a digest of what we want
 REQUESTS_ANNOTATION = f"{names.GROUP}/requests"  # of a Job: the run requests it serves, one a line
 
 
@@ -87,3 +90,9 @@ def key_of(body: Body) -> Body:
         "kind": body["kind"],
         "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
     }
+
+
+def stamped(body: Body) -> Body:
+    """Return the object with a digest of itself, so that a field we no longer want is noticed."""
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+    return body | {"metadata": body["metadata"] | {"annotations": {APPLIED_ANNOTATION: digest}}}

@@ -16,7 +16,7 @@ from profile_image_sync.api.state import StateHeader, decode_header
 from profile_image_sync.api.status import ProfileImageSyncStatus
 from profile_image_sync.api.validation import validated
 from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant
-from profile_image_sync.controller.cluster import Cluster
+from profile_image_sync.controller.cluster import Cluster, ClusterError
 from profile_image_sync.controller.observed import JobView, Observed
 from profile_image_sync.controller.pods import referenced_keys
 
@@ -42,6 +42,7 @@ def look(cluster: Cluster, body: Body) -> Scene:
     tenant = Tenant.of(resource, body["metadata"]["uid"])
     jobs = _jobs(cluster, tenant)  # before the report: a Job that has ended has written its own
     live = _children(cluster, tenant)
+    _require_that_the_former_are_gone(live, tenant)
     report = live.get(("ConfigMap", names.report(tenant.name)))
     state = live.get(("ConfigMap", names.state(tenant.name)))
     observed = Observed(
@@ -98,6 +99,16 @@ def _children(cluster: Cluster, tenant: Tenant) -> dict[tuple[str, str], Body]:
         (kind, n): cluster.get(version, kind, tenant.namespace, n) for version, kind, n in wanted
     }
     return {at: each for at, each in found.items() if each}
+
+
+def _require_that_the_former_are_gone(live: dict[tuple[str, str], Body], tenant: Tenant) -> None:
+    """Have us called again while children of a deleted resource of this name are being collected."""
+    for (kind, name), body in live.items():
+        for ref in body["metadata"].get("ownerReferences", []):
+            if (ref["kind"], ref["name"]) == (names.KIND, tenant.name) and ref["uid"] != tenant.uid:
+                raise ClusterError(
+                    f"{kind} {name} of the former resource of this name is not gone yet"
+                )
 
 
 def _strange(body: Body, tenant: Tenant) -> bool:

@@ -16,7 +16,7 @@ from profile_image_sync import names
 from profile_image_sync.api.spec import DeletionPolicy
 from profile_image_sync.api.status import ProfileImageSyncStatus, State
 from profile_image_sync.controller import events, orders, outcome
-from profile_image_sync.controller.bodies import Body, Tenant, key_of, owner
+from profile_image_sync.controller.bodies import Body, Tenant, key_of, owner, stamped
 from profile_image_sync.controller.cluster import Cluster, Conflict
 from profile_image_sync.controller.decide import Decision, decide
 from profile_image_sync.controller.drift import differs
@@ -86,9 +86,9 @@ class Reconciler:
             log.info("run started", resource=tenant.identity, job=job["metadata"]["name"])
 
     def _apply(self, scene: Scene, body: Body) -> None:
-        live = scene.live.get(_at(body))
-        if live is None or differs(body, live):
-            self._cluster.apply(body)
+        wanted, live = stamped(body), scene.live.get(_at(body))
+        if live is None or differs(wanted, live):
+            self._cluster.apply(wanted)
 
     def _apply_schedule(self, scene: Scene, decision: Decision, state_id: str) -> None:
         tenant = scene.observed.tenant

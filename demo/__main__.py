@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
+from rich.text import Text
 
 from demo.cluster import CommandFailed
+from demo.faces import side_by_side
 from demo.stage import HIGHQ_PORT, Stage, stage
-from demo.story import ADA, BEN, Numbers, Story
-from tests.simulator.settings import PictureFacts
+from demo.story import ADA, BEN, OWN_PICTURES, Face, Numbers, Story
 
 CLUSTER = "pis-demo"
+NUMBERS = (
+    *("people", "uploaded", "unchanged", "noImage"),
+    *("refused", "unmatched", "ambiguous", "failed"),
+)
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -20,54 +27,108 @@ console = Console(highlight=False, soft_wrap=True)
 def main() -> int:
     """Tell the story; return the exit code."""
     started = time.monotonic()
-    headline(
-        "Setting the stage: a real cluster, a real Active Directory (Samba), a simulated HighQ"
-    )
+    headline("The stage: a real cluster, a real Active Directory (Samba), a simulated HighQ")
+    say("All of it is made here; the first time takes minutes, later only what has changed.")
     try:
         with stage(CLUSTER, say) as ready:
-            tell(ready)
+            tell(Story.begin(ready))
             farewell(ready, time.monotonic() - started)
     except (AssertionError, CommandFailed) as problem:
-        console.print(f"[bold red]the demo failed:[/] {problem}", markup=True)
+        console.print(f"the demo failed: {problem}", style="bold red", markup=False)
         return 1
     return 0
 
 
-def tell(ready: Stage) -> None:
+def tell(story: Story) -> None:
     """Go through the story; each step asserts what it shows."""
-    story = Story.begin(ready)
-    headline("About forty people arrive; four of them have chosen a picture in HighQ already")
-    say(f"{story.people_arrive()} people are in the directory, in OU {story.acme.unit}")
-    ben = story.facts(BEN)
-    headline("examples/01-one-tenant is applied as it is: dryRun, it plans and touches nothing")
-    show_run(story.dry_run())
-    columns(story)
-    headline("dryRun is taken out: the first sync gives everyone the firm's picture")
-    show_run(story.first_run())
-    columns(story)
-    before_and_after(ben, story.facts(BEN))
-    ben = story.facts(BEN)
-    headline("Another run, asked for by annotation: nothing changed, so HighQ hears of no picture")
-    show_run(story.quiet_run())
-    headline("One picture changes in Active Directory: exactly one upload")
-    before = story.facts(ADA)
-    show_run(story.one_change())
-    before_and_after(before, story.facts(ADA))
-    headline("Ben chooses a picture of his own in HighQ: the next run leaves it alone")
-    show_run(story.own_choice())
-    before_and_after(ben, story.facts(BEN))
-    headline("A second tenant, OneOff: each person once. No schedule, one Job")
-    show_run(story.one_off())
-    headline(
-        "Somebody joins there, and another's picture changes: the joiner is served, the change is not"
-    )
-    show_run(story.joiner())
-    columns(story)
+    people_and_plan(story)
+    first_sync(story)
+    later_runs(story)
+    second_tenant(story)
+
+
+def people_and_plan(story: Story) -> None:
+    """Fill both sides, and look before leaping."""
+    with step(
+        "About forty people arrive",
+        f"Some have a picture in the directory, some have not; {len(OWN_PICTURES)} have chosen one in HighQ.",
+    ):
+        say(f"{story.people_arrive()} people are in {story.acme.unit}, their accounts in HighQ")
+    with step(
+        "examples/01-one-tenant is applied, pointed at this directory and this HighQ",
+        "The namespace enforces Pod Security `restricted`. With dryRun it plans, and touches nothing.",
+    ):
+        command(f"kubectl apply -n {story.acme.namespace} -f tenant.yaml -f secrets.yaml")
+        show_run(story.dry_run())
+        say("HighQ was asked who is who, and heard of no picture")
+        columns(story)
+
+
+def first_sync(story: Story) -> None:
+    """Carry every picture over."""
+    with step(
+        "dryRun is taken out: the first sync",
+        "Everyone gets the firm's picture, also who had one in HighQ (firstSync: Override).",
+    ):
+        before = story.face(BEN)
+        command("kubectl patch profileimagesync acme ... spec: {dryRun: false}")
+        show_run(story.first_run())
+        columns(story)
+        show_faces(BEN, before, story.face(BEN))
+
+
+def later_runs(story: Story) -> None:
+    """Show what later runs carry over, and what they leave alone."""
+    with step(
+        "Another run, with nothing changed",
+        "The hash of the directory's bytes is compared with the recorded one, so HighQ hears of no picture.",
+    ):
+        command("kubectl annotate profileimagesync acme profileimagesync.io/run-request=...")
+        show_run(story.quiet_run())
+    with step(
+        "One picture changes in Active Directory",
+        "One changed hash is one upload, whoever else is in the directory.",
+    ):
+        before = story.face(ADA)
+        show_run(story.one_change())
+        show_faces(ADA, before, story.face(ADA))
+    with step(
+        "Ben chooses another picture in HighQ",
+        "The directory's has not changed since, so his own choice stays.",
+    ):
+        before = story.face(BEN)
+        show_run(story.own_choice())
+        show_faces(BEN, before, story.face(BEN))
+
+
+def second_tenant(story: Story) -> None:
+    """Serve a tenant once a person."""
+    with step(
+        "A second tenant, OneOff",
+        "Each person once, and never again: no schedule and no CronJob, a single Job.",
+    ):
+        show_run(story.one_off())
+    with step(
+        "Somebody joins there, and another's picture changes",
+        "Once is meant per person: the joiner is served, the change is not carried over.",
+    ):
+        show_run(story.joiner())
+        columns(story)
+
+
+@contextmanager
+def step(title: str, why: str) -> Iterator[None]:
+    """Tell one step: what is done, why, and how long it took."""
+    headline(title)
+    say(why)
+    started = time.monotonic()
+    yield
+    console.print(f"   ({time.monotonic() - started:.0f} s)", style="dim")
 
 
 def headline(text: str) -> None:
     """Begin a step."""
-    console.print(f"\n[bold]== {text}[/]")
+    console.print(f"\n== {text}", style="bold", markup=False)
 
 
 def say(text: str) -> None:
@@ -75,41 +136,43 @@ def say(text: str) -> None:
     console.print(f"   {text}", markup=False)
 
 
+def command(text: str) -> None:
+    """Tell what a person would type."""
+    console.print(f"   $ {text}", style="cyan", markup=False)
+
+
 def show_run(run: Numbers) -> None:
     """Tell a run's numbers, those that are not zero."""
-    kinds = (
-        "people",
-        "uploaded",
-        "unchanged",
-        "noImage",
-        "refused",
-        "unmatched",
-        "ambiguous",
-        "failed",
-    )
-    say(f"{run['outcome']}: " + ", ".join(f"{run[kind]} {kind}" for kind in kinds if run[kind]))
+    told = ", ".join(f"{run[kind]} {kind}" for kind in NUMBERS if run[kind])
+    console.print(f"   {run['outcome']}: {told}", style="green", markup=False)
 
 
 def columns(story: Story) -> None:
     """Show what an administrator sees."""
-    say("$ kubectl get profileimagesyncs -A")
+    command("kubectl get profileimagesyncs -A")
     for line in story.stage.cluster.kubectl("get", "profileimagesyncs", "-A").splitlines():
         say(line)
 
 
-def before_and_after(before: PictureFacts, after: PictureFacts) -> None:
-    """Show what became of one person's picture."""
-    for when, facts in (("before", before), ("now", after)):
-        say(f"{when}: set by {facts.set_by}, {facts.size} bytes, MD5 {facts.md5}")
+def show_faces(who: str, before: Face, after: Face) -> None:
+    """Show what became of one person's picture in HighQ."""
+    for when, face in (("before", before), ("now   ", after)):
+        facts = face.facts
+        say(f"{who}, {when}: set by {facts.set_by}, {facts.size} bytes, MD5 {facts.md5}")
+    if console.is_terminal:
+        for line in side_by_side([before.content, after.content]):
+            console.print(Text("   ") + line)
 
 
 def farewell(ready: Stage, seconds: float) -> None:
     """Say where to look, and how to tear down."""
-    address = ready.cluster.address(HIGHQ_PORT)
-    headline(f"Every line above was asserted. {seconds:.0f} s in all")
-    say(f"The people directory:  https://{address}/acme/people   (a test authority's certificate)")
-    say(f"Look around:           export KUBECONFIG={ready.cluster.kubeconfig}")
-    say(f"                       export PATH={ready.cluster.programs}:$PATH")
+    address, cluster = ready.cluster.address(HIGHQ_PORT), ready.cluster
+    headline(f"Every number above was asserted. {seconds:.0f} s in all")
+    say(f"The people directory:  https://{address}/acme/people")
+    say("                       (a test authority signed its certificate: the browser will ask)")
+    say(f"Look around:           export KUBECONFIG={cluster.kubeconfig}")
+    say(f"                       export PATH={cluster.programs}:$PATH")
+    say("                       kubectl get profileimagesyncs,cronjobs,jobs,pods -A")
     say("                       kubectl -n tenant-acme describe profileimagesync acme")
     say("                       kubectl -n tenant-acme logs -l profileimagesync.io/sync=acme")
     say("Tear down:             make demo-down")

@@ -131,7 +131,9 @@ def _serve(cluster: Cluster, image_id: str) -> dict[str, str]:
     """Start the domain controller and the simulator as pods; return what the former says of itself."""
     documents: list[Document] = list(yaml.safe_load_all(SERVICES.read_text()))
     for document in documents:
-        if document["kind"] == "Deployment":  # a new build makes new pods, and so an empty directory
+        if (
+            document["kind"] == "Deployment"
+        ):  # a new build makes new pods, and so an empty directory
             document["spec"]["template"]["metadata"]["annotations"] = {"image": image_id}
     cluster.apply(documents)
     for where, what in (("directory", "dc1"), ("highq-sim", "highq")):

@@ -19,6 +19,14 @@ SERVED, PEOPLE = 30, 41  # of tests/support/staff: who can be served, and who is
 Numbers = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Face:
+    """A picture in HighQ: who set it and when, and its bytes."""
+
+    facts: PictureFacts
+    content: bytes
+
+
 @dataclass
 class Story:
     """Two tenants: acme (Continuous) and globex (OneOff)."""
@@ -64,7 +72,7 @@ class Story:
         ]
         assert counts == [PEOPLE, SERVED, 4, 3, 2, 2], run
         assert len(self.acme.avatar_calls()) == SERVED
-        assert self.facts(ADA).set_by == "sync"
+        assert self.face(ADA).facts.set_by == "sync"
         return run
 
     def quiet_run(self) -> Numbers:
@@ -119,8 +127,10 @@ class Story:
         assert self.globex.avatar_calls() == [9]
         return run
 
-    def facts(self, account: str) -> PictureFacts:
-        """Tell who set a person's picture in acme's HighQ, when, and what it is."""
-        facts = self.acme.highq.picture_facts(self.acme.ids[account])
+    def face(self, account: str) -> Face:
+        """Look at a person's picture in acme's HighQ."""
+        number = self.acme.ids[account]
+        facts, content = self.acme.highq.picture_facts(number), self.acme.highq.picture(number)
         assert facts is not None
-        return facts
+        assert content is not None
+        return Face(facts, content)

@@ -71,7 +71,7 @@ def first_sync(story: Story) -> None:
         "Everyone gets the firm's picture, also who had one in HighQ (firstSync: Override).",
     ):
         before = story.face(BEN)
-        command("kubectl patch profileimagesync acme ... spec: {dryRun: false}")
+        command(f"kubectl apply -n {story.acme.namespace} -f tenant.yaml      # without dryRun")
         show_run(story.first_run())
         columns(story)
         show_faces(BEN, before, story.face(BEN))
@@ -83,7 +83,10 @@ def later_runs(story: Story) -> None:
         "Another run, with nothing changed",
         "The hash of the directory's bytes is compared with the recorded one, so HighQ hears of no picture.",
     ):
-        command("kubectl annotate profileimagesync acme profileimagesync.io/run-request=...")
+        command(
+            "kubectl annotate -n tenant-acme profileimagesync acme --overwrite "
+            "profileimagesync.io/run-request=$(date +%s)"
+        )
         show_run(story.quiet_run())
     with step(
         "One picture changes in Active Directory",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,7 +28,6 @@ class WorkQueue:
         self._clock = clock
         self._changed = threading.Condition()
         self._due: dict[Key, float] = {}
-        self._heap: list[tuple[float, Key]] = []
         self._busy: set[Key] = set()
         self._failures: dict[Key, int] = {}
 
@@ -39,49 +37,31 @@ class WorkQueue:
         with self._changed:
             if at < self._due.get(key, float("inf")):
                 self._due[key] = at
-                heapq.heappush(self._heap, (at, key))
-                self._changed.notify()
+                self._changed.notify_all()
 
     def take(self, timeout: float) -> Key | None:
         """Wait for a key that is due and that nobody works on; None after `timeout` seconds."""
         deadline = self._clock() + timeout
         with self._changed:
             while True:
-                key, wait = self._next()
-                if key:
+                free = {key: at for key, at in self._due.items() if key not in self._busy}
+                key = min(free, key=lambda each: free[each], default=None)
+                now = self._clock()
+                if key and free[key] <= now:
+                    del self._due[key]
                     self._busy.add(key)
                     return key
-                left = deadline - self._clock()
-                if left <= 0:
+                if now >= deadline:
                     return None
-                self._changed.wait(min(left, wait))
+                self._changed.wait(min(deadline, *free.values()) - now if free else deadline - now)
 
     def done(self, key: Key, *, failed: bool = False) -> None:
         """Give the key back; after a failure it comes again, later each time."""
         with self._changed:
             self._busy.discard(key)
-            failures = self._failures.get(key, 0) + 1 if failed else 0
-            self._failures[key] = failures
-            if not failures:
-                del self._failures[key]
-            self._changed.notify()
-        if failures:
+            failures = self._failures.pop(key, 0) + 1
+            if failed:
+                self._failures[key] = failures
+            self._changed.notify_all()
+        if failed:
             self.add(key, min(FIRST_RETRY * 2 ** (failures - 1), LONGEST_RETRY))
-
-    def _next(self) -> tuple[Key | None, float]:
-        """Return a key to hand out, or how long to wait for one."""
-        now, held = self._clock(), []
-        found: Key | None = None
-        while self._heap and self._heap[0][0] <= now and found is None:
-            at, key = heapq.heappop(self._heap)
-            if self._due.get(key) != at:
-                continue  # an earlier time took its place
-            if key in self._busy:
-                held.append((at, key))
-                continue
-            del self._due[key]
-            found = key
-        for entry in held:
-            heapq.heappush(self._heap, entry)
-        wait = self._heap[0][0] - now if self._heap and not held else 60.0
-        return found, max(wait, 0.01)

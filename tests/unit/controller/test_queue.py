@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +61,38 @@ def test_a_failure_comes_again_later_each_time() -> None:
         assert queue.take(0) is None
         clock.now += 0.1
     assert queue.take(0) == A
+
+
+def test_a_failure_does_not_put_off_what_changed_meanwhile() -> None:
+    """The earlier time wins."""
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.add(A)
+    queue.take(0)
+    queue.add(A)
+    queue.done(A, failed=True)
+    assert queue.take(0) == A
+
+
+def test_one_that_is_worked_on_does_not_keep_others_waiting() -> None:
+    """A long look at one resource, due again already, while another one falls due."""
+    queue = WorkQueue(time.monotonic)
+    queue.add(A)
+    assert queue.take(0) == A
+    queue.add(A)
+    queue.add(B, 0.05)
+    began = time.monotonic()
+    assert queue.take(4) == B
+    assert time.monotonic() - began < 2
+
+
+def test_who_waits_is_woken() -> None:
+    """By a new key, at once."""
+    queue = WorkQueue(time.monotonic)
+    threading.Timer(0.05, queue.add, [A]).start()
+    began = time.monotonic()
+    assert queue.take(4) == A
+    assert time.monotonic() - began < 2
 
 
 STEPS = st.lists(

@@ -89,13 +89,16 @@ def operator(
     settings: Annotated[
         Path, typer.Option("--settings", help="The JSON file that the chart mounts.")
     ] = Path("/etc/profile-image-sync/operator.json"),
+    health_port: Annotated[
+        int, typer.Option("--health-port", help="Where /healthz answers, for the kubelet.")
+    ] = 8080,
 ) -> None:
     """Serve ProfileImageSync resources in a cluster."""
     from profile_image_sync import logs  # noqa: PLC0415  # only this door needs it
     from profile_image_sync.controller.handlers import serve  # noqa: PLC0415
 
     logs.configure(json=True)
-    serve(settings)
+    serve(settings, health_port)
 
 
 @app.command()

@@ -41,10 +41,13 @@ def observed(spec: dict[str, Any] | None = None, **facts: Any) -> Observed:
         "annotation": "",
         "status": ProfileImageSyncStatus(),
         "header": HEADER,
+        "unreadable": None,
+        "shards": 0,
         "report": None,
         "jobs": (),
         "references": "v1",
         "strangers": (),
+        "leaving": (),
     }
     return Observed(**known | facts)
 
@@ -60,6 +63,7 @@ def job(**facts: Any) -> JobView:
         "reason": "",
         "message": "",
         "requests": (),
+        "scheduled": False,
     }
     return JobView(**known | facts)
 
@@ -67,7 +71,8 @@ def job(**facts: Any) -> JobView:
 def run(outcome: Outcome = Outcome.SUCCEEDED, minutes_ago: float = 10, **facts: Any) -> Run:
     """Return a run that has ended."""
     ended = NOW - timedelta(minutes=minutes_ago)
-    return Run(id="run-1", job="job-0", completion_time=ended, outcome=outcome, **facts)
+    known = {"id": "run-1", "job": "job-0", "completion_time": ended, "outcome": outcome}
+    return Run(**known | facts)
 
 
 def report(ended: Run, exit_code: int = 0, reason: str = "") -> Report:
@@ -75,4 +80,12 @@ def report(ended: Run, exit_code: int = 0, reason: str = "") -> Report:
     return Report(run=ended, exit_code=exit_code, reason=reason, message=reason and f"{reason}.")
 
 
+BUSY = job(
+    name="pisync-acme-0",
+    uid="job-busy",
+    finished=NOW - timedelta(seconds=30),
+    failed=True,
+    reason="PodFailurePolicy",
+    message="Container worker for pod t/pisync-acme-0-x failed with exit code 10 matching FailJob rule at 0",
+)
 REFUSED = report(run(Outcome.FAILED, generation=1), 20, "BindRefused")

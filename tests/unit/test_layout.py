@@ -21,8 +21,7 @@ HOMES = {
     "PIL": {"worker/images.py"},
     "yaml": {"manifest.py", "api/crd.py"},
     "kopf": {"controller/handlers.py"},
-    # drift compares quantities as the library reads them, and calls nobody
-    "kubernetes": {"pod/client.py", "controller/cluster.py", "controller/drift.py"},
+    "kubernetes": {"pod/client.py", "controller/cluster.py"},
     "rich": {"terminal.py"},
     "typer": {"cli.py"},
 }

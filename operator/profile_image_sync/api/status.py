@@ -18,6 +18,8 @@ Bytes = Annotated[Whole, Field(ge=0, le=2**53 - 1)]
 Word = Annotated[str, Field(max_length=128)]
 Sentence = Annotated[str, Field(max_length=4096)]
 
+MOST_RUNS = 5  # in history
+
 
 class ConditionType(StrEnum):
     """What a condition speaks of (kstatus, and Synced for the last run)."""
@@ -163,6 +165,10 @@ class ProfileImageSyncStatus(Paper):
     """Whether everyone in scope has been through a first run."""
     last_handled_run_request: Word | None = None
     """The value of spec.runRequest, or of the annotation, that was last served."""
+    handled_run_requests: Annotated[
+        tuple[Word, ...], Field(max_length=2, json_schema_extra={LIST_TYPE: "atomic"})
+    ] = ()
+    """Which of the present values of spec.runRequest and of the annotation ask for no other run."""
     highq_token_expiry: AwareDatetime | None = None
     """When HighQ's refresh token ends unless it is renewed before."""
     brake: Brake | None = None
@@ -172,6 +178,6 @@ class ProfileImageSyncStatus(Paper):
     state: State | None = None
     """The record of what HighQ has accepted."""
     history: Annotated[
-        tuple[Run, ...], Field(max_length=5, json_schema_extra={LIST_TYPE: "atomic"})
+        tuple[Run, ...], Field(max_length=MOST_RUNS, json_schema_extra={LIST_TYPE: "atomic"})
     ] = ()
     """The last runs, newest first."""

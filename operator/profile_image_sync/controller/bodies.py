@@ -11,14 +11,16 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from profile_image_sync import __version__, names
+from profile_image_sync import names
 from profile_image_sync.api.spec import ProfileImageSync, ProfileImageSyncSpec
 
 Body = dict[str, Any]  # a Kubernetes object
 
 WORKER = "worker"
-APPLIED_ANNOTATION = f"{names.GROUP}/applied"  # of what is kept in line: a digest of what we want
-REQUESTS_ANNOTATION = f"{names.GROUP}/requests"  # of a Job: the run requests it serves, one a line
+REQUESTS_ANNOTATION = f"{names.GROUP}/requests"  # of a Job: the run requests it serves, a JSON list
+APPLIED_ANNOTATION = (
+    f"{names.GROUP}/applied"  # of what is kept in line: a digest of what we last wanted
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,6 @@ class Tenant:
         return f"{self.namespace}/{self.name}"
 
 
-def labels(resource: str, component: str) -> dict[str, str]:
-    """Return the labels of every child; never the resource's own."""
-    return {
-        "app.kubernetes.io/name": names.PRODUCT,
-        "app.kubernetes.io/instance": resource,
-        names.COMPONENT_LABEL: component,
-        names.MANAGED_BY_LABEL: names.PRODUCT,
-        "app.kubernetes.io/part-of": names.PRODUCT,
-        "app.kubernetes.io/version": __version__,
-        names.SYNC_LABEL: resource,
-    }
-
-
 def owner(tenant: Tenant) -> Body:
     """Return the reference that lets the garbage collector take a child with its resource."""
     return {
@@ -75,7 +64,7 @@ def new_object(
     metadata: Body = {
         "name": name,
         "namespace": tenant.namespace,
-        "labels": labels(tenant.name, component),
+        "labels": names.labels(tenant.name, component),
     }
     if owned:
         metadata["ownerReferences"] = [owner(tenant)]
@@ -93,6 +82,7 @@ def key_of(body: Body) -> Body:
 
 
 def stamped(body: Body) -> Body:
-    """Return the object with a digest of itself, so that a field we no longer want is noticed."""
-    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
-    return body | {"metadata": body["metadata"] | {"annotations": {APPLIED_ANNOTATION: digest}}}
+    """Return an object with a digest of itself, so that a field we no longer want is noticed."""
+    text = json.dumps(body, sort_keys=True).encode()
+    annotations = {APPLIED_ANNOTATION: hashlib.sha256(text).hexdigest()[:16]}
+    return body | {"metadata": body["metadata"] | {"annotations": annotations}}

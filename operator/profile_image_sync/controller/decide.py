@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from profile_image_sync import names
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.spec import FirstSync, Mode
 from profile_image_sync.api.state import StateHeader, new_header
-from profile_image_sync.api.status import Hold, Outcome
-from profile_image_sync.controller.observed import Observed
-from profile_image_sync.controller.outcome import Ending, Trouble
+from profile_image_sync.api.status import MOST_RUNS, Hold, Outcome
+from profile_image_sync.controller.endings import Ending
+from profile_image_sync.controller.observed import Observed, Trouble
 from profile_image_sync.errors import HostNotAllowed
 
-FIRST_RETRY = timedelta(minutes=1)  # of a OneOff whose first sync is not complete
+FIRST_RETRY = timedelta(minutes=1)  # of a run that was busy, or of a OneOff that is not complete
 LONGEST_RETRY = timedelta(hours=1)
+COLLECTED = timedelta(seconds=2)  # how often to look whether a former resource's children are gone
 CREDENTIALS = frozenset({"BindRefused", "AuthorisationRefused"})  # retries of these lock accounts
 
 
@@ -35,7 +37,7 @@ class Decision:
     """What must be."""
 
     trouble: Trouble | None  # nothing may run
-    state: StateHeader | None  # the state of the resource; None only in trouble
+    state: StateHeader | None  # the state of the resource; None in trouble
     new_state: bool  # it is to be made
     suspend: bool  # the schedule
     hold: Hold | None
@@ -47,38 +49,50 @@ def decide(
     observed: Observed, last: Ending | None, allow: Allow, now: datetime, new_id: UUID
 ) -> Decision:
     """Return what must be. `new_id` is for a state, if one must be made."""
-    state, trouble = _state(observed, new_id)
-    trouble = _forbidden(observed, allow) or _strangers(observed) or trouble
     hold = _hold(observed, last)
-    start, look_again = (None, None) if trouble else _start(observed, last, state, hold, now)
+    if trouble := _trouble(observed, allow):
+        again = now + COLLECTED if trouble.passing else None
+        return Decision(
+            trouble=trouble,
+            state=None,
+            new_state=False,
+            suspend=True,
+            hold=hold,
+            start=None,
+            look_again=again,
+        )
+    state = observed.header or new_header(new_id)
+    start, look_again = _start(observed, last, state, hold, now)
     refused = hold is not None and last is not None and last.reason in CREDENTIALS
     return Decision(
-        trouble=trouble,
+        trouble=None,
         state=state,
-        new_state=observed.header is None and state is not None and trouble is None,
-        suspend=observed.tenant.spec.suspend or refused or trouble is not None,
+        new_state=observed.header is None,
+        suspend=observed.tenant.spec.suspend or refused,
         hold=hold,
         start=start,
         look_again=look_again,
     )
 
 
-def _state(observed: Observed, new_id: UUID) -> tuple[StateHeader | None, Trouble | None]:
-    """Bind the resource to its state: made once, never again by repair (rule 9)."""
-    known = observed.status.state.id if observed.status.state else None
-    header, adopts = observed.header, observed.tenant.spec.first_sync is FirstSync.ADOPT
-    way_out = (
-        "restore its ConfigMaps from a backup, or set spec.firstSync: Adopt, which begins a new state and "
-        "leaves people's own pictures alone"
+def _trouble(observed: Observed, allow: Allow) -> Trouble | None:
+    """Return why nothing may run; what ends by itself comes first."""
+    return (
+        _leaving(observed)
+        or _forbidden(observed, allow)
+        or _strangers(observed)
+        or observed.unreadable
+        or _state_trouble(observed)
     )
-    if header is None and known and not adopts:
-        return None, Trouble(
-            "StateMissing", f"the state {known} of this resource is gone: {way_out}"
-        )
-    if header and known and str(header.id) != known and not adopts:
-        message = f"this resource's state is {known}, but {header.id} is there: {way_out}"
-        return header, Trouble("StateMismatch", message)
-    return header or new_header(new_id), None
+
+
+def _leaving(observed: Observed) -> Trouble | None:
+    if not observed.leaving:
+        return None
+    message = (
+        f"{', '.join(observed.leaving)}: of a former resource of this name, about to be removed"
+    )
+    return Trouble("Replacing", message, passing=True)
 
 
 def _forbidden(observed: Observed, allow: Allow) -> Trouble | None:
@@ -100,6 +114,37 @@ def _strangers(observed: Observed) -> Trouble | None:
     )
 
 
+def _state_trouble(observed: Observed) -> Trouble | None:
+    """Bind the resource to its state: made once, never again by repair (rule 9)."""
+    known = observed.status.state.id if observed.status.state else None
+    header, adopts = observed.header, observed.tenant.spec.first_sync is FirstSync.ADOPT
+    name = names.state(observed.tenant.name)
+    if header is None and observed.shards:
+        return Trouble(
+            "StateMissing",
+            f"ConfigMap {name}, the state's header, is gone, but {observed.shards} of its shards are there: "
+            f"restore it from a backup, or remove them (kubectl delete configmap -l {names.SYNC_LABEL}="
+            f"{observed.tenant.name},{names.COMPONENT_LABEL}=state) and set spec.firstSync: Adopt, which "
+            "begins a new state and leaves people's own pictures alone",
+        )
+    if adopts or known is None:
+        return None
+    if header is None:
+        return Trouble(
+            "StateMissing",
+            f"the state {known} of this resource is gone: restore its ConfigMaps ({name} and {name}-*) from "
+            "a backup, or set spec.firstSync: Adopt, which begins a new state and leaves people's own "
+            "pictures alone",
+        )
+    if str(header.id) != known:
+        return Trouble(
+            "StateMismatch",
+            f"this resource's state is {known}, but ConfigMap {name} holds {header.id}: restore its own "
+            "from a backup, or set spec.firstSync: Adopt, which takes what is there",
+        )
+    return None
+
+
 def _hold(observed: Observed, last: Ending | None) -> Hold | None:
     """Hold back after a run that needs a person, until the spec or what it refers to changes."""
     if last is None or not last.needs_human:
@@ -119,32 +164,41 @@ def _hold(observed: Observed, last: Ending | None) -> Hold | None:
 def _start(
     observed: Observed,
     last: Ending | None,
-    state: StateHeader | None,
+    state: StateHeader,
     hold: Hold | None,
     now: datetime,
 ) -> tuple[Start | None, datetime | None]:
     """Return a run to start now, or when to look again."""
-    if observed.active or state is None:
+    if observed.active:
         return None, None
-    if requests := pending_requests(observed):
-        return Start(requests), None
-    spec = observed.tenant.spec
-    if spec.suspend or hold:
-        return None, None
-    due = _first_run_due(observed, last, state, now)
+    requests, spec = pending_requests(observed), observed.tenant.spec
+    due: datetime | None = now
+    if not requests:
+        due = None if spec.suspend or hold else _first_run_due(observed, last, state, now)
     if due is None:
         return None, None
-    return (Start(()), None) if due <= now else (None, due)
+    due = max([due, *_busy_until(observed)])
+    return (Start(requests), None) if due <= now else (None, due)
+
+
+def _busy_until(observed: Observed) -> list[datetime]:
+    """Leave some time to whoever holds the Lease before a run that stepped back is tried again."""
+    return [job.finished + FIRST_RETRY for job in observed.jobs if job.busy and job.finished]
 
 
 def pending_requests(observed: Observed) -> tuple[str, ...]:
     """Return the requests that no run has served, in the order in which one serves them."""
     handled = set(observed.header.handled_requests) if observed.header else set()
     handled |= {request for job in observed.jobs if not job.busy for request in job.requests}
-    if observed.status.last_handled_run_request:
-        handled.add(observed.status.last_handled_run_request)
+    handled |= {*observed.status.handled_run_requests}
+    handled.add(observed.status.last_handled_run_request or "")
+    return tuple(request for request in present_requests(observed) if request not in handled)
+
+
+def present_requests(observed: Observed) -> tuple[str, ...]:
+    """Return what asks for a run now, served or not."""
     wanted = dict.fromkeys((observed.tenant.spec.run_request, observed.annotation))
-    return tuple(request for request in wanted if request and request not in handled)
+    return tuple(request for request in wanted if request)
 
 
 def _first_run_due(
@@ -152,21 +206,24 @@ def _first_run_due(
 ) -> datetime | None:
     """Return when the first run, or the next try of a OneOff, is due; None: never by itself."""
     spec = observed.tenant.spec
+    one_off = spec.mode is Mode.ONE_OFF
     if last is None:
-        ran = any(not job.busy for job in observed.jobs)  # its report is on its way
-        wanted = (
-            spec.run_on_create if spec.mode is Mode.CONTINUOUS else not state.first_sync_completed
-        )
-        return now if wanted and not ran else None
-    if last.run.outcome is Outcome.DRY_RUN:
-        return now if not spec.dry_run and not state.first_sync_completed else None
-    if spec.mode is Mode.CONTINUOUS or state.first_sync_completed or spec.dry_run:
+        return now if (not state.first_sync_completed if one_off else spec.run_on_create) else None
+    if state.first_sync_completed or spec.dry_run:
         return None
-    return (last.run.completion_time or now) + _retry(observed, last)
+    if last.run.outcome is Outcome.DRY_RUN:
+        return now if one_off or spec.run_on_create else None
+    return (last.run.completion_time or now) + _retry(observed, last) if one_off else None
 
 
 def _retry(observed: Observed, last: Ending) -> timedelta:
-    """Return how long a OneOff waits for its next try: doubled by each that did not complete it."""
-    before = sum(run.id != last.run.id for run in observed.status.history)
-    wait: timedelta = FIRST_RETRY * 2**before
+    """Return how long a OneOff waits for its next try: twice as long after each, up to an hour.
+
+    Status remembers a few runs only. When all of them are tries, the last wait tells how far it got.
+    """
+    before = [run for run in observed.status.history if run.id != last.run.id][: MOST_RUNS - 1]
+    tries = [run for run in before if run.outcome is not Outcome.DRY_RUN]
+    wait: timedelta = FIRST_RETRY * 2 ** len(tries)
+    if len(tries) == MOST_RUNS - 1 and last.run.start_time and tries[0].completion_time:
+        wait = max(wait, 2 * (last.run.start_time - tries[0].completion_time))
     return min(wait, LONGEST_RETRY)

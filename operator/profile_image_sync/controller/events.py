@@ -5,7 +5,6 @@ Only transitions are told, so that an idle resource posts nothing.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -14,49 +13,54 @@ from profile_image_sync.api.status import (
     Condition,
     ConditionStatus,
     ConditionType,
+    Outcome,
     ProfileImageSyncStatus,
 )
 from profile_image_sync.controller.bodies import Body
+from profile_image_sync.controller.endings import Ending
+from profile_image_sync.controller.outcome import words as told
 
 NOTE_LENGTH = 1000  # characters; the API server takes 1024
+_NORMAL = (Outcome.SUCCEEDED, Outcome.DRY_RUN)
 
 
 def between(
-    resource: Body, before: ProfileImageSyncStatus, after: ProfileImageSyncStatus, now: datetime
+    resource: Body,
+    before: ProfileImageSyncStatus,
+    after: ProfileImageSyncStatus,
+    last: Ending | None,
+    now: datetime,
 ) -> Iterable[Body]:
-    """Yield the events that a change of status is worth."""
-    synced, stalled = _one(after, ConditionType.SYNCED), _one(after, ConditionType.STALLED)
-    run = after.last_run
-    if run and synced and (before.last_run is None or before.last_run.id != run.id):
-        kind = "Normal" if synced.status is ConditionStatus.TRUE else "Warning"
-        reason = f"Run{run.outcome}" if run.outcome else "RunEnded"
-        yield _event(resource, kind, reason, synced.message, now)
-    was = _one(before, ConditionType.STALLED)
-    if stalled and stalled.status is ConditionStatus.TRUE and _words(was) != _words(stalled):
-        yield _event(resource, "Warning", stalled.reason, stalled.message, now)
+    """Yield the events that a change of status is worth; `last` is how the newest run ended."""
+    if last and (before.last_run is None or before.last_run.id != last.run.id):
+        kind = "Normal" if last.run.outcome in _NORMAL else "Warning"
+        reason = f"Run{last.run.outcome or 'Ended'}"
+        note = told(last)
+        yield _event(resource, now, "run", note, type=kind, reason=reason)
+    was, stalled = _stalled(before), _stalled(after)
+    if stalled and (was is None or (was.reason, was.message) != (stalled.reason, stalled.message)):
+        note = stalled.message
+        yield _event(resource, now, "stalled", note, type="Warning", reason=stalled.reason)
 
 
-def _one(status: ProfileImageSyncStatus, kind: ConditionType) -> Condition | None:
-    return next((each for each in status.conditions if each.type is kind), None)
+def _stalled(status: ProfileImageSyncStatus) -> Condition | None:
+    """Return the condition if a person must act."""
+    found = (each for each in status.conditions if each.type is ConditionType.STALLED)
+    return next((each for each in found if each.status is ConditionStatus.TRUE), None)
 
 
-def _words(condition: Condition | None) -> tuple[object, ...]:
-    return (condition.status, condition.reason, condition.message) if condition else ()
-
-
-def _event(resource: Body, kind: str, reason: str, note: str, now: datetime) -> Body:
+def _event(resource: Body, now: datetime, about: str, note: str, **words: str) -> Body:
     meta = resource["metadata"]
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    stamp = int(now.timestamp() * 1_000_000)
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{meta['name']}.{secrets.token_hex(8)}",
+            "name": f"{meta['name']}.{stamp:x}.{about}",
             "namespace": meta["namespace"],
         },
-        "eventTime": stamp,
-        "type": kind,
-        "reason": reason,
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        **words,
         "action": "Sync",
         "note": note[:NOTE_LENGTH],
         "regarding": {

@@ -18,11 +18,12 @@ from profile_image_sync.controller.loop import Loop
 from profile_image_sync.controller.reconcile import Reconciler
 from profile_image_sync.controller.settings import OperatorSettings, load
 
-HEALTH = "http://0.0.0.0:8080/healthz"
 
+def serve(settings_file: Path, health_port: int) -> None:
+    """Run the operator until it is told to stop; /healthz answers on the port.
 
-def serve(settings_file: Path) -> None:
-    """Run the operator until it is told to stop. Raises InvalidSpec for an unusable settings file."""
+    Raises InvalidSpec for an unusable settings file.
+    """
     settings = load(settings_file)
     kopf.run(
         registry=_registry(settings),
@@ -31,7 +32,7 @@ def serve(settings_file: Path) -> None:
         standalone=True,  # one replica; peering would need another CRD
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,
-        liveness_endpoint=HEALTH,
+        liveness_endpoint=f"http://0.0.0.0:{health_port}/healthz",
     )
 
 
@@ -66,7 +67,7 @@ def _registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
     @kopf.on.probe(id="loop", registry=registry)
     def alive(**_: Any) -> bool:
         if not loop.is_alive():
-            raise RuntimeError("the loop no longer turns")
+            raise kopf.PermanentError("the loop no longer turns")  # others are tried again
         return True
 
     return registry

@@ -27,9 +27,9 @@ STALE_SECONDS = 120.0  # without a turn: the process is stuck
 
 OURS = f"{names.MANAGED_BY_LABEL}={names.PRODUCT}"
 WATCHED = (
-    ("batch/v1", "Job", OURS),
-    ("batch/v1", "CronJob", OURS),
-    ("v1", "ConfigMap", f"{OURS},{names.COMPONENT_LABEL}=report"),
+    ("Job", OURS),
+    ("CronJob", OURS),
+    ("ConfigMap", f"{OURS},{names.COMPONENT_LABEL}=report"),
 )
 
 log = structlog.get_logger()
@@ -56,6 +56,7 @@ class Loop:
         self._queue = WorkQueue(time.monotonic)
         self._seen: dict[Key, tuple[object, ...]] = {}
         self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._turned_at = time.monotonic()
 
     def start(self) -> None:
@@ -64,8 +65,8 @@ class Loop:
         for _ in range(WORKERS):
             self._spawn(self._work)
         for namespace in self._namespaces:
-            for api_version, kind, labels in WATCHED:
-                self._spawn(self._watch, api_version, kind, namespace, labels)
+            for kind, labels in WATCHED:
+                self._spawn(self._watch, kind, namespace, labels)
 
     def stop(self) -> None:
         """Let no thread begin another turn."""
@@ -76,17 +77,20 @@ class Loop:
         meta = body["metadata"]
         key = Key(meta["namespace"], meta["name"])
         request = meta.get("annotations", {}).get(names.RUN_REQUEST_ANNOTATION)
-        seen = (meta["uid"], meta.get("generation"), request, meta.get("deletionTimestamp"))
+        seen = (meta["uid"], meta["generation"], request)
         if self._seen.get(key) != seen:
             self._seen[key] = seen
             self._queue.add(key)
 
     def is_alive(self) -> bool:
-        """Tell whether the threads still turn."""
-        return time.monotonic() - self._turned_at < STALE_SECONDS
+        """Tell whether every thread is there, and one or other still turns."""
+        turning = time.monotonic() - self._turned_at < STALE_SECONDS
+        return turning and all(thread.is_alive() for thread in self._threads)
 
     def _spawn(self, target: Callable[..., None], *arguments: object) -> None:
-        threading.Thread(target=target, args=arguments, daemon=True).start()
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -115,7 +119,7 @@ class Loop:
             wait = self._resync_seconds
             try:
                 for namespace in self._namespaces:
-                    for body in self._cluster.select(names.API_VERSION, names.KIND, namespace, ""):
+                    for body in self._cluster.select(names.KIND, namespace, ""):
                         meta = body["metadata"]
                         self._queue.add(Key(meta["namespace"], meta["name"]))
             except ClusterError as error:
@@ -123,10 +127,10 @@ class Loop:
                 wait = RETRY_SECONDS
             self._stop.wait(wait)
 
-    def _watch(self, api_version: str, kind: str, namespace: str | None, labels: str) -> None:
+    def _watch(self, kind: str, namespace: str | None, labels: str) -> None:
         while not self._stop.is_set():
             try:
-                for body in self._cluster.watch(api_version, kind, namespace, labels):
+                for body in self._cluster.watch(kind, namespace, labels):
                     self._child_changed(body)
             except ClusterError as error:
                 log.warning("watch broke off", problem=str(error))

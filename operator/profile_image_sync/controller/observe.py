@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from enum import Enum, auto
 
 from pydantic import ValidationError
 
@@ -16,12 +17,12 @@ from profile_image_sync.api.state import StateHeader, decode_header
 from profile_image_sync.api.status import ProfileImageSyncStatus
 from profile_image_sync.api.validation import validated
 from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant
-from profile_image_sync.controller.cluster import Cluster, ClusterError
-from profile_image_sync.controller.observed import JobView, Observed
+from profile_image_sync.controller.cluster import Cluster
+from profile_image_sync.controller.observed import JobView, Observed, Trouble
 from profile_image_sync.controller.pods import referenced_keys
+from profile_image_sync.errors import NeedsHuman
 
-REPORT_KEY = "report.json"
-HEADER_KEY = "header"
+REQUEST_LENGTH = 128  # characters of the annotation that count; spec.runRequest has no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +33,41 @@ class Scene:
     live: dict[tuple[str, str], Body]
 
 
+class _Whose(Enum):
+    """Who an object of a child's name belongs to."""
+
+    OURS = auto()
+    FORMER = auto()  # a former resource of this name; the garbage collector is about to take it
+    STRANGE = auto()
+
+
 def look(cluster: Cluster, body: Body) -> Scene:
     """Read everything about this resource.
 
-    Raises InvalidSpec for what only we can tell (a time zone that does not exist), StateDamaged or
-    StateMismatch for a header that cannot be read, ClusterError.
+    Raises InvalidSpec for what only we can tell (a time zone that does not exist), ClusterError.
     """
-    resource = validated(ProfileImageSync, _paper(body))
-    tenant = Tenant.of(resource, body["metadata"]["uid"])
+    tenant = Tenant.of(validated(ProfileImageSync, _paper(body)), body["metadata"]["uid"])
     jobs = _jobs(cluster, tenant)  # before the report: a Job that has ended has written its own
-    live = _children(cluster, tenant)
-    _require_that_the_former_are_gone(live, tenant)
-    report = live.get(("ConfigMap", names.report(tenant.name)))
-    state = live.get(("ConfigMap", names.state(tenant.name)))
+    found = _children(cluster, tenant)
+    whose = {at: _whose(each, tenant) for at, each in found.items()}
+    live = {at: each for at, each in found.items() if whose[at] is _Whose.OURS}
+    header, unreadable = _header(live.get(("ConfigMap", names.state(tenant.name))))
+    shards = [] if header or unreadable else _shards(cluster, tenant)
+    leaving = [names.state(tenant.name)] if _Whose.FORMER in shards else []
+    leaving += [f"{kind} {name}" for (kind, name), it in whose.items() if it is _Whose.FORMER]
+    annotation: str = _annotations(body).get(names.RUN_REQUEST_ANNOTATION, "")
     observed = Observed(
         tenant=tenant,
-        annotation=body["metadata"].get("annotations", {}).get(names.RUN_REQUEST_ANNOTATION, ""),
+        annotation=annotation[:REQUEST_LENGTH],
         status=read_status(body),
-        header=_header(state, tenant),
-        report=_report(report),
-        jobs=jobs,
+        header=header,
+        unreadable=unreadable,
+        shards=len(shards),
+        report=_report(live.get(("ConfigMap", names.report(tenant.name)))),
+        jobs=_ours(jobs, live.get(("CronJob", names.child(tenant.name))), tenant),
         references=_references(cluster, tenant),
-        strangers=tuple(
-            f"{kind} {name}" for (kind, name), each in live.items() if _strange(each, tenant)
-        ),
+        strangers=tuple(f"{k} {n}" for (k, n), it in whose.items() if it is _Whose.STRANGE),
+        leaving=tuple(leaving),
     )
     return Scene(observed, live)
 
@@ -65,73 +77,92 @@ def _paper(body: Body) -> Body:
     return {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec")}
 
 
+def _annotations(body: Body) -> dict[str, str]:
+    found: dict[str, str] = body["metadata"].get("annotations") or {}
+    return found
+
+
 def read_status(body: Body) -> ProfileImageSyncStatus:
-    """Read what was written before; an older version's may hold what we do not know."""
+    """Read what was written before; another version's may hold what we do not know."""
+    status = body.get("status", {})
     try:
-        return ProfileImageSyncStatus.model_validate(body.get("status", {}))
+        return ProfileImageSyncStatus.model_validate(status)
     except ValidationError:
-        known = {
-            name: body["status"][name]
-            for name in ("state", "lastHandledRunRequest")
-            if name in body["status"]
-        }
-        return ProfileImageSyncStatus.model_validate(known)
+        state, request = status.get("state", {}).get("id"), status.get("lastHandledRunRequest")
+        known = {"state": {"id": state}} if state else {}
+        return ProfileImageSyncStatus.model_validate(known | {"lastHandledRunRequest": request})
 
 
 def _children(cluster: Cluster, tenant: Tenant) -> dict[tuple[str, str], Body]:
-    name, token = (
-        names.child(tenant.name),
-        names.token(tenant.spec.highq.credentials_secret_ref.name),
-    )
-    wanted: list[tuple[str, str, str]] = [
-        ("v1", "ServiceAccount", name),
-        ("rbac.authorization.k8s.io/v1", "Role", name),
-        ("rbac.authorization.k8s.io/v1", "RoleBinding", name),
-        ("batch/v1", "CronJob", name),
-        ("coordination.k8s.io/v1", "Lease", name),
-        ("coordination.k8s.io/v1", "Lease", token),
-        ("v1", "ConfigMap", names.report(tenant.name)),
-        ("v1", "ConfigMap", names.state(tenant.name)),
-        ("v1", "Secret", names.people(tenant.name)),
-        ("v1", "Secret", token),
+    name = names.child(tenant.name)
+    token = names.token(tenant.spec.highq.credentials_secret_ref.name)
+    wanted = [
+        ("ServiceAccount", name),
+        ("Role", name),
+        ("RoleBinding", name),
+        ("CronJob", name),
+        ("Lease", name),
+        ("Lease", token),
+        ("ConfigMap", names.report(tenant.name)),
+        ("ConfigMap", names.state(tenant.name)),
+        ("Secret", names.people(tenant.name)),
+        ("Secret", token),
     ]
-    found = {
-        (kind, n): cluster.get(version, kind, tenant.namespace, n) for version, kind, n in wanted
-    }
+    found = {at: cluster.get(at[0], tenant.namespace, at[1]) for at in wanted}
     return {at: each for at, each in found.items() if each}
 
 
-def _require_that_the_former_are_gone(live: dict[tuple[str, str], Body], tenant: Tenant) -> None:
-    """Have us called again while children of a deleted resource of this name are being collected."""
-    for (kind, name), body in live.items():
-        for ref in body["metadata"].get("ownerReferences", []):
-            if (ref["kind"], ref["name"]) == (names.KIND, tenant.name) and ref["uid"] != tenant.uid:
-                raise ClusterError(
-                    f"{kind} {name} of the former resource of this name is not gone yet"
-                )
+def _owner(body: Body) -> Body | None:
+    """Return the controller of an object."""
+    owners: list[Body] = body["metadata"].get("ownerReferences", [])
+    return next((each for each in owners if each.get("controller")), None)
 
 
-def _strange(body: Body, tenant: Tenant) -> bool:
-    """Tell whether an object of a child's name is not ours: another owner, or not our label."""
-    meta = body["metadata"]
-    owners = [ref["uid"] for ref in meta.get("ownerReferences", []) if ref.get("controller")]
-    if owners:
-        return owners != [tenant.uid]
-    return bool(meta.get("labels", {}).get(names.MANAGED_BY_LABEL) != names.PRODUCT)
+def _whose(body: Body, tenant: Tenant) -> _Whose:
+    owner = _owner(body)
+    if owner is None:  # what is retained
+        labels = body["metadata"].get("labels", {})
+        ours = labels.get(names.MANAGED_BY_LABEL) == names.PRODUCT
+        return _Whose.OURS if ours else _Whose.STRANGE
+    if owner["uid"] == tenant.uid:
+        return _Whose.OURS
+    former = (owner["kind"], owner["name"]) == (names.KIND, tenant.name)
+    return _Whose.FORMER if former else _Whose.STRANGE
 
 
-def _jobs(cluster: Cluster, tenant: Tenant) -> tuple[JobView, ...]:
-    label = f"{names.SYNC_LABEL}={tenant.name}"
-    found = cluster.select("batch/v1", "Job", tenant.namespace, label)
-    return tuple(_job(each) for each in found if not each["metadata"].get("deletionTimestamp"))
+def _shards(cluster: Cluster, tenant: Tenant) -> list[_Whose]:
+    """Return whose the shards are of a state that has no header."""
+    found = cluster.select(
+        "ConfigMap", tenant.namespace, state_labels(tenant.name), metadata_only=True
+    )
+    return [_whose(each, tenant) for each in found]
+
+
+def state_labels(resource: str) -> str:
+    """Return the selector of all ConfigMaps of a resource's state."""
+    return f"{names.SYNC_LABEL}={resource},{names.COMPONENT_LABEL}=state"
+
+
+def _jobs(cluster: Cluster, tenant: Tenant) -> list[Body]:
+    return list(cluster.select("Job", tenant.namespace, f"{names.SYNC_LABEL}={tenant.name}"))
+
+
+def _ours(jobs: list[Body], schedule: Body | None, tenant: Tenant) -> tuple[JobView, ...]:
+    """Leave out the Jobs of a former resource or CronJob of this name: they are being removed."""
+    owners = {tenant.uid, schedule["metadata"]["uid"] if schedule else tenant.uid}
+    return tuple(
+        _job(each)
+        for each in jobs
+        if not each["metadata"].get("deletionTimestamp")
+        and ((owner := _owner(each)) is None or owner["uid"] in owners)
+    )
 
 
 def _job(body: Body) -> JobView:
-    meta, status = body["metadata"], body.get("status", {})
+    meta, status, owner = body["metadata"], body.get("status", {}), _owner(body)
     ends = [each for each in status.get("conditions", []) if each["status"] == "True"]
     failed = next((each for each in ends if each["type"] == "Failed"), None)
     ended = failed or next((each for each in ends if each["type"] == "Complete"), None)
-    requests: str = meta.get("annotations", {}).get(REQUESTS_ANNOTATION, "")
     return JobView(
         name=meta["name"],
         uid=meta["uid"],
@@ -140,19 +171,31 @@ def _job(body: Body) -> JobView:
         failed=failed is not None,
         reason=failed.get("reason", "Failed") if failed else "",
         message=failed.get("message", "") if failed else "",
-        requests=tuple(requests.split("\n")) if requests else (),
+        requests=_requests(body),
+        scheduled=owner is not None and owner["kind"] == "CronJob",
     )
 
 
-def _header(body: Body | None, tenant: Tenant) -> StateHeader | None:
-    if body is None or _strange(body, tenant):
-        return None
+def _requests(body: Body) -> tuple[str, ...]:
+    try:
+        return tuple(map(str, json.loads(_annotations(body).get(REQUESTS_ANNOTATION, "[]"))))
+    except (ValueError, TypeError):
+        return ()  # edited by hand
+
+
+def _header(body: Body | None) -> tuple[StateHeader | None, Trouble | None]:
+    """Return the state's header, or why it cannot be read."""
+    if body is None:
+        return None, None
     where = f"ConfigMap {body['metadata']['name']}"
-    return decode_header(body.get("data", {}).get(HEADER_KEY, "").encode(), where)
+    try:
+        return decode_header(body.get("data", {}).get(names.HEADER_KEY, "").encode(), where), None
+    except NeedsHuman as error:
+        return None, Trouble(error.reason, str(error))
 
 
 def _report(body: Body | None) -> Report | None:
-    text = (body or {}).get("data", {}).get(REPORT_KEY)
+    text = (body or {}).get("data", {}).get(names.REPORT_KEY)
     try:
         return Report.model_validate_json(text) if text else None
     except ValidationError:
@@ -162,9 +205,7 @@ def _report(body: Body | None) -> Report | None:
 def _references(cluster: Cluster, tenant: Tenant) -> str:
     """Digest the versions of what the spec names, so that a mended Secret is noticed, not read."""
     digest = hashlib.sha256()
-    at = dict.fromkeys((kind, name) for kind, name, _ in referenced_keys(tenant.spec))
-    for kind, name in at:
-        found: Any = cluster.get("v1", kind, tenant.namespace, name)
-        version = found["metadata"]["resourceVersion"] if found else "absent"
+    for kind, name in dict.fromkeys((kind, name) for kind, name, _ in referenced_keys(tenant.spec)):
+        version = cluster.version(kind, tenant.namespace, name) or "absent"
         digest.update(f"{kind} {name} {version}\n".encode())
     return digest.hexdigest()[:16]

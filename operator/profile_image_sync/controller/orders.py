@@ -5,6 +5,8 @@ Bodies are dicts that the API server takes; nothing here knows whether they are 
 
 from __future__ import annotations
 
+import json
+
 from profile_image_sync import names
 from profile_image_sync.api.schedule import effective
 from profile_image_sync.api.state import MAX_SHARDS, StateHeader, encode_header
@@ -13,7 +15,6 @@ from profile_image_sync.controller.bodies import (
     WORKER,
     Body,
     Tenant,
-    labels,
     new_object,
 )
 from profile_image_sync.controller.pods import job_spec
@@ -97,7 +98,7 @@ def cron_job(
         "startingDeadlineSeconds": STARTING_DEADLINE_SECONDS,
         "successfulJobsHistoryLimit": spec.job.successful_jobs_history_limit,
         "failedJobsHistoryLimit": spec.job.failed_jobs_history_limit,
-        "jobTemplate": {"metadata": {"labels": labels(tenant.name, WORKER)}, "spec": job},
+        "jobTemplate": {"metadata": {"labels": names.labels(tenant.name, WORKER)}, "spec": job},
     }
     return body
 
@@ -112,6 +113,6 @@ def job(
     """Return a Job for one run; its name carries the run's id, and it is never patched."""
     body = new_object(tenant, "batch/v1", "Job", names.child(tenant.name, run_id), WORKER)
     if requests:
-        body["metadata"]["annotations"] = {REQUESTS_ANNOTATION: "\n".join(requests)}
+        body["metadata"]["annotations"] = {REQUESTS_ANNOTATION: json.dumps(requests)}
     spec = job_spec(tenant, state_id, requests, settings)
     return body | {"spec": spec | {"ttlSecondsAfterFinished": KEPT_SECONDS}}

@@ -1,4 +1,4 @@
-"""What the last run means: from reports and Jobs to status and conditions. Pure.
+"""What the operator says of a resource: from how its last run ended to status and conditions. Pure.
 
 A condition's lastTransitionTime moves only when its status flips, and an unchanged status is not
 written: an idle cluster sees no write.
@@ -6,126 +6,45 @@ written: an idle cluster sees no write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from profile_image_sync.api import schedule
-from profile_image_sync.api.report import Report
 from profile_image_sync.api.status import (
+    MOST_RUNS,
     Condition,
     ConditionStatus,
     ConditionType,
     Outcome,
     ProfileImageSyncStatus,
-    Run,
     State,
 )
-from profile_image_sync.controller.observed import JobView, Observed
-from profile_image_sync.errors import EXIT_FINISHED, EXIT_NEEDS_HUMAN
+from profile_image_sync.controller.decide import Decision, pending_requests, present_requests
+from profile_image_sync.controller.endings import Ending
+from profile_image_sync.controller.observed import Observed, Trouble
 
-HISTORY = 5  # runs
 MESSAGE_LENGTH = 1024  # characters of a condition's message
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ended, by its own report or, when it left none, by its Job."""
-
-    run: Run
-    exit_code: int
-    reason: str
-    message: str
-    report: Report | None
-
-    @property
-    def needs_human(self) -> bool:
-        """Tell whether retrying cannot help."""
-        return self.exit_code == EXIT_NEEDS_HUMAN
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why no run may start at all, and what to do."""
-
-    reason: str
-    message: str
-
-
-def ending(observed: Observed) -> Ending | None:
-    """Return how the newest run ended; None when none has ended yet."""
-    endings = [*_reported(observed), *_unreported(observed), *_remembered(observed)]
-    return max(endings, key=lambda e: e.run.completion_time or _LONG_AGO, default=None)
-
-
-_LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-def _reported(observed: Observed) -> Iterable[Ending]:
-    """Leave out the report of a Job that goes on: that try failed, the next one may end well."""
-    report, active = observed.report, observed.active
-    if report and not (active and active.uid == report.run.job):
-        yield Ending(report.run, report.exit_code, report.reason, report.message, report)
-
-
-def _unreported(observed: Observed) -> Iterable[Ending]:
-    told = observed.report.run.job if observed.report else None
-    for job in observed.jobs:
-        if job.finished and job.failed and not job.busy and job.uid != told:
-            yield Ending(_lost(job), job.exit_code, job.reason, _words(job), None)
-
-
-def _remembered(observed: Observed) -> Iterable[Ending]:
-    """Take status' word for a run whose report and Job are gone."""
-    run, hold = observed.status.last_run, observed.status.hold
-    if run:
-        held = hold is not None and hold.run == run.id
-        ready = next((c for c in observed.status.conditions if c.type is ConditionType.READY), None)
-        failed = run.outcome is Outcome.FAILED and ready is not None
-        reason, message = (ready.reason, ready.message) if failed and ready else ("", "")
-        yield Ending(run, EXIT_NEEDS_HUMAN if held else EXIT_FINISHED, reason, message, None)
-
-
-def _lost(job: JobView) -> Run:
-    return Run(
-        id=job.uid,
-        request=job.requests[-1] if job.requests else None,
-        start_time=job.created,
-        completion_time=job.finished,
-        outcome=Outcome.FAILED,
-        job=job.uid,
-    )
-
-
-def _words(job: JobView) -> str:
-    return f"Job {job.name} failed without a report ({job.message}): see the logs of its pods"
-
-
 def status(
-    observed: Observed,
-    last: Ending | None,
-    trouble: Trouble | None,
-    changes: ProfileImageSyncStatus,
-    now: datetime,
+    observed: Observed, last: Ending | None, decision: Decision, now: datetime
 ) -> ProfileImageSyncStatus:
-    """Return the status to write. `changes` brings what the decision set: state, hold."""
-    before, spec = observed.status, observed.tenant.spec
+    """Return the status to write."""
+    before = observed.status
     run = last.run if last else before.last_run
     is_new = bool(last and (before.last_run is None or last.run.id != before.last_run.id))
-    facts = _facts(before, last)
-    return facts.model_copy(
+    return _facts(before, last).model_copy(
         update={
             "observed_generation": observed.tenant.generation,
-            "conditions": _conditions(observed, last, trouble, now),
+            "conditions": _conditions(observed, last, decision, now),
             "last_run": run,
-            "history": (run, *before.history)[:HISTORY] if is_new else before.history,
+            "history": (run, *before.history)[:MOST_RUNS] if is_new else before.history,
             "effective_schedule": _effective(observed),
-            "next_run_time": _next_run(observed, changes, now),
+            "next_run_time": _next_run(observed, decision, now),
             "first_sync_completed": bool(observed.header and observed.header.first_sync_completed),
-            "state": _state(before, changes, last),
-            "hold": changes.hold,
+            "handled_run_requests": _handled(observed),
+            "state": _state(before, decision, last),
+            "hold": decision.hold,
         }
-        | ({"next_run_time": None} if spec.suspend else {})
     )
 
 
@@ -133,9 +52,8 @@ def _facts(before: ProfileImageSyncStatus, last: Ending | None) -> ProfileImageS
     """Carry over what only a new report changes."""
     if last is None:
         return before
-    ended_well = last.run.outcome in (Outcome.SUCCEEDED, Outcome.PARTIAL_FAILURE)
     update: dict[str, object] = {}
-    if ended_well:
+    if last.run.outcome in (Outcome.SUCCEEDED, Outcome.PARTIAL_FAILURE):
         update["last_success_time"] = last.run.completion_time
     if last.run.request:
         update["last_handled_run_request"] = last.run.request
@@ -146,15 +64,22 @@ def _facts(before: ProfileImageSyncStatus, last: Ending | None) -> ProfileImageS
     return before.model_copy(update=update)
 
 
-def _state(
-    before: ProfileImageSyncStatus, changes: ProfileImageSyncStatus, last: Ending | None
-) -> State | None:
-    """Prefer what the last run measured, if it speaks of the same state."""
+def _state(before: ProfileImageSyncStatus, decision: Decision, last: Ending | None) -> State | None:
+    """Prefer what the last run measured, if it speaks of the same state; in trouble nothing changes."""
+    if decision.state is None:
+        return before.state
+    ours = str(decision.state.id)
     measured = last.report.state if last and last.report else None
     for known in (measured, before.state):
-        if known and (changes.state is None or known.id == changes.state.id):
+        if known and known.id == ours:
             return known
-    return changes.state
+    return State(id=ours)
+
+
+def _handled(observed: Observed) -> tuple[str, ...]:
+    """Return what needs no other run, though it goes on asking: Jobs that served it expire."""
+    pending = pending_requests(observed)
+    return tuple(each for each in present_requests(observed) if each not in pending)
 
 
 def _effective(observed: Observed) -> str | None:
@@ -164,24 +89,22 @@ def _effective(observed: Observed) -> str | None:
     return schedule.effective(tenant.spec.schedule, tenant.identity)
 
 
-def _next_run(
-    observed: Observed, changes: ProfileImageSyncStatus, now: datetime
-) -> datetime | None:
+def _next_run(observed: Observed, decision: Decision, now: datetime) -> datetime | None:
     tenant = observed.tenant
-    if tenant.spec.schedule is None or changes.hold:
+    if tenant.spec.schedule is None or decision.suspend:
         return None
     return schedule.next_run(tenant.spec.schedule, tenant.spec.time_zone, now, tenant.identity)
 
 
 def _conditions(
-    observed: Observed, last: Ending | None, trouble: Trouble | None, now: datetime
+    observed: Observed, last: Ending | None, decision: Decision, now: datetime
 ) -> tuple[Condition, ...]:
     before = {condition.type: condition for condition in observed.status.conditions}
     generation = observed.tenant.generation
     wanted = (
-        _ready(last, trouble),
-        (ConditionType.RECONCILING, False, "Reconciled", "the children are in place"),
-        _stalled(last, trouble),
+        _ready(last, decision.trouble),
+        _reconciling(decision.trouble),
+        _stalled(last, decision),
         _synced(observed, last),
     )
     return tuple(_condition(each, before.get(each[0]), generation, now) for each in wanted)
@@ -192,7 +115,7 @@ def troubled(
 ) -> tuple[Condition, ...]:
     """Return the conditions of a resource that cannot be understood; how its last run went stays."""
     known = {condition.type: condition for condition in before.conditions}
-    wanted = [_ready(None, trouble), _stalled(None, trouble)]
+    wanted = [_ready(None, trouble), (ConditionType.STALLED, True, trouble.reason, trouble.message)]
     made = [_condition(each, known.get(each[0]), generation, now) for each in wanted]
     others = [condition for kind, condition in known.items() if kind not in {c.type for c in made}]
     return (*made, *others)
@@ -202,20 +125,21 @@ Wanted = tuple[
     ConditionType, bool | None, str, str
 ]  # type, status (None: unknown), reason, message
 
+_STATUSES = {
+    True: ConditionStatus.TRUE,
+    False: ConditionStatus.FALSE,
+    None: ConditionStatus.UNKNOWN,
+}
+
 
 def _condition(
     wanted: Wanted, before: Condition | None, generation: int, now: datetime
 ) -> Condition:
     kind, holds, reason, message = wanted
-    words = {
-        True: ConditionStatus.TRUE,
-        False: ConditionStatus.FALSE,
-        None: ConditionStatus.UNKNOWN,
-    }
-    flipped = before is None or before.status is not words[holds]
+    flipped = before is None or before.status is not _STATUSES[holds]
     return Condition(
         type=kind,
-        status=words[holds],
+        status=_STATUSES[holds],
         reason=reason,
         message=message[:MESSAGE_LENGTH],
         last_transition_time=now if flipped or before is None else before.last_transition_time,
@@ -227,15 +151,23 @@ def _ready(last: Ending | None, trouble: Trouble | None) -> Wanted:
     if trouble:
         return ConditionType.READY, False, trouble.reason, trouble.message
     if last and last.run.outcome is Outcome.FAILED:
-        return ConditionType.READY, False, last.reason or "RunFailed", _why(last)
+        return ConditionType.READY, False, last.reason or "RunFailed", words(last)
     return ConditionType.READY, True, "Ready", "the spec is accepted and the last run did not fail"
 
 
-def _stalled(last: Ending | None, trouble: Trouble | None) -> Wanted:
-    if trouble:
+def _reconciling(trouble: Trouble | None) -> Wanted:
+    if trouble and trouble.passing:
+        return ConditionType.RECONCILING, True, trouble.reason, trouble.message
+    return ConditionType.RECONCILING, False, "Reconciled", "the children are in place"
+
+
+def _stalled(last: Ending | None, decision: Decision) -> Wanted:
+    """Nobody must act again when a hold is lifted: the next run tells whether that was it."""
+    trouble = decision.trouble
+    if trouble and not trouble.passing:
         return ConditionType.STALLED, True, trouble.reason, trouble.message
-    if last and last.needs_human:
-        return ConditionType.STALLED, True, last.reason, last.message
+    if last and decision.hold:
+        return ConditionType.STALLED, True, last.reason or "RunFailed", words(last)
     return ConditionType.STALLED, False, "NotStalled", "nobody needs to act"
 
 
@@ -256,15 +188,16 @@ def _synced(observed: Observed, last: Ending | None) -> Wanted:
             return ConditionType.SYNCED, False, "WaitingForSchedule", text
         return ConditionType.SYNCED, False, "NeverRun", "no run has ended yet"
     if spec.suspend:
-        return ConditionType.SYNCED, _good(last), "Suspended", f"spec.suspend is set. {_why(last)}"
-    return ConditionType.SYNCED, _good(last), last.run.outcome.value, _why(last)
+        return ConditionType.SYNCED, _good(last), "Suspended", f"spec.suspend is set. {words(last)}"
+    return ConditionType.SYNCED, _good(last), last.run.outcome.value, words(last)
 
 
 def _good(last: Ending) -> bool:
     return last.run.outcome is Outcome.SUCCEEDED
 
 
-def _why(last: Ending) -> str:
+def words(last: Ending) -> str:
+    """Say how a run ended, for people."""
     if last.message:
         return last.message
     run, report = last.run, last.report

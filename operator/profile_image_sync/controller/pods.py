@@ -9,7 +9,7 @@ from __future__ import annotations
 from profile_image_sync import names
 from profile_image_sync.api import order
 from profile_image_sync.api.spec import ProfileImageSyncSpec
-from profile_image_sync.controller.bodies import WORKER, Body, Tenant, labels
+from profile_image_sync.controller.bodies import WORKER, Body, Tenant
 from profile_image_sync.controller.settings import OperatorSettings
 from profile_image_sync.errors import EXIT_BUSY, EXIT_NEEDS_HUMAN
 
@@ -28,7 +28,7 @@ def job_spec(
         "podFailurePolicy": {"rules": _failure_rules()},
         "template": {
             "metadata": {
-                "labels": {**settings.pod_labels, **labels(tenant.name, WORKER)},
+                "labels": {**settings.pod_labels, **names.labels(tenant.name, WORKER)},
                 "annotations": settings.pod_annotations,
             },
             "spec": _pod(tenant, state_id, requests, settings),

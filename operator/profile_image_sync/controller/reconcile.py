@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -14,15 +15,17 @@ import structlog
 
 from profile_image_sync import names
 from profile_image_sync.api.spec import DeletionPolicy
-from profile_image_sync.api.status import ProfileImageSyncStatus, State
-from profile_image_sync.controller import events, orders, outcome
-from profile_image_sync.controller.bodies import Body, Tenant, key_of, owner, stamped
-from profile_image_sync.controller.cluster import Cluster, Conflict
+from profile_image_sync.api.status import ProfileImageSyncStatus
+from profile_image_sync.controller import endings, events, orders, outcome
+from profile_image_sync.controller.bodies import Body, key_of, owner, stamped
+from profile_image_sync.controller.cluster import Cluster, Conflict, Refused
 from profile_image_sync.controller.decide import Decision, decide
 from profile_image_sync.controller.drift import differs
-from profile_image_sync.controller.observe import Scene, look, read_status
+from profile_image_sync.controller.endings import Ending
+from profile_image_sync.controller.observe import Scene, look, read_status, state_labels
+from profile_image_sync.controller.observed import Trouble
 from profile_image_sync.controller.settings import OperatorSettings
-from profile_image_sync.errors import NeedsHuman
+from profile_image_sync.errors import InvalidSpec
 
 log = structlog.get_logger()
 
@@ -43,31 +46,30 @@ class Reconciler:
 
         Raises ClusterError when the API server is in the way: call again later.
         """
-        body = self._cluster.get(names.API_VERSION, names.KIND, namespace, name)
+        body = self._cluster.get(names.KIND, namespace, name)
         if body is None or body["metadata"].get("deletionTimestamp"):
             return None  # the garbage collector takes the children; state is retained
         try:
             scene = look(self._cluster, body)
-        except NeedsHuman as error:
+        except InvalidSpec as error:
             self._tell_of_misfit(body, error)
             return None
-        last = outcome.ending(scene.observed)
+        last = endings.newest(scene.observed)
         decision = decide(scene.observed, last, self._settings.allow, self._now(), uuid4())
-        self._carry_out(scene, decision)
-        changes = ProfileImageSyncStatus(
-            hold=decision.hold, state=State(id=str(decision.state.id)) if decision.state else None
-        )
-        status = outcome.status(scene.observed, last, decision.trouble, changes, self._now())
-        self._write_status(body, scene.observed.status, status)
+        try:
+            self._carry_out(scene, decision)
+        except Refused as error:
+            refused = replace(decision, trouble=Trouble("Refused", str(error)))
+            self._tell(body, scene, last, refused)
+            raise
+        self._tell(body, scene, last, decision)
         return decision.look_again
 
     def _carry_out(self, scene: Scene, decision: Decision) -> None:
         """Write what differs: access and desks first, then the state, then what runs."""
         tenant, state = scene.observed.tenant, decision.state
-        if decision.trouble:
-            self._stop_schedule(scene)
-            return
         if state is None:
+            self._stop_schedule(scene)
             return
         if decision.new_state:
             self._cluster.create(orders.state_header(tenant, state))
@@ -77,7 +79,7 @@ class Reconciler:
         for body in orders.access(tenant):
             self._apply(scene, body)
         self._apply_schedule(scene, decision, str(state.id))
-        self._hold_state(tenant)
+        self._hold_state(scene)
         if decision.start:
             job = orders.job(
                 tenant, str(state.id), decision.start.requests, self._settings, _run_id()
@@ -91,33 +93,42 @@ class Reconciler:
             self._cluster.apply(wanted)
 
     def _apply_schedule(self, scene: Scene, decision: Decision, state_id: str) -> None:
-        tenant = scene.observed.tenant
+        """Keep the CronJob; one that is no longer wanted goes when the run that it started has ended."""
+        tenant, active = scene.observed.tenant, scene.observed.active
         suspend = decision.suspend
         wanted = orders.cron_job(tenant, state_id, self._settings, suspend=suspend)
         live = scene.live.get(("CronJob", names.child(tenant.name)))
         if wanted:
             self._apply(scene, wanted)
+        elif active and active.scheduled:
+            self._stop_schedule(scene)
         elif live:
             self._cluster.delete(live)
 
     def _stop_schedule(self, scene: Scene) -> None:
-        """Let nothing start while something is wrong; the rest stays as it is."""
+        """Let nothing start; the rest stays as it is."""
         live = scene.live.get(("CronJob", names.child(scene.observed.tenant.name)))
-        ours = live and not any(each.startswith("CronJob ") for each in scene.observed.strangers)
-        if live and ours and not live["spec"].get("suspend"):
+        if live and not live["spec"].get("suspend"):
             self._cluster.patch({**key_of(live), "spec": {"suspend": True}})
 
-    def _hold_state(self, tenant: Tenant) -> None:
-        """Let the state go with the resource, or outlive it, as spec.state.deletionPolicy says."""
+    def _hold_state(self, scene: Scene) -> None:
+        """Let the state go with the resource, or outlive it, as spec.state.deletionPolicy says.
+
+        A worker makes shards without an owner. The header comes last: it tells whether all is done.
+        """
+        tenant = scene.observed.tenant
         owned = tenant.spec.state.deletion_policy is DeletionPolicy.DELETE
+        header = scene.live.get(("ConfigMap", names.state(tenant.name)))
+        if not owned and (header is None or not _owners(header)):
+            return
         wanted = [owner(tenant)] if owned else []
-        label = f"{names.SYNC_LABEL}={tenant.name},{names.COMPONENT_LABEL}=state"
-        for body in self._cluster.select("v1", "ConfigMap", tenant.namespace, label):
-            live = body["metadata"].get("ownerReferences", [])
-            if [ref["uid"] for ref in live] != [ref["uid"] for ref in wanted]:
-                key = key_of(body)
-                key["metadata"]["ownerReferences"] = wanted
-                self._cluster.patch(key)
+        labels = state_labels(tenant.name)
+        found = self._cluster.select("ConfigMap", tenant.namespace, labels, metadata_only=True)
+        for body in sorted(found, key=_name, reverse=True):
+            if _owners(body) != [each["uid"] for each in wanted]:
+                meta = {"name": _name(body), "namespace": tenant.namespace}
+                kind: Body = {"apiVersion": "v1", "kind": "ConfigMap"}
+                self._cluster.patch({**kind, "metadata": {**meta, "ownerReferences": wanted}})
 
     def _create_once(self, body: Body) -> None:
         try:
@@ -125,29 +136,46 @@ class Reconciler:
         except Conflict:
             log.info("made by another meanwhile", kind=body["kind"], name=body["metadata"]["name"])
 
-    def _tell_of_misfit(self, body: Body, error: NeedsHuman) -> None:
+    def _tell_of_misfit(self, body: Body, error: InvalidSpec) -> None:
         """Say what is wrong with a resource that cannot even be understood; touch nothing else."""
         before = read_status(body)
-        trouble = outcome.Trouble(error.reason, str(error))
+        trouble = Trouble(error.reason, str(error))
         generation = body["metadata"]["generation"]
         conditions = outcome.troubled(before, trouble, generation, self._now())
         changes = {"observed_generation": generation, "conditions": conditions}
-        self._write_status(body, before, before.model_copy(update=changes))
+        self._write_status(body, before, before.model_copy(update=changes), None)
+
+    def _tell(self, body: Body, scene: Scene, last: Ending | None, decision: Decision) -> None:
+        status = outcome.status(scene.observed, last, decision, self._now())
+        self._write_status(body, scene.observed.status, status, last)
 
     def _write_status(
-        self, body: Body, before: ProfileImageSyncStatus, after: ProfileImageSyncStatus
+        self,
+        body: Body,
+        before: ProfileImageSyncStatus,
+        after: ProfileImageSyncStatus,
+        last: Ending | None,
     ) -> None:
         """Write the status if it says anything new, and post an event where a person would want one."""
         status = after.model_dump(mode="json", by_alias=True, exclude_none=True)
         if status == body.get("status"):
             return
         self._cluster.write_status({**body, "status": status})
-        for event in events.between(body, before, after, self._now()):
+        for event in events.between(body, before, after, last, self._now()):
             self._cluster.create(event)
 
 
 def _at(body: Body) -> tuple[str, str]:
-    return body["kind"], body["metadata"]["name"]
+    return body["kind"], _name(body)
+
+
+def _name(body: Body) -> str:
+    name: str = body["metadata"]["name"]
+    return name
+
+
+def _owners(body: Body) -> list[str]:
+    return [each["uid"] for each in body["metadata"].get("ownerReferences", [])]
 
 
 def _run_id() -> str:

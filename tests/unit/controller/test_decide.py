@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.state import StateHeader
 from profile_image_sync.api.status import Hold, Outcome, ProfileImageSyncStatus, State
-from profile_image_sync.controller import outcome
-from profile_image_sync.controller.decide import Decision, decide
-from profile_image_sync.controller.observed import Observed
+from profile_image_sync.controller import endings
+from profile_image_sync.controller.decide import Decision, Start, decide
+from profile_image_sync.controller.observed import Observed, Trouble
 from tests.support.observations import (
+    BUSY,
     DONE,
     HEADER,
     NEW,
@@ -30,7 +32,7 @@ from tests.support.observations import (
 
 def decided(seen: Observed) -> Decision:
     """Decide as the reconciler does."""
-    return decide(seen, outcome.ending(seen), Allow(), NOW, NEW)
+    return decide(seen, endings.newest(seen), Allow(), NOW, NEW)
 
 
 STARTS = {
@@ -41,9 +43,11 @@ STARTS = {
     "a one-off whose first sync is complete, re-created": (observed(ONE_OFF, header=DONE), False),
     "a run goes on": (observed(jobs=(job(),)), False),
     "its Job has ended, the report is on its way": (observed(jobs=(job(finished=NOW),)), False),
-    "a Job stepped back for another run": (
-        observed(jobs=(job(finished=NOW, failed=True, message="exit code 10 matching"),)), True,
+    "a Job stepped back for another run just now": (observed(jobs=(BUSY,)), False),
+    "a Job stepped back for another run a minute ago": (
+        observed(jobs=(replace(BUSY, finished=NOW - timedelta(minutes=1)),)), True,
     ),
+    "a Job of a one-off stepped back just now": (observed(ONE_OFF, jobs=(BUSY,)), False),
     "continuous, after its first run": (observed(report=report(run())), False),
     "one-off, not complete, a minute after the first try": (
         observed(ONE_OFF, report=report(run(Outcome.PARTIAL_FAILURE, 1.1))), True,
@@ -58,6 +62,28 @@ STARTS = {
     ),
     "the real run follows the dry one at once": (
         observed(report=report(run(Outcome.DRY_RUN))), True,
+    ),
+    "of a one-off, too": (observed(ONE_OFF, report=report(run(Outcome.DRY_RUN))), True),
+    "without runOnCreate it comes with the schedule": (
+        observed({"runOnCreate": False}, report=report(run(Outcome.DRY_RUN))), False,
+    ),
+    "not where everyone has had theirs": (
+        observed(header=DONE, report=report(run(Outcome.DRY_RUN))), False,
+    ),
+    "a one-off's dry run that failed": (
+        observed({**ONE_OFF, "dryRun": True}, report=report(run(Outcome.FAILED), 30)), False,
+    ),
+    "continuous, made one-off before everyone had theirs": (
+        observed(ONE_OFF, report=report(run(Outcome.FAILED), 30)), True,
+    ),
+    "one-off, made continuous": (observed(report=report(run(Outcome.FAILED), 30)), False),
+    "one-off with a schedule": (observed({"mode": "OneOff"}), True),
+    "one-off, suspended": (observed({**ONE_OFF, "suspend": True}), False),
+    "one-off, its Job failed without a report": (
+        observed(ONE_OFF, jobs=(job(finished=NOW - timedelta(minutes=2), failed=True),)), True,
+    ),
+    "its Job succeeded without a report": (
+        observed(jobs=(job(finished=NOW - timedelta(hours=2)),)), False,
     ),
     "its Job is gone, status remembers the run": (
         observed(status=ProfileImageSyncStatus(last_run=run())), False,
@@ -95,6 +121,43 @@ REQUESTS = {
     "served by a Job that has ended": (
         observed(ASKED, jobs=(job(requests=("now",), finished=NOW),)), None,
     ),
+    "served by a Job that failed": (
+        observed(ASKED, jobs=(job(requests=("now",), finished=NOW, failed=True),)), None,
+    ),
+    "not served by a Job that stepped back": (
+        observed(
+            ASKED,
+            report=report(run()),
+            jobs=(replace(BUSY, requests=("now",), finished=NOW - timedelta(minutes=1)),),
+        ),
+        ("now",),
+    ),
+    "nor at once": (
+        observed(ASKED, report=report(run()), jobs=(replace(BUSY, requests=("now",)),)), None,
+    ),
+    "another one was served before": (
+        observed(
+            ASKED, annotation="then", header=HEADER.having_handled("now"), report=report(run())
+        ),
+        ("then",),
+    ),
+    "served before, and another one since": (
+        observed(
+            ASKED,
+            annotation="then",
+            report=report(run()),
+            status=ProfileImageSyncStatus(
+                last_run=run(),
+                last_handled_run_request="then",
+                handled_run_requests=("now", "then"),
+            ),
+        ),
+        None,
+    ),
+    "of a one-off that is complete": (
+        observed({**ONE_OFF, **ASKED}, header=DONE, report=report(run())), ("now",),
+    ),
+    "for the first run": (observed({**ONE_OFF, **ASKED}), ("now",)),
     "empty is no request": (observed({"runRequest": ""}, report=report(run())), None),
 }  # fmt: skip
 
@@ -139,6 +202,25 @@ TROUBLES = {
     "the state is gone": (observed(header=None, status=KNOWN), "StateMissing"),
     "another state is there": (observed(header=StateHeader(id=NEW), status=KNOWN), "StateMismatch"),
     "an object in the way": (observed(strangers=("CronJob pisync-acme",)), "NameConflict"),
+    "children of a former resource are still there": (
+        observed(leaving=("Role pisync-acme",)),
+        "Replacing",
+    ),
+    "the header cannot be read": (
+        observed(
+            {"firstSync": "Adopt"}, header=None, unreadable=Trouble("StateDamaged", "restore it")
+        ),
+        "StateDamaged",
+    ),
+    "shards without a header": (observed(header=None, shards=2), "StateMissing"),
+    "shards without a header, whatever firstSync says": (
+        observed({"firstSync": "Adopt"}, header=None, shards=2),
+        "StateMissing",
+    ),
+    "a host that is not allowed, before there is a state": (
+        observed({"highq": {**SPEC["highq"], "url": "https://evil.example/acme"}}, header=None),
+        "HostNotAllowed",
+    ),
     "a host that is not allowed": (
         observed({"highq": {**SPEC["highq"], "url": "https://evil.example/acme"}}),
         "HostNotAllowed",
@@ -155,7 +237,19 @@ def test_in_trouble_nothing_starts_and_the_schedule_rests(case: tuple[Observed, 
     assert decision.trouble.reason == reason
     assert decision.suspend
     assert decision.start is None
-    assert not decision.new_state
+    assert (decision.state, decision.new_state) == (None, False)
+
+
+def test_what_ends_by_itself_is_looked_at_again_soon() -> None:
+    """A resource made anew waits for the garbage collector, seconds as a rule."""
+    decision = decided(observed(leaving=("Role pisync-acme",)))
+    assert decision.look_again == NOW + timedelta(seconds=2)
+
+
+def test_a_request_is_not_lost_in_trouble() -> None:
+    """It is served when the trouble is over."""
+    assert decided(observed(ASKED, strangers=("Role pisync-acme",))).start is None
+    assert decided(observed(ASKED)).start == Start(("now",))
 
 
 def test_a_state_is_made_once_before_the_first_run() -> None:
@@ -179,14 +273,36 @@ def test_a_retained_state_is_taken_up_again() -> None:
     assert (decision.state, decision.new_state) == (DONE, False)
 
 
+def test_adopting_takes_the_state_that_is_there() -> None:
+    """The way out of StateMismatch: nothing is made, nothing is removed."""
+    other = StateHeader(id=NEW)
+    decision = decided(observed({"firstSync": "Adopt"}, header=other, status=KNOWN))
+    assert (decision.trouble, decision.state, decision.new_state) == (None, other, False)
+
+
 def test_the_tries_of_a_one_off_are_further_apart_each_time() -> None:
-    """One minute, two, four, up to an hour."""
+    """One minute, two, four, up to an hour, though status remembers five runs only."""
     waits = []
-    for tries in range(1, 9):
-        history = tuple(run().model_copy(update={"id": str(n)}) for n in range(tries - 1))
-        told = ProfileImageSyncStatus(history=history[:5])
-        seen = observed(ONE_OFF, report=report(run(Outcome.FAILED, 0)), status=told)
-        again = decided(seen).look_again
+    now, told = NOW, ProfileImageSyncStatus()
+    for number in range(9):
+        tried = run(Outcome.FAILED, id=f"run-{number}", start_time=now)
+        tried = tried.model_copy(update={"completion_time": now + timedelta(seconds=20)})
+        seen = observed(ONE_OFF, report=report(tried, 30), status=told)
+        first = decided(seen).look_again
+        told = ProfileImageSyncStatus(last_run=tried, history=(tried, *told.history)[:5])
+        again = decided(replace(seen, status=told)).look_again
+        assert first == again
         assert again is not None
-        waits.append((again - NOW).total_seconds() / 60)
-    assert waits == [1, 2, 4, 8, 16, 32, 32, 32]
+        assert tried.completion_time is not None
+        waits.append(round((again - tried.completion_time).total_seconds() / 60))
+        now = again
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_dry_run_is_no_try() -> None:
+    """What it found does not put off the real one."""
+    dry = tuple(run(Outcome.DRY_RUN, id=f"dry-{number}") for number in range(3))
+    told = ProfileImageSyncStatus(history=dry)
+    failed = report(run(Outcome.FAILED, 0), 30)
+    decision = decided(observed(ONE_OFF, report=failed, status=told))
+    assert decision.look_again == NOW + timedelta(minutes=1)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from profile_image_sync.api.order import RunOrder
 from profile_image_sync.api.state import new_header
 from profile_image_sync.controller import orders
-from profile_image_sync.controller.bodies import Body, Tenant
+from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant, stamped
 from profile_image_sync.controller.drift import differs
 from profile_image_sync.controller.settings import OperatorSettings
 from tests.support.observations import ONE_OFF, STATE, observed
@@ -137,6 +139,16 @@ DRIFT = {
         {"limits": {"cpu": "1"}},
         False,
     ),
+    "however they are written": (
+        {"requests": {"m": "1.5Gi"}},
+        {"requests": {"m": "1536Mi"}},
+        False,
+    ),
+    "also small ones": ({"requests": {"cpu": "0.5m"}}, {"requests": {"cpu": "500u"}}, False),
+    "what is no quantity is itself": ({"limits": {"m": "a"}}, {"limits": {"m": "a"}}, False),
+    "what is empty may be left out": ({"a": {"b": ""}, "c": {}, "d": []}, {"a": {}}, False),
+    "no is not left out": ({"a": False}, {"a": True}, True),
+    "an object in place of a word is": ({"a": "x"}, {"a": {"x": 1}}, True),
     "another quantity is": ({"limits": {"cpu": "500m"}}, {"limits": {"cpu": "1"}}, True),
 }
 
@@ -146,3 +158,58 @@ def test_only_what_we_set_is_held_against_what_is_there(case: tuple[Body, Body, 
     """Nothing is applied when nothing differs."""
     wanted, live, drifted = case
     assert differs(wanted, live) is drifted
+
+
+def test_a_field_that_is_no_longer_wanted_is_noticed() -> None:
+    """Only what is wanted is compared; the digest of all of it tells that there was more."""
+    more = orders.cron_job(
+        tenant({"job": {"nodeSelector": {"disk": "fast"}}}), str(STATE), SETTINGS, suspend=False
+    )
+    less = orders.cron_job(tenant(), str(STATE), SETTINGS, suspend=False)
+    assert more
+    assert less
+    live = stamped(more)
+    assert not differs(stamped(more), live)
+    assert differs(stamped(less), live)
+
+
+@pytest.mark.parametrize("requests", [(), ("now",), ("two\nlines", "and ü"), ("[]",)])
+def test_a_job_says_which_requests_it_serves(requests: tuple[str, ...]) -> None:
+    """Whatever people write into an annotation."""
+    job = orders.job(tenant(), str(STATE), requests, SETTINGS, "0a1b2c3d")
+    said = job["metadata"].get("annotations", {}).get(REQUESTS_ANNOTATION, "[]")
+    assert tuple(json.loads(said)) == requests
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    order = RunOrder.model_validate_json(container["env"][0]["value"])
+    assert order.requests == requests
+
+
+def test_the_order_is_a_snapshot_of_the_spec() -> None:
+    """The worker never reads the live resource: no run sees half a change."""
+    made = tenant({"dryRun": True})
+    job = orders.job(made, str(STATE), (), SETTINGS, "0a1b2c3d")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    order = RunOrder.model_validate_json(container["env"][0]["value"])
+    assert (order.spec, order.generation, order.state_id) == (made.spec, 3, STATE)
+    assert (order.namespace, order.name) == ("tenant-acme", "acme")
+
+
+def test_the_charts_values_reach_the_pods_and_our_labels_win() -> None:
+    """Pull secrets, priority, affinity, environment; a chart cannot take a Job from its resource."""
+    settings = OperatorSettings(
+        worker_image="any",
+        image_pull_secrets=("registry",),
+        pod_labels={"team": "x", "profileimagesync.io/sync": "stolen"},
+        pod_annotations={"note": "y"},
+        priority_class_name="batch",
+        affinity={"nodeAffinity": {}},
+        env={"HTTPS_PROXY": "http://proxy:3128"},
+    )
+    template = orders.job(tenant(), str(STATE), (), settings, "0a1b2c3d")["spec"]["template"]
+    assert template["metadata"]["labels"]["team"] == "x"
+    assert template["metadata"]["labels"]["profileimagesync.io/sync"] == "acme"
+    assert template["metadata"]["annotations"] == {"note": "y"}
+    pod = template["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert (pod["priorityClassName"], pod["affinity"]) == ("batch", {"nodeAffinity": {}})
+    assert {"name": "HTTPS_PROXY", "value": "http://proxy:3128"} in pod["containers"][0]["env"]

@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from profile_image_sync.api.allow import Allow
+from profile_image_sync.api.state import StateHeader
 from profile_image_sync.api.status import (
     Condition,
     ConditionType,
@@ -12,17 +16,16 @@ from profile_image_sync.api.status import (
     ProfileImageSyncStatus,
     State,
 )
-from profile_image_sync.controller import outcome
+from profile_image_sync.controller import endings, outcome
+from profile_image_sync.controller.decide import decide
 from profile_image_sync.controller.observed import Observed
-from profile_image_sync.controller.outcome import Trouble
-from tests.support.observations import NOW, REFUSED, STATE, job, observed, report, run
-
-KNOWN = ProfileImageSyncStatus(state=State(id=str(STATE)))
+from tests.support.observations import BUSY, NEW, NOW, REFUSED, STATE, job, observed, report, run
 
 
-def status_of(seen: Observed, trouble: Trouble | None = None) -> ProfileImageSyncStatus:
+def status_of(seen: Observed) -> ProfileImageSyncStatus:
     """Return the status as the reconciler writes it."""
-    return outcome.status(seen, outcome.ending(seen), trouble, KNOWN, NOW)
+    last = endings.newest(seen)
+    return outcome.status(seen, last, decide(seen, last, Allow(), NOW, NEW), NOW)
 
 
 def conditions(status: ProfileImageSyncStatus) -> dict[str, tuple[str, str]]:
@@ -93,7 +96,8 @@ def test_the_report_of_a_failed_try_does_not_count_while_the_job_goes_on() -> No
 
 def test_trouble_is_told_whatever_the_last_run_did() -> None:
     """StateMissing and its like come first."""
-    told = conditions(status_of(observed(report=report(run())), Trouble("StateMissing", "gone")))
+    lost = ProfileImageSyncStatus(state=State(id=str(STATE)))
+    told = conditions(status_of(observed(report=report(run()), header=None, status=lost)))
     assert told["Ready"] == ("False", "StateMissing")
     assert told["Stalled"] == ("True", "StateMissing")
 
@@ -145,3 +149,136 @@ def test_the_next_run_is_the_schedules() -> None:
 
 def _aged(condition: Condition, when: Any) -> Condition:
     return condition.model_copy(update={"last_transition_time": when})
+
+
+def test_a_job_that_succeeded_without_a_report_is_told_as_well() -> None:
+    """Its numbers are lost, not the run: a one-off must not take it for none."""
+    done = job(finished=NOW, requests=("now",))
+    status = status_of(observed(jobs=(done,)))
+    assert conditions(status)["Synced"] == ("True", "Succeeded")
+    assert "lost" in synced(status).message
+    assert status.last_handled_run_request == "now"
+
+
+def test_a_run_that_status_tells_of_is_not_taken_for_lost_when_a_later_one_reports() -> None:
+    """A try of the Job that goes on has overwritten its report; history must not show it twice."""
+    ended = run(Outcome.FAILED, job="job-0", id="run-0")
+    before = status_of(observed(report=report(ended, 30, "HighQUnavailable")))
+    old = job(name="old", uid="job-0", finished=NOW - timedelta(minutes=9), failed=True)
+    tried = report(run(Outcome.FAILED, 1, job="job-1", id="run-1"), 30, "HighQUnavailable")
+    after = status_of(observed(report=tried, jobs=(old, job()), status=before))
+    assert [each.id for each in after.history] == ["run-0"]
+
+
+def test_a_later_run_counts_though_an_earlier_job_left_no_report() -> None:
+    """The newest ending is what status tells."""
+    dead = job(uid="dead", finished=NOW - timedelta(minutes=20), failed=True, reason="Deadline")
+    assert conditions(status_of(observed(jobs=(dead,), report=report(run()))))["Ready"][0] == "True"
+
+
+def test_a_busy_run_is_not_told() -> None:
+    """It did nothing."""
+    status = status_of(observed(jobs=(BUSY,)))
+    assert (status.last_run, status.history) == (None, ())
+    assert conditions(status)["Synced"] == ("False", "NeverRun")
+
+
+def test_status_remembers_a_run_whose_report_is_gone() -> None:
+    """The report was removed by hand: nothing of the last run is forgotten."""
+    before = status_of(observed(report=REFUSED))
+    after = status_of(observed(status=before))
+    assert after == before
+
+
+def test_when_a_hold_is_lifted_nobody_must_act() -> None:
+    """The Secret was mended: Stalled ends, Ready waits for a run that does not fail."""
+    before = status_of(observed(report=REFUSED))
+    assert before.hold
+    after = status_of(observed(report=REFUSED, status=before, references="v2"))
+    assert after.hold is None
+    assert conditions(after)["Stalled"] == ("False", "NotStalled")
+    assert conditions(after)["Ready"] == ("False", "BindRefused")
+    assert status_of(observed(report=REFUSED, status=after, references="v2")) == after
+
+
+def test_trouble_stays_until_someone_acts() -> None:
+    """What is told does not change what is known: another state is another one the next time, too."""
+    lost = ProfileImageSyncStatus(state=State(id=str(STATE)))
+    other = StateHeader(id=NEW)
+    first = status_of(observed(header=other, status=lost))
+    again = status_of(observed(header=other, status=first))
+    assert conditions(again)["Stalled"] == ("True", "StateMismatch")
+    assert again.state == lost.state
+
+
+def test_trouble_before_the_first_run_invents_no_state() -> None:
+    """Else the resource would miss it ever after."""
+    status = status_of(observed(header=None, strangers=("Role pisync-acme",)))
+    assert status.state is None
+    assert conditions(status_of(observed(header=None, status=status)))["Ready"][0] == "True"
+
+
+def test_what_ends_by_itself_does_not_stall() -> None:
+    """Children of a former resource are being collected: Reconciling."""
+    told = conditions(status_of(observed(leaving=("Role pisync-acme",))))
+    assert told["Ready"] == ("False", "Replacing")
+    assert told["Reconciling"] == ("True", "Replacing")
+    assert told["Stalled"] == ("False", "NotStalled")
+
+
+def test_the_state_is_the_one_that_the_last_run_measured() -> None:
+    """People, shards and bytes; a report of another state is no measure."""
+    mine, others = State(id=str(STATE), people=7, shards=1), State(id=str(NEW), people=9)
+    for measured, told in ((mine, mine), (others, State(id=str(STATE)))):
+        ended = report(run()).model_copy(update={"state": measured})
+        assert status_of(observed(report=ended)).state == told
+
+
+def test_a_request_that_goes_on_asking_is_remembered_as_served() -> None:
+    """Jobs expire and runs that fail leave nothing in the state; a spec asks for ever."""
+    asked = {"runRequest": "now"}
+    first = status_of(observed(asked, jobs=(job(requests=("now",)),)))
+    assert first.handled_run_requests == ("now",)
+    ended = run(request="then")
+    after = status_of(observed(asked, annotation="then", report=report(ended), status=first))
+    assert (after.handled_run_requests, after.last_handled_run_request) == (("now",), "then")
+    later = status_of(observed(asked, annotation="then", report=report(ended), status=after))
+    assert later.handled_run_requests == ("now", "then")
+
+
+@pytest.mark.parametrize(
+    ("seen", "waits"),
+    [
+        (observed(report=report(run())), True),
+        (observed(report=report(run(Outcome.FAILED), 20, "BrakeTripped")), True),
+        (observed(report=REFUSED), False),
+        (observed({"suspend": True}), False),
+        (observed(strangers=("Role pisync-acme",)), False),
+        (observed({"mode": "OneOff", "schedule": None}), False),
+    ],
+    ids=["as a rule", "braked", "refused", "suspended", "in trouble", "no schedule"],
+)
+def test_a_next_run_is_told_when_the_schedule_goes_on(seen: Observed, waits: bool) -> None:
+    """And only then."""
+    assert (status_of(seen).next_run_time is not None) is waits
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (observed({"suspend": True}), "Suspended"),
+        (observed({"runOnCreate": False}), "WaitingForSchedule"),
+        (observed(), "NeverRun"),
+        (observed(report=report(run(Outcome.DRY_RUN))), "DryRun"),
+        (observed({"suspend": True}, jobs=(job(),)), "Running"),
+    ],
+)
+def test_synced_tells_what_goes_on(seen: Observed, reason: str) -> None:
+    """The column STATUS of kubectl get."""
+    assert conditions(status_of(seen))["Synced"][1] == reason
+
+
+def synced(status: ProfileImageSyncStatus) -> Condition:
+    """Return how the last run went."""
+    (found,) = [each for each in status.conditions if each.type is ConditionType.SYNCED]
+    return found

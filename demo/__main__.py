@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.text import Text
 
-from demo.cluster import CommandFailed
-from demo.faces import side_by_side
-from demo.stage import HIGHQ_PORT, Stage, stage
-from demo.story import ADA, BEN, OWN_PICTURES, Face, Numbers, Story
+from demo.pictures import side_by_side
+from testkit.environment import HIGHQ_PORT, Stage, stage
+from testkit.kind_cluster import CommandFailed
+from testkit.scenario import ADA, BEN, OWN_PICTURES, Face, Numbers, Story
 
 CLUSTER = "pis-demo"
 NUMBERS = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 
-from demo.cluster import ROOT
-from demo.stage import HIGHQ_PORT, Stage, stage
-from demo.story import Story
+from testkit.environment import HIGHQ_PORT, Stage, stage
+from testkit.kind_cluster import ROOT
+from testkit.scenario import Story
 
 IMAGES = ROOT / "docs" / "images"
 CHROMIUM = "/usr/bin/chromium"  # apt-get install chromium

@@ -1,5 +1,5 @@
-# What the product talks to, for tests and the demo: Samba's domain controller (`python -m tests.samba`, as root) and the HighQ
-# simulator (`python -m tests.simulator`, as anyone). build-services-image fills the context and gives a Debian with Samba.
+# What the product talks to, for tests and the demo: Samba's domain controller (`python -m testkit.samba`, as root) and the HighQ
+# simulator (`python -m testkit.simulator`, as anyone). build-services-image fills the context and gives a Debian with Samba.
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE} AS install
 COPY wheels /wheels
@@ -9,6 +9,6 @@ RUN python3 -m venv --without-pip /app \
 
 FROM ${BASE_IMAGE}
 COPY --from=install /app /app
-COPY tests /srv/tests
+COPY testkit /srv/testkit
 ENV PATH=/app/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=/srv
 WORKDIR /srv

@@ -6,7 +6,7 @@ import sys
 import traceback
 
 from profile_image_sync.cli import app
-from profile_image_sync.errors import EXIT_TRY_AGAIN, SyncError
+from profile_image_sync.errors import EXIT_TRANSIENT, SyncError
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
             f"internal error: {type(error).__name__} in {place.filename}:{place.lineno}. This is a bug of "
             "profile-image-sync: please report this line. What was recorded stays recorded.\n"
         )
-        sys.exit(EXIT_TRY_AGAIN)
+        sys.exit(EXIT_TRANSIENT)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 """Every way a run can end early, in one tree.
 
 SyncError                      a run, or a command, ends with one line for a person and an exit code
-├── NeedsHuman                 exit 20: retrying cannot help
+├── PermanentError             exit 20: retrying cannot help
 │   ├── InvalidSpec            a field of the manifest is unknown, badly typed or contradicts another
 │   ├── HostNotAllowed         the spec names a host that the installation does not allow
 │   ├── MissingReference       a Secret, a ConfigMap or a key in it that the spec names is not there
 │   ├── BindRefused            the directory refused the account
 │   ├── DirectoryUntrusted     the directory's certificate does not prove the name we asked for
-│   ├── DirectoryMisread       the directory answers, but not to what the spec asks (base, filter, rights)
+│   ├── DirectoryMisconfigured the directory answers, but not to the spec: base, filter, rights
 │   ├── HighQUntrusted         HighQ's certificate does not prove the name we asked for
 │   ├── AuthorisationRefused   HighQ refused the client, the refresh token or the user behind it
 │   ├── StateMissing           a run that should have state found none, or not all of it
 │   ├── StateMismatch          the state belongs to another resource, HighQ or domain
 │   ├── StateDamaged           the state cannot be read back
 │   └── BrakeTripped           the numbers look wrong: nothing was uploaded
-├── TryAgain                   exit 30: the next attempt may succeed
+├── TransientError             exit 30: the next attempt may succeed
 │   ├── DirectoryUnavailable   no directory server could be reached, or one broke off
 │   ├── HighQUnavailable       HighQ could not be reached, or kept failing
 │   ├── StateUnavailable       the state could not be read or written just now
@@ -36,14 +36,14 @@ from typing import ClassVar
 
 EXIT_FINISHED = 0
 EXIT_BUSY = 10
-EXIT_NEEDS_HUMAN = 20
-EXIT_TRY_AGAIN = 30
+EXIT_PERMANENT = 20
+EXIT_TRANSIENT = 30
 
 
 class SyncError(Exception):
     """A run or a command ends early; `str(error)` is the line a person reads."""
 
-    exit_code: ClassVar[int] = EXIT_TRY_AGAIN
+    exit_code: ClassVar[int] = EXIT_TRANSIENT
 
     @property
     def reason(self) -> str:
@@ -51,77 +51,77 @@ class SyncError(Exception):
         return type(self).__name__
 
 
-class NeedsHuman(SyncError):
+class PermanentError(SyncError):
     """Retrying cannot help: the message says what a person must do."""
 
-    exit_code = EXIT_NEEDS_HUMAN
+    exit_code = EXIT_PERMANENT
 
 
-class InvalidSpec(NeedsHuman):
+class InvalidSpec(PermanentError):
     """A field of the manifest is unknown, badly typed or contradicts another; one line a field."""
 
 
-class HostNotAllowed(NeedsHuman):
+class HostNotAllowed(PermanentError):
     """The spec names a host that the installation does not allow; one line a field."""
 
 
-class MissingReference(NeedsHuman):
+class MissingReference(PermanentError):
     """A Secret, a ConfigMap or a key in it that the spec names is not there, or is empty."""
 
 
-class BindRefused(NeedsHuman):
+class BindRefused(PermanentError):
     """The directory refused the account (LDAP result 49); never retried, or accounts lock."""
 
 
-class DirectoryUntrusted(NeedsHuman):
+class DirectoryUntrusted(PermanentError):
     """The directory's certificate does not prove the name we asked for."""
 
 
-class DirectoryMisread(NeedsHuman):
+class DirectoryMisconfigured(PermanentError):
     """The directory answers, but not to what the spec asks: base, filter, rights."""
 
 
-class HighQUntrusted(NeedsHuman):
+class HighQUntrusted(PermanentError):
     """HighQ's certificate does not prove the name we asked for."""
 
 
-class AuthorisationRefused(NeedsHuman):
+class AuthorisationRefused(PermanentError):
     """HighQ refused the client, the refresh token or the user behind it."""
 
 
-class StateMissing(NeedsHuman):
+class StateMissing(PermanentError):
     """A run that should have state found none, or not all of it."""
 
 
-class StateMismatch(NeedsHuman):
+class StateMismatch(PermanentError):
     """The state belongs to another resource, HighQ or domain."""
 
 
-class StateDamaged(NeedsHuman):
+class StateDamaged(PermanentError):
     """The state cannot be read back: a shard is older than its header says, or not ours."""
 
 
-class BrakeTripped(NeedsHuman):
+class BrakeTripped(PermanentError):
     """The numbers look wrong; nothing was uploaded."""
 
 
-class TryAgain(SyncError):
+class TransientError(SyncError):
     """The next attempt may succeed without anyone's help."""
 
 
-class DirectoryUnavailable(TryAgain):
+class DirectoryUnavailable(TransientError):
     """No directory server could be reached, or one broke off."""
 
 
-class HighQUnavailable(TryAgain):
+class HighQUnavailable(TransientError):
     """HighQ could not be reached, or kept failing."""
 
 
-class StateUnavailable(TryAgain):
+class StateUnavailable(TransientError):
     """The state could not be read or written just now."""
 
 
-class Interrupted(TryAgain):
+class Interrupted(TransientError):
     """Asked to stop (SIGTERM); what was accepted is recorded."""
 
 

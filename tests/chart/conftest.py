@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from testkit.control_plane import ControlPlane, control_plane
 from tests.chart.helm import ROOT, Helm
-from tests.support.control_plane import ControlPlane, control_plane
 
 
 @pytest.fixture(scope="session")

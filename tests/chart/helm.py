@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from profile_image_sync.controller.settings import OperatorSettings
+from profile_image_sync.controller.installation import OperatorSettings
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/profile-image-sync"

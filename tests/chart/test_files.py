@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import profile_image_sync
-from profile_image_sync.controller.settings import OperatorSettings
+from profile_image_sync.controller.installation import OperatorSettings
 from tests.chart.helm import CHART, EXAMPLES, ROOT, Values
 
 CRD = "profileimagesyncs.profileimagesync.io.yaml"

@@ -12,15 +12,15 @@ import pytest
 
 from profile_image_sync import names
 from profile_image_sync.api.spec import ProfileImageSync
-from profile_image_sync.api.state import new_header
-from profile_image_sync.controller import orders
+from profile_image_sync.api.state_header import new_header
+from profile_image_sync.controller import manifests
 from profile_image_sync.controller.bodies import Body, Tenant
-from profile_image_sync.controller.settings import OperatorSettings
+from profile_image_sync.controller.installation import OperatorSettings
+from testkit.control_plane import ControlPlane
 from tests.chart.helm import CHART, NAMESPACE, RELEASE, Document, Helm
-from tests.support.control_plane import ControlPlane
-from tests.support.workplace import SPEC, STATE
+from tests.support.worker_environment import SPEC, STATE
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.apiserver
 
 TENANT = "tenant-acme"
 OTHER = "tenant-globex"
@@ -188,11 +188,11 @@ def test_the_operators_rights_are_enough_for_a_tenant(kubectl: Kubectl, operator
         resource["metadata"]["uid"],
     )
     settings = _settings(operator)
-    cron_job = orders.cron_job(tenant, str(STATE), settings, suspend=True)
+    cron_job = manifests.cron_job(tenant, str(STATE), settings, suspend=True)
     assert cron_job
-    for body in (*orders.desks(tenant), orders.state_header(tenant, new_header(STATE))):
+    for body in (*manifests.desks(tenant), manifests.state_header(tenant, new_header(STATE))):
         operator("create", "-f", "-", "--validate=strict", body=body)
-    for body in (*orders.access(tenant), cron_job):
+    for body in (*manifests.access(tenant), cron_job):
         operator("apply", "--server-side", "--validate=strict", "-f", "-", body=body)
     child = names.child("acme")
     operator("create", "job", "first", f"--from=cronjob/{child}")

@@ -11,13 +11,13 @@ import yaml
 
 from profile_image_sync.api import crd
 from profile_image_sync.api.spec import ProfileImageSyncSpec
-from profile_image_sync.controller import orders
+from profile_image_sync.controller import manifests
 from profile_image_sync.controller.bodies import Tenant
-from profile_image_sync.controller.settings import FILE
+from profile_image_sync.controller.installation import FILE
 from tests.chart.helm import CHART, NAMESPACE, RELEASE, Document, Helm, Values
-from tests.support.workplace import SPEC
+from tests.support.worker_environment import SPEC
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.apiserver
 
 HERE = Path(__file__).parent
 RICH: Values = yaml.safe_load((HERE / "rich.yaml").read_text())
@@ -149,7 +149,7 @@ def test_the_crd_is_the_models_and_outlives_the_release(helm: Helm) -> None:
 def test_the_operator_holds_what_it_grants(helm: Helm) -> None:
     """Without `escalate` and `bind`, the API server refuses Roles that give more than their maker has."""
     role = operator_role(helm)
-    (granted,) = [each["rules"] for each in orders.access(TENANT) if each["kind"] == "Role"]
+    (granted,) = [each["rules"] for each in manifests.access(TENANT) if each["kind"] == "Role"]
     assert rights(granted)
     assert rights(granted) <= rights(role["rules"])
     assert all("resourceNames" not in rule for rule in role["rules"])

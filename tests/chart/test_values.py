@@ -8,7 +8,7 @@ import pytest
 
 from tests.chart.helm import EXAMPLES, Helm, Values
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.apiserver
 
 REFUSED: list[tuple[Values, str]] = [
     ({"watchNamespaces": ["a"]}, "watchNamespaces"),

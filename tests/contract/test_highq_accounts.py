@@ -9,12 +9,12 @@ import pytest
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.errors import HighQUnavailable
-from profile_image_sync.worker.highq.timing import Timing
+from profile_image_sync.worker.highq.clock import Timing
 from profile_image_sync.worker.people import Account
-from tests.simulator.process import Instance, Simulator
-from tests.simulator.samples import people, person
-from tests.simulator.settings import Knobs
-from tests.support.tenancy import Hurry, Tenancy
+from testkit.simulator.process import Instance, Simulator
+from testkit.simulator.samples import people, person
+from testkit.simulator.settings import Knobs
+from tests.support.highq_session import HighQSession, Hurry
 
 ENDPOINTS = pytest.mark.parametrize("endpoint", list(Endpoint))
 
@@ -25,11 +25,13 @@ def settled(
     users: int,
     endpoint: Endpoint = Endpoint.AVATAR,
     knobs: Knobs | None = None,
-) -> Tenancy:
+) -> HighQSession:
     """Make an instance of so many users: number 1 is the administrator."""
     staff = people(users)
     staff[0].sysadmin = True
-    tenancy = Tenancy.at(simulator, simulator.create_instance(users=staff, knobs=knobs), folder)
+    tenancy = HighQSession.at(
+        simulator, simulator.create_instance(users=staff, knobs=knobs), folder
+    )
     tenancy.endpoint = endpoint
     return tenancy
 

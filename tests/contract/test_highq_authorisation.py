@@ -10,36 +10,37 @@ from pathlib import Path
 import pytest
 
 from profile_image_sync.errors import AuthorisationRefused, Interrupted, StateUnavailable
-from profile_image_sync.worker.tokens import FolderTokenStore, StoredTokens
-from tests.simulator.process import Simulator
-from tests.simulator.samples import people
-from tests.simulator.settings import ClientSettings
-from tests.support.pictures import jpeg, portrait
-from tests.support.tenancy import Tenancy, ready
+from profile_image_sync.local.folder_token_store import FolderTokenStore
+from profile_image_sync.worker.token_store import StoredTokens
+from testkit.pictures import jpeg, portrait
+from testkit.simulator.process import Simulator
+from testkit.simulator.samples import people
+from testkit.simulator.settings import ClientSettings
+from tests.support.highq_session import HighQSession, ready
 
 PICTURE = jpeg(portrait("P", 1, 320, 320))
 
 
 @pytest.fixture
-def tenancy(simulator: Simulator, tmp_path: Path) -> Tenancy:
+def tenancy(simulator: Simulator, tmp_path: Path) -> HighQSession:
     """Twenty users, and an administrator who authorised us."""
-    return Tenancy.at(simulator, simulator.create_instance(users=people(20)), tmp_path)
+    return HighQSession.at(simulator, simulator.create_instance(users=people(20)), tmp_path)
 
 
-def run(tenancy: Tenancy) -> None:
+def run(tenancy: HighQSession) -> None:
     """Call HighQ once, as the next run would."""
     with tenancy.open() as highq:
         highq.account_total()
 
 
-def kept(tenancy: Tenancy) -> StoredTokens:
+def kept(tenancy: HighQSession) -> StoredTokens:
     """Return the pair in the store."""
     tokens = tenancy.store.read()
     assert tokens
     return tokens
 
 
-def test_tokens_rotate_from_run_to_run(tenancy: Tenancy) -> None:
+def test_tokens_rotate_from_run_to_run(tenancy: HighQSession) -> None:
     """Each refresh spends the token of the one before; in between, runs refresh nothing."""
     spent = {tenancy.credentials.refresh_token}
     for refreshes in range(1, 4):
@@ -52,7 +53,7 @@ def test_tokens_rotate_from_run_to_run(tenancy: Tenancy) -> None:
     assert {entry.status for entry in tenancy.instance.audit(operation="token")} == {200}
 
 
-def test_a_consent_given_in_the_browser_is_where_it_begins(tenancy: Tenancy) -> None:
+def test_a_consent_given_in_the_browser_is_where_it_begins(tenancy: HighQSession) -> None:
     """The refresh token that the browser flow makes is a seed like any other."""
     tenancy.reseed(tenancy.instance.authorise().refresh_token)
     run(tenancy)
@@ -62,7 +63,7 @@ def test_a_consent_given_in_the_browser_is_where_it_begins(tenancy: Tenancy) -> 
 class WatchedStore(FolderTokenStore):
     """Notes how many calls had been made when a pair was stored."""
 
-    tenancy: Tenancy
+    tenancy: HighQSession
     calls_before: list[int]
 
     def write(self, tokens: StoredTokens) -> None:
@@ -71,7 +72,7 @@ class WatchedStore(FolderTokenStore):
         super().write(tokens)
 
 
-def test_a_new_pair_is_stored_before_it_is_used(tenancy: Tenancy, tmp_path: Path) -> None:
+def test_a_new_pair_is_stored_before_it_is_used(tenancy: HighQSession, tmp_path: Path) -> None:
     """A run killed at any moment leaves a refresh token that works."""
     store = WatchedStore(tmp_path)
     store.tenancy, store.calls_before = tenancy, []
@@ -93,7 +94,9 @@ class KilledStore(FolderTokenStore):
         raise Killed
 
 
-def test_a_pair_lost_in_between_is_told_with_its_remedy(tenancy: Tenancy, tmp_path: Path) -> None:
+def test_a_pair_lost_in_between_is_told_with_its_remedy(
+    tenancy: HighQSession, tmp_path: Path
+) -> None:
     """Nobody can bring the new refresh token back: a new consent is needed, and then it works."""
     run(tenancy)
     tenancy.instance.expire_tokens()
@@ -107,7 +110,7 @@ def test_a_pair_lost_in_between_is_told_with_its_remedy(tenancy: Tenancy, tmp_pa
     run(tenancy)
 
 
-def test_a_patient_highq_heals_a_lost_pair(tenancy: Tenancy, tmp_path: Path) -> None:
+def test_a_patient_highq_heals_a_lost_pair(tenancy: HighQSession, tmp_path: Path) -> None:
     """Where used refresh tokens still work for a while, the next run just asks again."""
     tenancy.instance.knobs(refresh_grace=600)
     tenancy.store = KilledStore(tmp_path)
@@ -120,7 +123,7 @@ def test_a_patient_highq_heals_a_lost_pair(tenancy: Tenancy, tmp_path: Path) -> 
 @pytest.mark.parametrize("grace", [0, 600])
 @pytest.mark.parametrize("kind", ["cut", "stall"])
 def test_a_refresh_whose_answer_is_lost_is_tried_again(
-    tenancy: Tenancy, kind: str, grace: float
+    tenancy: HighQSession, kind: str, grace: float
 ) -> None:
     """With the same refresh token; when HighQ has forgotten it, a person must authorise anew."""
     tenancy.timing = replace(tenancy.timing, silence_seconds=0.5)
@@ -137,7 +140,7 @@ def test_a_refresh_whose_answer_is_lost_is_tried_again(
 @pytest.mark.parametrize("old_access_stays_valid", [False, True])
 @pytest.mark.parametrize("expired_status", [401, 403])
 def test_many_threads_refresh_once(
-    tenancy: Tenancy, expired_status: int, old_access_stays_valid: bool
+    tenancy: HighQSession, expired_status: int, old_access_stays_valid: bool
 ) -> None:
     """The token expires in HighQ's eyes in mid-run: one asks, the others wait, all arrive."""
     tenancy.instance.knobs(
@@ -151,7 +154,7 @@ def test_many_threads_refresh_once(
     assert len(tenancy.instance.uploads()) == 20
 
 
-def test_many_threads_begin_with_one_refresh(tenancy: Tenancy) -> None:
+def test_many_threads_begin_with_one_refresh(tenancy: HighQSession) -> None:
     """Nothing kept yet, eight threads at once: the seed is spent once."""
     with tenancy.open() as highq, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: highq.upload(number, ready(PICTURE)), range(1, 21)))
@@ -162,7 +165,7 @@ def test_a_token_is_renewed_before_it_expires(simulator: Simulator, tmp_path: Pa
     """Less than a minute left is too little for an upload: no call is made with it."""
     client = ClientSettings(access_lifetime=1800)
     instance = simulator.create_instance(users=people(2), clients=[client])
-    tenancy = Tenancy.at(simulator, instance, tmp_path)
+    tenancy = HighQSession.at(simulator, instance, tmp_path)
     run(tenancy)
     later = datetime.now(UTC) + timedelta(seconds=1750)
     tenancy.timing = replace(tenancy.timing, now=lambda: later)
@@ -171,7 +174,7 @@ def test_a_token_is_renewed_before_it_expires(simulator: Simulator, tmp_path: Pa
     assert {entry.status for entry in instance.audit(operation="list")} == {200}
 
 
-def test_a_changed_seed_starts_over(tenancy: Tenancy) -> None:
+def test_a_changed_seed_starts_over(tenancy: HighQSession) -> None:
     """Even while the old access token is valid: the administrator had a reason."""
     run(tenancy)
     before = kept(tenancy)
@@ -184,7 +187,7 @@ def test_a_changed_seed_starts_over(tenancy: Tenancy) -> None:
 
 
 @pytest.mark.parametrize("body", ["oauth", "highq"])
-def test_a_revoked_refresh_token_needs_a_new_consent(tenancy: Tenancy, body: str) -> None:
+def test_a_revoked_refresh_token_needs_a_new_consent(tenancy: HighQSession, body: str) -> None:
     """The message names the command, the Secret and its key."""
     tenancy.instance.knobs(token_error_body=body)
     run(tenancy)
@@ -196,7 +199,7 @@ def test_a_revoked_refresh_token_needs_a_new_consent(tenancy: Tenancy, body: str
 
 
 @pytest.mark.parametrize("body", ["oauth", "highq"])
-def test_a_wrong_client_secret_is_told_from_a_dead_token(tenancy: Tenancy, body: str) -> None:
+def test_a_wrong_client_secret_is_told_from_a_dead_token(tenancy: HighQSession, body: str) -> None:
     """Another remedy: the refresh token is still good, and kept."""
     tenancy.instance.knobs(token_error_body=body)
     right = tenancy.credentials
@@ -208,7 +211,7 @@ def test_a_wrong_client_secret_is_told_from_a_dead_token(tenancy: Tenancy, body:
     run(tenancy)
 
 
-def test_credentials_are_read_anew_at_each_refresh(tenancy: Tenancy) -> None:
+def test_credentials_are_read_anew_at_each_refresh(tenancy: HighQSession) -> None:
     """A client secret rotated in mid-run is picked up without a restart."""
     with tenancy.open() as highq:
         highq.account_total()
@@ -223,7 +226,7 @@ def test_a_user_who_is_no_administrator_is_told_so(simulator: Simulator, tmp_pat
     """One refresh, in case the token was just old; then whoever consented is not enough."""
     instance = simulator.create_instance(users=people(3))
     instance.knobs(browser_user=2)
-    tenancy = Tenancy.at(simulator, instance, tmp_path)
+    tenancy = HighQSession.at(simulator, instance, tmp_path)
     tenancy.reseed(instance.authorise().refresh_token)
     instance.reset_audit()
     with pytest.raises(AuthorisationRefused, match=r"no system administrator .*authorise"):
@@ -232,7 +235,7 @@ def test_a_user_who_is_no_administrator_is_told_so(simulator: Simulator, tmp_pat
     assert len(instance.audit(operation="list")) == 2
 
 
-def test_an_api_that_is_off_is_told_so(tenancy: Tenancy) -> None:
+def test_an_api_that_is_off_is_told_so(tenancy: HighQSession) -> None:
     """403 with ref 51 is no matter of tokens: none is refreshed for it."""
     run(tenancy)
     tenancy.instance.knobs(api_enabled=False)
@@ -245,7 +248,7 @@ def test_an_address_that_is_not_registered_is_told_so(simulator: Simulator, tmp_
     """401 with ref 53: the registration lists other addresses than ours."""
     client = ClientSettings(allowed_addresses=["192.0.2.0/24"])
     instance = simulator.create_instance(users=people(3), clients=[client])
-    tenancy = Tenancy.at(simulator, instance, tmp_path)
+    tenancy = HighQSession.at(simulator, instance, tmp_path)
     with pytest.raises(AuthorisationRefused, match=r"IP address .* API application registration"):
         run(tenancy)
 
@@ -254,7 +257,7 @@ def test_the_expiry_of_the_refresh_token_is_known(simulator: Simulator, tmp_path
     """From the answer of the last refresh; a run that calls nobody knows it, too."""
     client = ClientSettings(refresh_lifetime=86_400 * 30)
     instance = simulator.create_instance(users=people(3), clients=[client])
-    tenancy = Tenancy.at(simulator, instance, tmp_path)
+    tenancy = HighQSession.at(simulator, instance, tmp_path)
     with tenancy.open() as highq:
         assert highq.token_expiry() is None
     run(tenancy)
@@ -265,20 +268,20 @@ def test_the_expiry_of_the_refresh_token_is_known(simulator: Simulator, tmp_path
     assert tenancy.refreshes() == 1
 
 
-def test_no_refresh_without_a_place_to_keep_it(tenancy: Tenancy, tmp_path: Path) -> None:
+def test_no_refresh_without_a_place_to_keep_it(tenancy: HighQSession, tmp_path: Path) -> None:
     """HighQ is not even asked."""
     (tmp_path / "file").touch()
     tenancy.store = FolderTokenStore(tmp_path / "file" / "state")
     with pytest.raises(StateUnavailable):
         run(tenancy)
-    (tmp_path / "tokens.json.new").mkdir()  # cannot be written over
+    (tmp_path / "tokens.json.unfinished").mkdir()  # cannot be written over
     tenancy.store = FolderTokenStore(tmp_path)
     with pytest.raises(StateUnavailable):
         run(tenancy)
     assert tenancy.refreshes() == 0
 
 
-def test_no_refresh_begins_after_sigterm(tenancy: Tenancy) -> None:
+def test_no_refresh_begins_after_sigterm(tenancy: HighQSession) -> None:
     """It could not be waited for."""
     tenancy.timing.stop.set()
     with pytest.raises(Interrupted):

@@ -13,16 +13,16 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 import pytest
 
 from profile_image_sync.errors import HighQUnavailable, HighQUntrusted
-from tests.simulator.process import Simulator
-from tests.simulator.samples import people
-from tests.support.certificates import TestAuthority
-from tests.support.tenancy import Tenancy
+from testkit.certificates import TestAuthority
+from testkit.simulator.process import Simulator
+from testkit.simulator.samples import people
+from tests.support.highq_session import HighQSession
 
 
 @pytest.fixture
-def tenancy(simulator: Simulator, tmp_path: Path) -> Tenancy:
+def tenancy(simulator: Simulator, tmp_path: Path) -> HighQSession:
     """Give a few users, and an administrator who authorised us."""
-    return Tenancy.at(simulator, simulator.create_instance(users=people(3)), tmp_path)
+    return HighQSession.at(simulator, simulator.create_instance(users=people(3)), tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ class OtherCertificate:
         return self.authority.issue("other.example")
 
 
-def test_an_unknown_authority_is_not_trusted(tenancy: Tenancy, tmp_path: Path) -> None:
+def test_an_unknown_authority_is_not_trusted(tenancy: HighQSession, tmp_path: Path) -> None:
     """Neither another one than ours, nor ours by the system's store; no secret leaves us."""
     for ca in (TestAuthority(tmp_path / "another").ca_file.read_text(), None):
         tenancy.ca = ca
@@ -65,7 +65,7 @@ def test_an_unknown_authority_is_not_trusted(tenancy: Tenancy, tmp_path: Path) -
     ("expired", "words"), [(False, "certificate is not valid for '127.0.0.1'"), (True, "expired")]
 )
 def test_a_certificate_must_prove_the_name_today(
-    tenancy: Tenancy, tmp_path: Path, expired: bool, words: str
+    tenancy: HighQSession, tmp_path: Path, expired: bool, words: str
 ) -> None:
     """A certificate for another name, or one that ran out, is refused at once."""
     authority = OtherCertificate(TestAuthority(tmp_path / "authority"), expired)
@@ -77,7 +77,7 @@ def test_a_certificate_must_prove_the_name_today(
 
 
 def test_a_bundle_with_comments_and_several_authorities_is_read(
-    tenancy: Tenancy, tmp_path: Path
+    tenancy: HighQSession, tmp_path: Path
 ) -> None:
     """As distributions ship them: names in any script between the certificates."""
     another = TestAuthority(tmp_path / "another").ca_file.read_text()
@@ -92,7 +92,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_nobody_at_the_door_is_told_by_host(tenancy: Tenancy) -> None:
+def test_nobody_at_the_door_is_told_by_host(tenancy: HighQSession) -> None:
     """Refused by every attempt: the next run may have more luck."""
     port = free_port()
     with (
@@ -102,7 +102,7 @@ def test_nobody_at_the_door_is_told_by_host(tenancy: Tenancy) -> None:
         highq.account_total()
 
 
-def test_an_unknown_name_is_told_as_such(tenancy: Tenancy) -> None:
+def test_an_unknown_name_is_told_as_such(tenancy: HighQSession) -> None:
     """A typing error in spec.highq.url, or the cluster's DNS."""
     with (
         tenancy.open("https://acme.invalid/acme") as highq,
@@ -111,7 +111,7 @@ def test_an_unknown_name_is_told_as_such(tenancy: Tenancy) -> None:
         highq.account_total()
 
 
-def test_a_host_that_never_answers_is_told_as_such(tenancy: Tenancy) -> None:
+def test_a_host_that_never_answers_is_told_as_such(tenancy: HighQSession) -> None:
     """A firewall that drops: the listener's queue is full, so no connection comes about."""
     tenancy.timing = replace(tenancy.timing, connect_seconds=0.1)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
@@ -129,7 +129,7 @@ def test_a_host_that_never_answers_is_told_as_such(tenancy: Tenancy) -> None:
             filler.close()
 
 
-def test_a_port_without_tls_is_told_as_such(tenancy: Tenancy, tmp_path: Path) -> None:
+def test_a_port_without_tls_is_told_as_such(tenancy: HighQSession, tmp_path: Path) -> None:
     """Plain HTTP behind an https URL; nothing is sent in clear text."""
     with Simulator.start(tmp_path=tmp_path) as plain:
         url = plain.url.replace("http://", "https://") + "/acme"
@@ -192,7 +192,7 @@ def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
 
 
 def test_the_environments_proxy_is_used(
-    tenancy: Tenancy, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    tenancy: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through a tunnel: the proxy learns host and port, and never the token."""
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
@@ -205,7 +205,7 @@ def test_the_environments_proxy_is_used(
 
 
 def test_no_proxy_is_obeyed(
-    tenancy: Tenancy, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    tenancy: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hosts listed there are reached directly."""
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
@@ -217,7 +217,7 @@ def test_no_proxy_is_obeyed(
 
 @pytest.mark.parametrize("proxy", [403, 407], indirect=True)
 def test_a_proxy_that_says_no_is_told_from_highq(
-    tenancy: Tenancy, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    tenancy: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its answer is not HighQ's; the message names the variable, not the password in it."""
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
@@ -230,7 +230,7 @@ def test_a_proxy_that_says_no_is_told_from_highq(
 
 
 def test_a_proxy_that_is_down_is_named_as_the_way(
-    tenancy: Tenancy, monkeypatch: pytest.MonkeyPatch
+    tenancy: HighQSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else people would look for the trouble at HighQ."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")

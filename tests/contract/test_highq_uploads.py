@@ -25,22 +25,22 @@ from profile_image_sync.errors import (
     UploadFailed,
     UploadRefused,
 )
-from profile_image_sync.worker.highq.timing import Timing
-from tests.simulator.process import Simulator
-from tests.simulator.samples import people
-from tests.simulator.settings import Knobs
-from tests.support import pictures
-from tests.support.pictures import portrait
-from tests.support.tenancy import Tenancy, ready
+from profile_image_sync.worker.highq.clock import Timing
+from testkit import pictures
+from testkit.pictures import portrait
+from testkit.simulator.process import Simulator
+from testkit.simulator.samples import people
+from testkit.simulator.settings import Knobs
+from tests.support.highq_session import HighQSession, ready
 
 ENDPOINTS = pytest.mark.parametrize("endpoint", list(Endpoint))
 PICTURE = pictures.jpeg(portrait("P", 1, 320, 320))
 
 
 @pytest.fixture
-def tenancy(simulator: Simulator, tmp_path: Path) -> Tenancy:
+def tenancy(simulator: Simulator, tmp_path: Path) -> HighQSession:
     """Twenty users, and an administrator who authorised us."""
-    return Tenancy.at(simulator, simulator.create_instance(users=people(20)), tmp_path)
+    return HighQSession.at(simulator, simulator.create_instance(users=people(20)), tmp_path)
 
 
 def within(seconds: float, condition: Callable[[], object]) -> None:
@@ -58,7 +58,7 @@ def within(seconds: float, condition: Callable[[], object]) -> None:
     ids=["jpeg", "png"],
 )
 def test_a_portrait_arrives_as_it_was_sent(
-    tenancy: Tenancy, endpoint: Endpoint, media_type: str, picture: bytes
+    tenancy: HighQSession, endpoint: Endpoint, media_type: str, picture: bytes
 ) -> None:
     """Byte for byte, under its type, whole: no crop is asked for."""
     tenancy.endpoint = endpoint
@@ -90,7 +90,7 @@ def test_a_portrait_arrives_as_it_was_sent(
     ids=lambda fault: "-".join(str(value) for value in fault.values()),
 )
 def test_trouble_on_the_way_ends_in_one_picture(
-    tenancy: Tenancy, endpoint: Endpoint, fault: dict[str, object]
+    tenancy: HighQSession, endpoint: Endpoint, fault: dict[str, object]
 ) -> None:
     """A repeated upload is harmless: the same picture again, and nobody else's."""
     tenancy.endpoint = endpoint
@@ -110,7 +110,7 @@ def test_trouble_on_the_way_ends_in_one_picture(
     [
         ({"kind": "status", "status": 503}, "HighQTrouble"),
         ({"kind": "html", "status": 200}, "HighQTrouble"),
-        ({"kind": "cut"}, "AnswerLost"),
+        ({"kind": "cut"}, "ResponseLost"),
         ({"kind": "status", "status": 400, "ref": 74}, "HighQError"),
         ({"kind": "status", "status": 403, "ref": 188}, "HighQError"),
         ({"kind": "html", "status": 404}, "HighQError"),
@@ -118,7 +118,7 @@ def test_trouble_on_the_way_ends_in_one_picture(
     ],
 )
 def test_trouble_that_stays_is_one_persons_failure(
-    tenancy: Tenancy, endpoint: Endpoint, fault: dict[str, object], reason: str
+    tenancy: HighQSession, endpoint: Endpoint, fault: dict[str, object], reason: str
 ) -> None:
     """The others go on; the message names user, status and what happens next."""
     tenancy.endpoint = endpoint
@@ -146,7 +146,7 @@ AVATAR_REFS = {
 
 @pytest.mark.parametrize("status", [400, 403])
 @pytest.mark.parametrize("ref", AVATAR_REFS)
-def test_each_avatar_ref_is_a_refusal_at_once(tenancy: Tenancy, status: int, ref: int) -> None:
+def test_each_avatar_ref_is_a_refusal_at_once(tenancy: HighQSession, status: int, ref: int) -> None:
     """One call, no refresh: neither patience nor another token makes the picture better."""
     with tenancy.open() as highq:
         highq.account_total()
@@ -171,7 +171,7 @@ def test_each_avatar_ref_is_a_refusal_at_once(tenancy: Tenancy, status: int, ref
     ids=["small", "oblong", "gif", "torn", "empty"],
 )
 def test_what_highq_would_not_take_is_refused_for_good(
-    tenancy: Tenancy, status: int, picture: bytes, reason: str
+    tenancy: HighQSession, status: int, picture: bytes, reason: str
 ) -> None:
     """By the picture itself, as HighQ's page says, whichever status it chooses."""
     tenancy.instance.knobs(validation_status=status)
@@ -181,7 +181,9 @@ def test_what_highq_would_not_take_is_refused_for_good(
 
 
 @ENDPOINTS
-def test_a_picture_too_large_is_refused_by_a_gateway(tenancy: Tenancy, endpoint: Endpoint) -> None:
+def test_a_picture_too_large_is_refused_by_a_gateway(
+    tenancy: HighQSession, endpoint: Endpoint
+) -> None:
     """HTTP 413 with a page: the same bytes will never pass."""
     tenancy.endpoint = endpoint
     tenancy.instance.fail_next("upload", "html", status=413)
@@ -193,7 +195,7 @@ def test_a_picture_too_large_is_refused_by_a_gateway(tenancy: Tenancy, endpoint:
 @ENDPOINTS
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_user_deleted_since_the_list_was_read_fails_alone(
-    tenancy: Tenancy, endpoint: Endpoint, status: int
+    tenancy: HighQSession, endpoint: Endpoint, status: int
 ) -> None:
     """HighQ says 403 or 404 with ref 110: the token is not doubted."""
     tenancy.endpoint = endpoint
@@ -206,7 +208,7 @@ def test_a_user_deleted_since_the_list_was_read_fails_alone(
 
 
 @pytest.mark.parametrize("skew", [0, 18_000, -18_000])
-def test_the_rate_limit_is_obeyed_by_all_threads(tenancy: Tenancy, skew: float) -> None:
+def test_the_rate_limit_is_obeyed_by_all_threads(tenancy: HighQSession, skew: float) -> None:
     """Five calls a window: after the first 429 nobody knocks until it reopens by HighQ's clock."""
     tenancy.instance.advance_clock(skew)
     tenancy.timing = Timing(stop=Event())  # real waits: the window is short
@@ -226,7 +228,7 @@ def test_the_rate_limit_is_obeyed_by_all_threads(tenancy: Tenancy, skew: float) 
     assert max(bursts) <= 5 + 4  # what the window takes, and one knock by each thread
 
 
-def test_a_stop_ends_the_wait_for_the_rate_limit(tenancy: Tenancy) -> None:
+def test_a_stop_ends_the_wait_for_the_rate_limit(tenancy: HighQSession) -> None:
     """SIGTERM in an hour's pause: the upload ends now, as interrupted and not as failed."""
     stop = Event()
     tenancy.timing = Timing(stop=stop)
@@ -251,7 +253,7 @@ def test_a_stop_ends_the_wait_for_the_rate_limit(tenancy: Tenancy) -> None:
     assert [type(end) for end in ends] == [Interrupted]
 
 
-def test_a_token_revoked_in_mid_run_is_replaced_once(tenancy: Tenancy) -> None:
+def test_a_token_revoked_in_mid_run_is_replaced_once(tenancy: HighQSession) -> None:
     """Four threads, one refresh, no picture lost."""
     tenancy.instance.fail_next("upload", "revoke", skip=4)
     with tenancy.open() as highq, ThreadPoolExecutor(4) as pool:
@@ -262,7 +264,7 @@ def test_a_token_revoked_in_mid_run_is_replaced_once(tenancy: Tenancy) -> None:
 
 @ENDPOINTS
 def test_a_redirect_never_carries_the_token(
-    simulator: Simulator, tenancy: Tenancy, endpoint: Endpoint
+    simulator: Simulator, tenancy: HighQSession, endpoint: Endpoint
 ) -> None:
     """Neither to another host, nor anywhere; the message names that host and nothing more."""
     tenancy.endpoint = endpoint
@@ -280,7 +282,7 @@ def test_nothing_secret_is_told_whatever_happens(simulator: Simulator, tmp_path:
     """Tokens, secrets, pictures, mail addresses: in no message, cause or log line."""
     knobs = Knobs(single_element="object")
     instance = simulator.create_instance(users=people(3), knobs=knobs)
-    tenancy = Tenancy.at(simulator, instance, tmp_path)
+    tenancy = HighQSession.at(simulator, instance, tmp_path)
     told: list[object] = []
     secrets = [*tenancy.credentials.refresh_token.split(), tenancy.credentials.client_secret]
     with capture_logs() as logs, tenancy.open() as highq:

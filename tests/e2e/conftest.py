@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from demo.stage import Stage, stage
-from demo.story import Story
-from demo.tenant import Tenant
+from testkit.cluster_tenant import Tenant
+from testkit.environment import Stage, stage
+from testkit.scenario import Story
 
 CLUSTER = "pis-test"
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from demo.cluster import CommandFailed, wait_for
-from demo.stage import Stage
-from demo.tenant import Tenant
-from tests.support.tenant import ordinary
+from testkit.cluster_tenant import Tenant
+from testkit.environment import Stage
+from testkit.kind_cluster import CommandFailed, wait_for
+from testkit.sync_command import ordinary
 
-pytestmark = pytest.mark.kind
+pytestmark = pytest.mark.e2e
 
 FAST = {"job": {"backoffLimit": 1}, "dryRun": False}
 SECRETS = ("wrong-horse", "no-such-secret")
@@ -62,7 +62,12 @@ CASES: dict[Callable[[Tenant], dict[str, Any]], tuple[int, str, str, int]] = {
     _unknown_authority: (20, "DirectoryUntrusted", r"dc1\.directory\.svc.*caBundleRef", 1),
     _wrong_host_name: (20, "DirectoryUntrusted", r"ldaps://10\.", 1),
     _unreachable_directory: (30, "DirectoryUnavailable", r"dc9\.directory\.svc", 2),
-    _empty_search_base: (20, "DirectoryMisread", r"spec\.activeDirectory\.searchBases\[0\]", 1),
+    _empty_search_base: (
+        20,
+        "DirectoryMisconfigured",
+        r"spec\.activeDirectory\.searchBases\[0\]",
+        1,
+    ),
 }
 
 

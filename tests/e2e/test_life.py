@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from demo.cluster import wait_for
-from demo.tenant import Tenant
-from tests.support.tenant import ordinary
+from testkit.cluster_tenant import Tenant
+from testkit.kind_cluster import wait_for
+from testkit.sync_command import ordinary
 
-pytestmark = pytest.mark.kind
+pytestmark = pytest.mark.e2e
 
 
 def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: Tenant) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from demo.cluster import CommandFailed
-from demo.story import PEOPLE, Story
+from testkit.kind_cluster import CommandFailed
+from testkit.scenario import PEOPLE, Story
 
-pytestmark = pytest.mark.kind
+pytestmark = pytest.mark.e2e
 
 
 def test_a_dry_run_plans_and_touches_nothing(story: Story) -> None:

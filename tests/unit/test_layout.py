@@ -1,4 +1,4 @@
-"""The shape of the house: what the design promises about files, measured."""
+"""The layout: what the design promises about files, measured."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHELF = ROOT / "operator"
-PACKAGE = SHELF / "profile_image_sync"
+SOURCE_ROOT = ROOT / "operator"
+PACKAGE = SOURCE_ROOT / "profile_image_sync"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Each third-party library lives behind one module (or room), so that it can be replaced there.
+# Each third-party library lives behind one module (or package), so that it can be replaced there.
 HOMES = {
     "httpx": {"worker/highq/transport.py"},
     "ldap3": {"worker/directory"},
     "PIL": {"worker/images.py"},
-    "yaml": {"manifest.py", "api/crd.py"},
+    "yaml": {"local/manifest.py", "api/crd.py"},
     "kopf": {"controller/handlers.py"},
     "kubernetes": {"pod/client.py", "controller/cluster.py"},
-    "rich": {"terminal.py"},
-    "typer": {"cli.py"},
+    "rich": {"local/sync.py"},
+    "typer": {"cli"},
 }
 
 
 @pytest.mark.parametrize("flags", [(), ("-S",)], ids=["plain", "without site"])
-def test_the_shelf_does_not_hide_the_standard_librarys_operator(flags: tuple[str, ...]) -> None:
+def test_the_source_root_does_not_hide_the_standard_librarys_operator(
+    flags: tuple[str, ...],
+) -> None:
     """In the repository's root, `import operator` is the standard library's."""
     code = "import operator; print(operator.__file__ or 'built in'); operator.eq"
     command = [sys.executable, *flags, "-c", code]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert str(ROOT) not in result.stdout
-    assert not (SHELF / "__init__.py").exists()
+    assert not (SOURCE_ROOT / "__init__.py").exists()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -51,14 +53,14 @@ def test_every_module_is_short_and_says_what_it_is_for(path: Path) -> None:
 
 @pytest.mark.parametrize("library", HOMES)
 def test_a_third_party_library_lives_behind_one_module(library: str) -> None:
-    """Only the library's home imports it."""
-    strangers = [
+    """Only its one module imports a library."""
+    importers = [
         str(path.relative_to(PACKAGE))
         for path in MODULES
         if library in _imported(path)
         and not any(str(path.relative_to(PACKAGE)).startswith(home) for home in HOMES[library])
     ]
-    assert strangers == []
+    assert importers == []
 
 
 def _imported(path: Path) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from profile_image_sync.api.durations import GoDuration
-from profile_image_sync.api.paper import LIST_TYPE, Flag, Paper, Rule, distinct, matches
+from profile_image_sync.api.model import LIST_TYPE, ApiModel, Flag, Rule, distinct, matches
 from profile_image_sync.api.references import CABundleRef, SecretRef
 
 _LABEL = "[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
@@ -61,7 +61,7 @@ UserFilter = Annotated[
 ]
 
 
-class ActiveDirectory(Paper):
+class ActiveDirectory(ApiModel):
     """Where people and their pictures are read, and which of them."""
 
     rules = (

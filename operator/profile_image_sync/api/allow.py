@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
-from profile_image_sync.api.paper import Paper
+from profile_image_sync.api.model import ApiModel
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.errors import HostNotAllowed
 
 Patterns = tuple[str, ...]
 
 
-class Allow(Paper):
+class Allow(ApiModel):
     """Patterns of hosts; `*` stands for any characters, and case does not matter."""
 
     highq_hosts: Patterns = ("*.highq.com",)

@@ -17,7 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from profile_image_sync import names
 from profile_image_sync.api import durations
-from profile_image_sync.api.paper import INT32_MAX, VALIDATIONS
+from profile_image_sync.api.model import INT32_MAX, VALIDATIONS
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.status import ProfileImageSyncStatus
 

@@ -12,7 +12,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from profile_image_sync.api.paper import VALIDATIONS, refusal
+from profile_image_sync.api.model import VALIDATIONS, refusal
 
 MAX_LENGTH = 32  # characters
 _SECONDS = {"h": 3600, "m": 60, "s": 1}

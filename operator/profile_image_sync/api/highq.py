@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from profile_image_sync.api.activedirectory import HOST, PORT, AttributeName
-from profile_image_sync.api.paper import LIST_TYPE, Paper, Rule, matches
+from profile_image_sync.api.model import LIST_TYPE, ApiModel, Rule, matches
 from profile_image_sync.api.references import CABundleRef, SecretRef
 
 # The instance is one path segment, as the browser shows it: https://HOST/INSTANCE/sitehome.action
@@ -47,7 +47,7 @@ class MatchKey(StrEnum):
     EXTERNALID = "externalid"
 
 
-class MatchRule(Paper):
+class MatchRule(ApiModel):
     """One way to find a person's HighQ user."""
 
     active_directory: AttributeName = Field(examples=["mail"])
@@ -57,7 +57,7 @@ class MatchRule(Paper):
     """What it must equal in HighQ, whatever the case: the user's email address or external id."""
 
 
-class Proxy(Paper):
+class Proxy(ApiModel):
     """The way out to HighQ."""
 
     url: ProxyURL = Field(examples=["http://proxy.corp.example:3128"])
@@ -72,7 +72,7 @@ _DEFAULT_MATCH = (
 )
 
 
-class HighQ(Paper):
+class HighQ(ApiModel):
     """The HighQ instance that gets the pictures."""
 
     url: InstanceURL = Field(examples=["https://acme.highq.com/acme"])

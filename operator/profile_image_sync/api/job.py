@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from profile_image_sync.api.paper import LIST_TYPE, Count, Paper, Rule, Whole, matches
+from profile_image_sync.api.model import LIST_TYPE, ApiModel, Count, Rule, Whole, matches
 
 _QUANTITY = "[0-9]+(?:[.][0-9]+)?(?:m|k|Ki|[MGTPE]i?)?"
 
@@ -62,7 +62,7 @@ class TaintEffect(StrEnum):
     NO_EXECUTE = "NoExecute"
 
 
-class Toleration(Paper):
+class Toleration(ApiModel):
     """A taint of nodes that the pods do not mind."""
 
     rules = (
@@ -99,7 +99,7 @@ class Toleration(Paper):
     """Seconds after which a pod is evicted from a node that got a NoExecute taint. Omitted: never."""
 
 
-class ResourceRequirements(Paper):
+class ResourceRequirements(ApiModel):
     """What a pod asks for, and what it may not exceed."""
 
     requests: Quantities = Field({}, examples=[{"cpu": "100m", "memory": "128Mi"}])
@@ -108,7 +108,7 @@ class ResourceRequirements(Paper):
     """What a pod may not exceed, by resource, as Kubernetes quantities."""
 
 
-class JobSettings(Paper):
+class JobSettings(ApiModel):
     """How the pods of a run are made."""
 
     active_deadline_seconds: Whole = Field(14_400, ge=60, le=604_800, examples=[3600])

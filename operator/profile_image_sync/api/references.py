@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from profile_image_sync.api.paper import Paper, matches
+from profile_image_sync.api.model import ApiModel, matches
 
 ReferenceKind = Literal["ConfigMap", "Secret"]
 
@@ -27,14 +27,14 @@ KeyName = Annotated[
 ]
 
 
-class SecretRef(Paper):
+class SecretRef(ApiModel):
     """A Secret of the resource's namespace."""
 
     name: ObjectName = Field(examples=["ad-bind"])
     """Name of the Secret, in the namespace of this resource."""
 
 
-class CABundleRef(Paper):
+class CABundleRef(ApiModel):
     """Certificates of the authorities to trust, in PEM, instead of the system's store."""
 
     kind: ReferenceKind = "ConfigMap"

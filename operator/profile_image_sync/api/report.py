@@ -10,13 +10,13 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
-from profile_image_sync.api.paper import Paper
+from profile_image_sync.api.model import ApiModel
 from profile_image_sync.api.status import Brake, Run, State
 
 LISTED = 100  # people of each kind
 
 
-class Report(Paper):
+class Report(ApiModel):
     """One run. Holds no name, no address and no secret."""
 
     run: Run
@@ -53,7 +53,7 @@ class Kind(StrEnum):
     FAILED = "failed"
 
 
-class ListedPerson(Paper):
+class ListedPerson(ApiModel):
     """One line of a list."""
 
     guid: str
@@ -66,7 +66,7 @@ class ListedPerson(Paper):
     """A sentence, with the remedy."""
 
 
-class PeopleLists(Paper):
+class PeopleLists(ApiModel):
     """The first hundred people of each kind of one run."""
 
     run: str

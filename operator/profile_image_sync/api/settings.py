@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from profile_image_sync.api.paper import Paper, Percent, Whole
+from profile_image_sync.api.model import ApiModel, Percent, Whole
 
 SMALLEST_SIDE = 256  # pixels; HighQ refuses less
 
@@ -33,7 +33,7 @@ class DeletionPolicy(StrEnum):
     DELETE = "Delete"
 
 
-class ImageSettings(Paper):
+class ImageSettings(ApiModel):
     """What a picture becomes on its way."""
 
     fit: Fit = Fit.CROP
@@ -48,7 +48,7 @@ class ImageSettings(Paper):
     scaled up to the 256 pixels that HighQ asks for."""
 
 
-class Safety(Paper):
+class Safety(ApiModel):
     """Brakes: numbers that look wrong stop a run before its first upload."""
 
     max_changed_percent: Percent = Field(50, examples=[20])
@@ -69,7 +69,7 @@ class Safety(Paper):
     worse. Empty: nothing is acknowledged."""
 
 
-class StatePolicy(Paper):
+class StatePolicy(ApiModel):
     """What becomes of the record of what HighQ has accepted."""
 
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN

@@ -17,7 +17,7 @@ from profile_image_sync import names
 from profile_image_sync.api.activedirectory import ActiveDirectory
 from profile_image_sync.api.highq import Endpoint, HighQ, MatchKey, MatchRule, Proxy
 from profile_image_sync.api.job import JobSettings, ResourceRequirements, Toleration
-from profile_image_sync.api.paper import Flag, Paper, Rule, Whole, refusal
+from profile_image_sync.api.model import ApiModel, Flag, Rule, Whole, refusal
 from profile_image_sync.api.references import (
     NAME_RULE,
     CABundleRef,
@@ -25,6 +25,7 @@ from profile_image_sync.api.references import (
     ReferenceKind,
     SecretRef,
 )
+from profile_image_sync.api.schedule_fields import Schedule, TimeZone
 from profile_image_sync.api.settings import (
     DeletionPolicy,
     Fit,
@@ -33,7 +34,6 @@ from profile_image_sync.api.settings import (
     Safety,
     StatePolicy,
 )
-from profile_image_sync.api.timing import Schedule, TimeZone
 
 __all__ = [
     "NOT_BUILT_YET",
@@ -84,7 +84,7 @@ class FirstSync(StrEnum):
     ADOPT = "Adopt"
 
 
-def _value_at(spec: Paper, path: str) -> Any:
+def _value_at(spec: ApiModel, path: str) -> Any:
     return reduce(lambda part, name: getattr(part, to_snake(name)), path.split("."), spec)
 
 
@@ -97,7 +97,7 @@ def _not_built(path: str, instead: str) -> Rule:
     )
 
 
-class ProfileImageSyncSpec(Paper):
+class ProfileImageSyncSpec(ApiModel):
     """What is synchronised, from where to where, and when."""
 
     rules = (
@@ -170,7 +170,7 @@ def _must_be(expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-class ProfileImageSync(Paper):
+class ProfileImageSync(ApiModel):
     """The resource as a manifest or the API server writes it; its status is not read from it."""
 
     api_version: Annotated[str, _must_be(names.API_VERSION)]

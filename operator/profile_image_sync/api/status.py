@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from profile_image_sync.api.paper import LIST_TYPE, Count, Paper, Whole
+from profile_image_sync.api.model import LIST_TYPE, ApiModel, Count, Whole
 
 Generation = Annotated[Whole, Field(ge=0, le=2**53 - 1)]
 Bytes = Annotated[Whole, Field(ge=0, le=2**53 - 1)]
@@ -48,7 +48,7 @@ class Outcome(StrEnum):
     BUSY = "Busy"
 
 
-class Condition(Paper):
+class Condition(ApiModel):
     """A standard Kubernetes condition."""
 
     type: ConditionType
@@ -67,7 +67,7 @@ class Condition(Paper):
     """The generation of the spec that this speaks of."""
 
 
-class Run(Paper):
+class Run(ApiModel):
     """What one run did, in numbers of people."""
 
     id: Word
@@ -105,7 +105,7 @@ class Run(Paper):
     """The Job that did it."""
 
 
-class Brake(Paper):
+class Brake(ApiModel):
     """Numbers that looked wrong and stopped a run."""
 
     id: Word
@@ -116,7 +116,7 @@ class Brake(Paper):
     """The numbers, for people."""
 
 
-class State(Paper):
+class State(ApiModel):
     """The record of what HighQ has accepted."""
 
     id: Word
@@ -129,7 +129,7 @@ class State(Paper):
     """Bytes as stored."""
 
 
-class Hold(Paper):
+class Hold(ApiModel):
     """Why no run is started by itself: the last one needs a person, and nothing has changed since."""
 
     run: Word
@@ -140,7 +140,7 @@ class Hold(Paper):
     """Fingerprint of the versions of the Secrets and ConfigMaps that the spec names."""
 
 
-class ProfileImageSyncStatus(Paper):
+class ProfileImageSyncStatus(ApiModel):
     """What was last seen and done."""
 
     observed_generation: Generation | None = None

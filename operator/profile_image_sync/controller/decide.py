@@ -13,10 +13,10 @@ from uuid import UUID
 from profile_image_sync import names
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.spec import FirstSync, Mode
-from profile_image_sync.api.state import StateHeader, new_header
+from profile_image_sync.api.state_header import StateHeader, new_header
 from profile_image_sync.api.status import MOST_RUNS, Hold, Outcome
-from profile_image_sync.controller.endings import Ending
-from profile_image_sync.controller.observed import Observed, Trouble
+from profile_image_sync.controller.run_result import Ending
+from profile_image_sync.controller.snapshot import Observed, Trouble
 from profile_image_sync.errors import HostNotAllowed
 
 FIRST_RETRY = timedelta(minutes=1)  # of a run that was busy, or of a OneOff that is not complete

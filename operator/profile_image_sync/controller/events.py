@@ -17,8 +17,8 @@ from profile_image_sync.api.status import (
     ProfileImageSyncStatus,
 )
 from profile_image_sync.controller.bodies import Body
-from profile_image_sync.controller.endings import Ending
-from profile_image_sync.controller.outcome import words as told
+from profile_image_sync.controller.conditions import words as told
+from profile_image_sync.controller.run_result import Ending
 
 NOTE_LENGTH = 1000  # characters; the API server takes 1024
 _NORMAL = (Outcome.SUCCEEDED, Outcome.DRY_RUN)

@@ -14,9 +14,9 @@ import kopf
 
 from profile_image_sync import names
 from profile_image_sync.controller.cluster import Cluster
+from profile_image_sync.controller.installation import OperatorSettings, load
 from profile_image_sync.controller.loop import Loop
 from profile_image_sync.controller.reconcile import Reconciler
-from profile_image_sync.controller.settings import OperatorSettings, load
 
 
 def serve(settings_file: Path, health_port: int) -> None:

@@ -13,14 +13,14 @@ from pydantic import ValidationError
 from profile_image_sync import names
 from profile_image_sync.api.report import Report
 from profile_image_sync.api.spec import ProfileImageSync
-from profile_image_sync.api.state import StateHeader, decode_header
+from profile_image_sync.api.state_header import StateHeader, decode_header
 from profile_image_sync.api.status import ProfileImageSyncStatus
 from profile_image_sync.api.validation import validated
 from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant
 from profile_image_sync.controller.cluster import Cluster
-from profile_image_sync.controller.observed import JobView, Observed, Trouble
-from profile_image_sync.controller.pods import referenced_keys
-from profile_image_sync.errors import NeedsHuman
+from profile_image_sync.controller.pod_template import referenced_keys
+from profile_image_sync.controller.snapshot import JobView, Observed, Trouble
+from profile_image_sync.errors import PermanentError
 
 REQUEST_LENGTH = 128  # characters of the annotation that count; spec.runRequest has no more
 
@@ -190,7 +190,7 @@ def _header(body: Body | None) -> tuple[StateHeader | None, Trouble | None]:
     where = f"ConfigMap {body['metadata']['name']}"
     try:
         return decode_header(body.get("data", {}).get(names.HEADER_KEY, "").encode(), where), None
-    except NeedsHuman as error:
+    except PermanentError as error:
         return None, Trouble(error.reason, str(error))
 
 

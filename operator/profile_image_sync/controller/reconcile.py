@@ -16,15 +16,15 @@ import structlog
 from profile_image_sync import names
 from profile_image_sync.api.spec import DeletionPolicy
 from profile_image_sync.api.status import ProfileImageSyncStatus
-from profile_image_sync.controller import endings, events, orders, outcome
+from profile_image_sync.controller import conditions, events, manifests, run_result
 from profile_image_sync.controller.bodies import Body, key_of, owner, stamped
 from profile_image_sync.controller.cluster import Cluster, Conflict, Refused
 from profile_image_sync.controller.decide import Decision, decide
 from profile_image_sync.controller.drift import differs
-from profile_image_sync.controller.endings import Ending
+from profile_image_sync.controller.installation import OperatorSettings
 from profile_image_sync.controller.observe import Scene, look, read_status, state_labels
-from profile_image_sync.controller.observed import Trouble
-from profile_image_sync.controller.settings import OperatorSettings
+from profile_image_sync.controller.run_result import Ending
+from profile_image_sync.controller.snapshot import Trouble
 from profile_image_sync.errors import InvalidSpec
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ class Reconciler:
         except InvalidSpec as error:
             self._tell_of_misfit(body, error)
             return None
-        last = endings.newest(scene.observed)
+        last = run_result.newest(scene.observed)
         decision = decide(scene.observed, last, self._settings.allow, self._now(), uuid4())
         try:
             self._carry_out(scene, decision)
@@ -72,16 +72,16 @@ class Reconciler:
             self._stop_schedule(scene)
             return
         if decision.new_state:
-            self._cluster.create(orders.state_header(tenant, state))
-        for body in orders.desks(tenant):
+            self._cluster.create(manifests.state_header(tenant, state))
+        for body in manifests.desks(tenant):
             if _at(body) not in scene.live:
                 self._create_once(body)
-        for body in orders.access(tenant):
+        for body in manifests.access(tenant):
             self._apply(scene, body)
         self._apply_schedule(scene, decision, str(state.id))
         self._hold_state(scene)
         if decision.start:
-            job = orders.job(
+            job = manifests.job(
                 tenant, str(state.id), decision.start.requests, self._settings, _run_id()
             )
             self._cluster.create(job)
@@ -96,7 +96,7 @@ class Reconciler:
         """Keep the CronJob; one that is no longer wanted goes when the run that it started has ended."""
         tenant, active = scene.observed.tenant, scene.observed.active
         suspend = decision.suspend
-        wanted = orders.cron_job(tenant, state_id, self._settings, suspend=suspend)
+        wanted = manifests.cron_job(tenant, state_id, self._settings, suspend=suspend)
         live = scene.live.get(("CronJob", names.child(tenant.name)))
         if wanted:
             self._apply(scene, wanted)
@@ -141,12 +141,12 @@ class Reconciler:
         before = read_status(body)
         trouble = Trouble(error.reason, str(error))
         generation = body["metadata"]["generation"]
-        conditions = outcome.troubled(before, trouble, generation, self._now())
-        changes = {"observed_generation": generation, "conditions": conditions}
+        told = conditions.troubled(before, trouble, generation, self._now())
+        changes = {"observed_generation": generation, "conditions": told}
         self._write_status(body, before, before.model_copy(update=changes), None)
 
     def _tell(self, body: Body, scene: Scene, last: Ending | None, decision: Decision) -> None:
-        status = outcome.status(scene.observed, last, decision, self._now())
+        status = conditions.status(scene.observed, last, decision, self._now())
         self._write_status(body, scene.observed.status, status, last)
 
     def _write_status(

@@ -41,15 +41,15 @@ _GROUPS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class RetryPolicy:
     """How hard an answer is sought."""
 
     attempts: int
     timeouts: tuple[float, float]  # seconds: for the connection, without a byte
 
 
-PATIENT = Effort(attempts=4, timeouts=(5.0, 15.0))
-QUICK = Effort(attempts=1, timeouts=(3.0, 5.0))  # for who asks again anyway, and soon
+PATIENT = RetryPolicy(attempts=4, timeouts=(5.0, 15.0))
+QUICK = RetryPolicy(attempts=1, timeouts=(3.0, 5.0))  # for who asks again anyway, and soon
 
 
 class ConflictError(Exception):
@@ -121,12 +121,12 @@ class Cluster:
         answer = self._ask("PUT", record.kind, record.name, record_body(record), dry_run=dry_run)
         return record_of(record.kind, answer)
 
-    def read_lease(self, name: str, *, effort: Effort = PATIENT) -> LeaseRecord | None:
+    def read_lease(self, name: str, *, effort: RetryPolicy = PATIENT) -> LeaseRecord | None:
         """Return the Lease; None: there is none."""
         answer = self._ask("GET", Kind.LEASE, name, effort=effort)
         return lease_of(answer) if answer is not None else None
 
-    def replace_lease(self, lease: LeaseRecord, *, effort: Effort = PATIENT) -> LeaseRecord:
+    def replace_lease(self, lease: LeaseRecord, *, effort: RetryPolicy = PATIENT) -> LeaseRecord:
         """Replace the Lease that was read; return it as stored. Raises ConflictError."""
         body = lease_body(lease)
         return lease_of(self._ask("PUT", Kind.LEASE, lease.name, body, effort=effort))
@@ -139,7 +139,7 @@ class Cluster:
         body: Any = None,
         *,
         dry_run: bool = False,
-        effort: Effort = PATIENT,
+        effort: RetryPolicy = PATIENT,
     ) -> Any:
         """Ask until there is an answer that waiting does not change; return it, None for a 404 of GET."""
         request = self._request(method, kind, name, body, dry_run=dry_run)
@@ -171,7 +171,7 @@ class Cluster:
             auth_settings=["BearerToken"],
         )
 
-    def _send(self, request: Any, effort: Effort) -> tuple[int, bytes]:
+    def _send(self, request: Any, effort: RetryPolicy) -> tuple[int, bytes]:
         try:
             response = self._api.call_api(*request, _request_timeout=effort.timeouts)
             return response.status, response.read()

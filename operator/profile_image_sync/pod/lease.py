@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class LeaseConfig:
     """When things are done; tests bring their own."""
 
     now: Callable[[], datetime]  # UTC, aware: for others to read
@@ -42,7 +42,7 @@ class Pace:
 class Lease:
     """One Lease and we who want it. It can be held again after it was released."""
 
-    def __init__(self, cluster: Cluster, name: str, holder: str, pace: Pace) -> None:
+    def __init__(self, cluster: Cluster, name: str, holder: str, pace: LeaseConfig) -> None:
         """Name the Lease, and ourselves: the same holder is let in again at once (a retry of a Job)."""
         self._cluster = cluster
         self._name = name

@@ -14,16 +14,16 @@ import structlog
 from pydantic import ValidationError
 
 from profile_image_sync import logs, names
-from profile_image_sync.api.order import JOB_VARIABLE, MOUNTS, VARIABLE, RunOrder
+from profile_image_sync.api.run_spec import JOB_VARIABLE, MOUNTS, VARIABLE, RunSpec
 from profile_image_sync.errors import Busy, Interrupted, InvalidSpec, StateUnavailable, SyncError
-from profile_image_sync.interrupts import stop_on_signals
 from profile_image_sync.pod.client import Cluster
-from profile_image_sync.pod.lease import Lease, Pace
-from profile_image_sync.pod.reports import ReportDesk
-from profile_image_sync.pod.state import ConfigMapStore
-from profile_image_sync.pod.tokens import SecretTokenStore
-from profile_image_sync.references import FolderReferences
-from profile_image_sync.worker.run import Bench, Order, Result, execute, not_begun
+from profile_image_sync.pod.configmap_store import ConfigMapStore
+from profile_image_sync.pod.lease import Lease, LeaseConfig
+from profile_image_sync.pod.mounted_references import MountedReferences
+from profile_image_sync.pod.reports import ReportWriter
+from profile_image_sync.pod.secret_token_store import SecretTokenStore
+from profile_image_sync.signals import stop_on_signals
+from profile_image_sync.worker.run import Order, Result, RunContext, execute, failed_before_start
 
 PROGRESS_SECONDS = 30.0  # between two log lines
 
@@ -42,7 +42,7 @@ def work(environment: Mapping[str, str], mounts: Path | None) -> int:
         return _run(paper, job, cluster, mounts or Path(MOUNTS), stop)
 
 
-def _order(environment: Mapping[str, str]) -> tuple[RunOrder, str]:
+def _order(environment: Mapping[str, str]) -> tuple[RunSpec, str]:
     """Return the order and the Job's uid. Raises InvalidSpec."""
     missing = [name for name in (VARIABLE, JOB_VARIABLE) if not environment.get(name)]
     if missing:
@@ -51,7 +51,7 @@ def _order(environment: Mapping[str, str]) -> tuple[RunOrder, str]:
             "elsewhere, use `sync -f`"
         )
     try:
-        return RunOrder.model_validate_json(environment[VARIABLE]), environment[JOB_VARIABLE]
+        return RunSpec.model_validate_json(environment[VARIABLE]), environment[JOB_VARIABLE]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the order"
@@ -61,10 +61,10 @@ def _order(environment: Mapping[str, str]) -> tuple[RunOrder, str]:
         ) from None
 
 
-def _run(paper: RunOrder, job: str, cluster: Cluster, mounts: Path, stop: threading.Event) -> int:
-    pace = Pace(now=lambda: datetime.now(UTC), clock=time.monotonic)
+def _run(paper: RunSpec, job: str, cluster: Cluster, mounts: Path, stop: threading.Event) -> int:
+    pace = LeaseConfig(now=lambda: datetime.now(UTC), clock=time.monotonic)
     lease = Lease(cluster, names.child(paper.name), job, pace)
-    desk = ReportDesk(cluster, paper.name)
+    desk = ReportWriter(cluster, paper.name)
     order = Order(
         spec=paper.spec,
         run_id=str(uuid4()),
@@ -74,10 +74,10 @@ def _run(paper: RunOrder, job: str, cluster: Cluster, mounts: Path, stop: thread
         state_id=paper.state_id,
     )
     seed = paper.spec.highq.credentials_secret_ref.name
-    bench = Bench(
+    bench = RunContext(
         store=ConfigMapStore(cluster, paper.name, paper.state_id, lease),
         tokens=SecretTokenStore(cluster, seed, Lease(cluster, names.token(seed), job, pace), stop),
-        references=FolderReferences(mounts),
+        references=MountedReferences(mounts),
         now=pace.now,
         clock=pace.clock,
         new_id=lambda: secrets.token_hex(4),
@@ -93,17 +93,17 @@ def _run(paper: RunOrder, job: str, cluster: Cluster, mounts: Path, stop: thread
         log.info("stepped back", reason=error.reason, detail=str(error))
         return error.exit_code
     except SyncError as error:
-        result = not_begun(order, bench, error)
+        result = failed_before_start(order, bench, error)
         desk.leave(result)
     return _told(result)
 
 
-def _checked_run(paper: RunOrder, order: Order, bench: Bench) -> Result:
+def _checked_run(paper: RunSpec, order: Order, bench: RunContext) -> Result:
     """Hold the spec against the installation's hosts, as the operator did, then run."""
     try:
         paper.allow.check(paper.spec)
     except SyncError as error:
-        return not_begun(order, bench, error)
+        return failed_before_start(order, bench, error)
     return execute(order, bench)
 
 

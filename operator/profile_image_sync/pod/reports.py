@@ -25,7 +25,7 @@ TRIES = 5  # of one write, while others touch the object's metadata
 log = structlog.get_logger()
 
 
-class ReportDesk:
+class ReportWriter:
     """The two objects of one resource."""
 
     def __init__(self, cluster: Cluster, resource: str) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from hashlib import md5
 
 from profile_image_sync.api.spec import Safety
-from profile_image_sync.api.state import PendingBrake, Sweep
-from profile_image_sync.errors import DirectoryMisread
+from profile_image_sync.api.state_header import PendingBrake, Sweep
+from profile_image_sync.errors import DirectoryMisconfigured
 from profile_image_sync.worker.people import Person
 from profile_image_sync.worker.plan import Decision, Verdict
 
@@ -42,15 +42,15 @@ def sweep_of(people: Sequence[Person], attributes: Sequence[str]) -> Sweep:
 def require_people(sweep: Sweep, *, first_sync: bool) -> None:
     """Stop a run that sees nobody, or a first sync that sees no image at all.
 
-    Raises DirectoryMisread: there is nothing a person could acknowledge here.
+    Raises DirectoryMisconfigured: there is nothing a person could acknowledge here.
     """
     if sweep.people == 0:
-        raise DirectoryMisread(
+        raise DirectoryMisconfigured(
             "the directory shows nobody in scope: check spec.activeDirectory.searchBases, userFilter, groups "
             "and includeDisabled, and what the account may read"
         )
     if first_sync and not sweep.with_image:
-        raise DirectoryMisread(
+        raise DirectoryMisconfigured(
             f"none of the {sweep.people} people in scope shows an image in {' or '.join(sweep.images)}: "
             "check spec.activeDirectory.imageAttributes, and that the account may read them"
         )

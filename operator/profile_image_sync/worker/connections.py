@@ -6,13 +6,13 @@ import threading
 
 from profile_image_sync.api.references import CABundleRef
 from profile_image_sync.api.spec import ProfileImageSyncSpec
-from profile_image_sync.references import References
 from profile_image_sync.worker.directory import BindCredentials, Directory
 from profile_image_sync.worker.highq.client import HighQ
+from profile_image_sync.worker.highq.clock import Timing
 from profile_image_sync.worker.highq.oauth import ClientCredentials
-from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.images import choose
-from profile_image_sync.worker.tokens import TokenStore
+from profile_image_sync.worker.references import References
+from profile_image_sync.worker.token_store import TokenStore
 
 
 def open_directory(spec: ProfileImageSyncSpec, references: References) -> Directory:

@@ -1,6 +1,6 @@
 """A directory's picture made ready for HighQ: bytes in, bytes out.
 
-The only module that knows Pillow, and none of Pillow's errors leave it: what comes out is a Portrait
+The only module that knows Pillow, and none of Pillow's errors leave it: what comes out is a Avatar
 or ImageRefused. Pictures are strangers' bytes: kind and size are judged before anything is decoded.
 Several threads may call it at once: it changes no setting of Pillow's or of Python's.
 """
@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from profile_image_sync.api.settings import SMALLEST_SIDE, Fit, Focus, ImageSettings
 from profile_image_sync.errors import ImageRefused
-from profile_image_sync.worker.people import Portrait
+from profile_image_sync.worker.people import Avatar
 
 MAX_PIXELS = 40_000_000  # of a source: more is a mistake or a bomb, however few bytes it takes
 MAX_HELD_PIXELS = 12_000_000  # to be held at once: about 180 MiB at worst (grey with transparency)
@@ -76,7 +76,7 @@ _KINDS: tuple[tuple[bytes, str, Callable[[BytesIO], ImageFile]], ...] = (
     (b"GIF89a", "GIF", GifImageFile),
     (b"BM", "BMP", BmpImageFile),
 )
-_STRANGERS = (
+UNSUPPORTED_SIGNATURES = (
     (8, b"WEBP", "WebP"),
     (4, b"ftypavi", "AVIF"),
     (4, b"ftyphe", "HEIC"),
@@ -94,7 +94,7 @@ _STRANGERS = (
 )
 
 
-def portrait(raw: bytes, settings: ImageSettings) -> Portrait:
+def portrait(raw: bytes, settings: ImageSettings) -> Avatar:
     """Return the picture upright, square, in sRGB, on white, as JPEG without metadata.
 
     A side has at least 256 pixels and at most `settings.max_size`. Equal bytes and settings give
@@ -109,7 +109,7 @@ def portrait(raw: bytes, settings: ImageSettings) -> Portrait:
         raise _corrupt(kind) from None
     data = BytesIO()
     square.save(data, "JPEG", quality=QUALITY)
-    return Portrait(data.getvalue(), "image/jpeg", square.width)
+    return Avatar(data.getvalue(), "image/jpeg", square.width)
 
 
 def source_md5(raw: bytes) -> bytes:
@@ -144,7 +144,7 @@ def _opened(raw: bytes) -> tuple[str, ImageFile]:
                 raise _too_many_pixels(MAX_PIXELS) from None
             except _UNREADABLE:
                 raise _corrupt(kind) from None
-    for offset, magic, name in _STRANGERS:
+    for offset, magic, name in UNSUPPORTED_SIGNATURES:
         if raw.startswith(magic, offset):
             raise ImageRefused(
                 "UnsupportedFormat",

@@ -11,7 +11,12 @@ from dataclasses import replace
 from typing import Self
 from uuid import UUID
 
-from profile_image_sync.api.state import MAX_SHARDS, StateHeader, decode_header, encode_header
+from profile_image_sync.api.state_header import (
+    MAX_SHARDS,
+    StateHeader,
+    decode_header,
+    encode_header,
+)
 from profile_image_sync.errors import (
     StateDamaged,
     StateMismatch,
@@ -27,7 +32,7 @@ from profile_image_sync.worker.shards import (
     encode_shard,
     shard_of,
 )
-from profile_image_sync.worker.store import StateStore
+from profile_image_sync.worker.state_store import StateStore
 
 __all__ = ["Accepted", "Entry", "Ledger", "Refused"]
 

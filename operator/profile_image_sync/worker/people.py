@@ -49,7 +49,7 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True)
-class Portrait:
+class Avatar:
     """A picture ready for HighQ: square, at least 256 pixels a side, no metadata."""
 
     data: bytes

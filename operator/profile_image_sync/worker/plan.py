@@ -68,7 +68,7 @@ class Decision:
     reason: str = ""  # of Refused, Unmatched and Ambiguous
 
 
-def triage(source: Source | None, entry: Entry, policy: Policy) -> Verdict:
+def classify(source: Source | None, entry: Entry, policy: Policy) -> Verdict:
     """Judge one person by AD's image and the record alone, before HighQ is asked anything."""
     accepted, refused = entry.accepted, entry.refused
     if source is None:
@@ -94,14 +94,14 @@ def _preferred(recorded: str, found: str, attributes: Sequence[str]) -> bool:
     return recorded in attributes and attributes.index(recorded) < attributes.index(found)
 
 
-def propose(person: Person, entry: Entry, policy: Policy) -> Decision:
+def plan_person(person: Person, entry: Entry, policy: Policy) -> Decision:
     """Return the decision as far as AD and the record tell."""
-    verdict = triage(person.source, entry, policy)
+    verdict = classify(person.source, entry, policy)
     reason = entry.refused.reason if verdict is Verdict.REFUSED and entry.refused else ""
     return Decision(person, verdict, entry.accepted.account_id if entry.accepted else 0, reason)
 
 
-def assign(
+def resolve_account(
     proposals: Sequence[Decision], entry_of: Callable[[UUID], Entry], matches: Mapping[UUID, Match]
 ) -> list[Decision]:
     """Return the final decisions, now that the accounts of HighQ are known (rule 11)."""

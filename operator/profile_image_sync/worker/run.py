@@ -1,7 +1,7 @@
 """One run, left to right: read and hash everyone, plan it all, then upload what must go up.
 
 The same code runs in a pod and from the command line; what differs (where state, tokens and secrets
-are kept, who watches the progress) comes in as a Bench.
+are kept, who watches the progress) comes in as a RunContext.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import structlog
 
 from profile_image_sync.api.report import PeopleLists, Report
 from profile_image_sync.api.spec import FirstSync, ProfileImageSyncSpec
-from profile_image_sync.api.state import StateHeader, Sweep
+from profile_image_sync.api.state_header import StateHeader, Sweep
 from profile_image_sync.api.status import Brake, Outcome, Run, State
 from profile_image_sync.errors import (
     EXIT_FINISHED,
@@ -26,18 +26,18 @@ from profile_image_sync.errors import (
     Interrupted,
     SyncError,
 )
-from profile_image_sync.references import References
 from profile_image_sync.worker import brakes, images
 from profile_image_sync.worker.connections import open_directory, open_highq
-from profile_image_sync.worker.delivery import Delivery, Progress
+from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.highq.client import HighQ
 from profile_image_sync.worker.ledger import Ledger
 from profile_image_sync.worker.matching import match_people
 from profile_image_sync.worker.people import Domain, Person
-from profile_image_sync.worker.plan import Decision, Policy, Verdict, assign, propose
-from profile_image_sync.worker.store import StateStore
-from profile_image_sync.worker.tally import Tally
-from profile_image_sync.worker.tokens import TokenStore
+from profile_image_sync.worker.plan import Decision, Policy, Verdict, plan_person, resolve_account
+from profile_image_sync.worker.references import References
+from profile_image_sync.worker.state_store import StateStore
+from profile_image_sync.worker.token_store import TokenStore
+from profile_image_sync.worker.uploader import Progress, Uploader
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class RunContext:
     """Where to run: the things that differ between a pod and a terminal."""
 
     store: StateStore
@@ -76,7 +76,7 @@ class Result:
     people: PeopleLists
 
 
-def execute(order: Order, bench: Bench) -> Result:
+def execute(order: Order, bench: RunContext) -> Result:
     """Do the run. Never raises SyncError: the report says how it ended."""
     started = bench.now()
     work = _Work(order, bench)
@@ -90,7 +90,7 @@ def execute(order: Order, bench: Bench) -> Result:
     return work.result(started, None)
 
 
-def not_begun(order: Order, bench: Bench, error: SyncError) -> Result:
+def failed_before_start(order: Order, bench: RunContext, error: SyncError) -> Result:
     """Return what is left of a run that this error kept from starting."""
     return _Work(order, bench).result(bench.now(), error)
 
@@ -98,10 +98,10 @@ def not_begun(order: Order, bench: Bench, error: SyncError) -> Result:
 class _Work:
     """The run under way, with what it has learnt so far."""
 
-    def __init__(self, order: Order, bench: Bench) -> None:
+    def __init__(self, order: Order, bench: RunContext) -> None:
         self._order = order
         self._bench = bench
-        self._tally = Tally()
+        self._tally = RunCounters()
         self._ledger: Ledger | None = None
         self._brake: Brake | None = None
         self._notes: list[str] = []
@@ -117,14 +117,16 @@ class _Work:
             people = list(self._unless_stopped(directory.people()))
             sweep = self._swept(people, ledger.header)
             policy = self._policy(ledger.header)
-            proposals = [propose(person, ledger.entry(person.guid), policy) for person in people]
+            proposals = [
+                plan_person(person, ledger.entry(person.guid), policy) for person in people
+            ]
             self._note_rerecorded(proposals, ledger.header)
             with open_highq(spec, bench.references, bench.tokens, bench.stop) as highq:
                 decisions = self._assigned(proposals, people, ledger, highq)
                 self._check_brakes(sweep, decisions, ledger)
                 if not spec.dry_run:
                     ledger.reserve(len(people))
-                Delivery(
+                Uploader(
                     directory=directory,
                     highq=highq,
                     ledger=ledger,
@@ -137,7 +139,7 @@ class _Work:
                     progress=bench.progress,
                 ).deliver(decisions)
                 self._token_expiry = highq.token_expiry()
-        self._close_books(ledger, sweep)
+        self._finish(ledger, sweep)
 
     def _bind(self, ledger: Ledger, domain: Domain) -> None:
         """Bind a new state to this domain and this HighQ; refuse one that belongs to others (rule 9)."""
@@ -196,7 +198,7 @@ class _Work:
             return proposals
         fields = [rule.highq for rule in self._order.spec.highq.match]
         matches = match_people(people, highq.accounts(), fields, _holders(ledger))
-        return assign(proposals, ledger.entry, matches)
+        return resolve_account(proposals, ledger.entry, matches)
 
     def _check_brakes(self, sweep: Sweep, decisions: Sequence[Decision], ledger: Ledger) -> None:
         spec, header = self._order.spec, ledger.header
@@ -216,7 +218,7 @@ class _Work:
             f'"{brake.id}" and run again'
         )
 
-    def _close_books(self, ledger: Ledger, sweep: Sweep) -> None:
+    def _finish(self, ledger: Ledger, sweep: Sweep) -> None:
         """Remember what the next run needs; the header goes last."""
         header, spec = ledger.header, self._order.spec
         for request in self._order.requests:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from profile_image_sync.api.state import MAX_SHARDS
+from profile_image_sync.api.state_header import MAX_SHARDS
 from profile_image_sync.errors import StateDamaged, StateMismatch
 
 SCHEMA = 1

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from profile_image_sync.worker.directory import Directory
-from tests.samba.domain_controller import DomainController
-from tests.support.opening import open_directory
+from testkit.samba.domain_controller import DomainController
+from tests.support.directory import open_directory
 
 Open = Callable[..., Directory]
 

@@ -10,23 +10,23 @@ import pytest
 
 from profile_image_sync.errors import (
     BindRefused,
-    DirectoryMisread,
+    DirectoryMisconfigured,
     DirectoryUnavailable,
     InvalidSpec,
 )
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.directory.paging import FIRST_ROWS, MAX_EMPTY_PAGES
-from tests.contract.directory.conftest import Open
-from tests.samba.administrator import Administrator
-from tests.support.certificates import TestAuthority
-from tests.support.ldap_server import (
+from testkit.certificates import TestAuthority
+from testkit.ldap_server import (
     INVALID_CREDENTIALS,
     UNAVAILABLE,
     Answer,
     Attributes,
     ScriptedDirectory,
 )
-from tests.support.opening import open_directory
+from testkit.samba.administrator import Administrator
+from tests.contract.directory.conftest import Open
+from tests.support.directory import open_directory
 
 BUSY, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT, UNWILLING, REFERRAL = 51, 3, 4, 11, 53, 10
 
@@ -67,7 +67,7 @@ def entries(*numbers: int, photo: bytes = b"face") -> Sequence[Attributes]:
     ]
 
 
-@pytest.mark.directory
+@pytest.mark.samba
 def test_a_sweep_over_several_pages_finds_everyone_once(
     opened: Open, administrator: Administrator, unit: str
 ) -> None:
@@ -164,7 +164,7 @@ def test_after_a_cut_the_connection_is_done(server: ScriptedDirectory, connect: 
 def test_a_person_without_guid_ends_the_run(server: ScriptedDirectory, connect: Open) -> None:
     """Nobody can be known by a mail address."""
     server.script.page = lambda _: Answer([{"mail": [b"a@b"]}])
-    with pytest.raises(DirectoryMisread, match="without objectGUID"):
+    with pytest.raises(DirectoryMisconfigured, match="without objectGUID"):
         list(connect().people())
 
 
@@ -193,7 +193,7 @@ def test_a_server_that_is_no_domain_controller_gets_no_password(
 ) -> None:
     """Another LDAP server under the name: said so, before the bind."""
     server.script.root = {"namingContexts": [b"o=other"]}
-    with pytest.raises(DirectoryMisread, match="no domain controller"):
+    with pytest.raises(DirectoryMisconfigured, match="no domain controller"):
         connect()
     assert server.script.binds == []
 

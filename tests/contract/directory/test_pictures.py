@@ -8,11 +8,11 @@ import pytest
 
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.people import Source
+from testkit.samba.administrator import Administrator
+from testkit.samba.domain_controller import DomainController
 from tests.contract.directory.conftest import Open
-from tests.samba.administrator import Administrator
-from tests.samba.domain_controller import DomainController
 
-pytestmark = pytest.mark.directory
+pytestmark = pytest.mark.samba
 
 BOTH = ["jpegPhoto", "thumbnailPhoto"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from profile_image_sync.errors import DirectoryMisread, InvalidSpec
+from profile_image_sync.errors import DirectoryMisconfigured, InvalidSpec
 from profile_image_sync.worker.directory import Directory
+from testkit.people import staff
+from testkit.samba.administrator import Administrator
+from testkit.samba.domain_controller import DomainController
 from tests.contract.directory.conftest import Open
-from tests.samba.administrator import Administrator
-from tests.samba.domain_controller import DomainController
-from tests.support.staff import staff
 
-pytestmark = pytest.mark.directory
+pytestmark = pytest.mark.samba
 
 ODD_NAMES = (
     'Müßig-Ängström, Jörg "Jojo"',
@@ -66,7 +66,7 @@ def test_a_search_base_that_does_not_exist_is_named(opened: Open, unit: str) -> 
     """A typing error in a base ends the run and names the field: it must not mean "nobody"."""
     directory = opened(searchBases=[unit, f"OU=Nowhere,{unit}"])
     with pytest.raises(
-        DirectoryMisread, match=r"spec\.activeDirectory\.searchBases\[1\]"
+        DirectoryMisconfigured, match=r"spec\.activeDirectory\.searchBases\[1\]"
     ) as caught:
         next(directory.people())
     assert "Nowhere" not in str(caught.value)
@@ -77,7 +77,7 @@ def test_a_search_base_of_another_domain_or_no_name_at_all_is_named(
     opened: Open, base: str
 ) -> None:
     """So does a base that lies elsewhere or is no distinguished name."""
-    with pytest.raises(DirectoryMisread, match=r"searchBases\[0\]"):
+    with pytest.raises(DirectoryMisconfigured, match=r"searchBases\[0\]"):
         next(opened(searchBases=[base]).people())
 
 
@@ -130,7 +130,7 @@ def test_a_group_that_does_not_exist_is_named(
 ) -> None:
     """A missing group would show nobody: the run stops and names the field instead."""
     group = administrator.dn(administrator.add_group("Team", unit))
-    with pytest.raises(DirectoryMisread, match=r"spec\.activeDirectory\.groups\[1\]"):
+    with pytest.raises(DirectoryMisconfigured, match=r"spec\.activeDirectory\.groups\[1\]"):
         next(opened(groups=[group, f"CN=Nobody,{unit}"]).people())
 
 
@@ -139,7 +139,7 @@ def test_a_group_that_is_a_person_is_named(
 ) -> None:
     """So does an entry that is not a group."""
     person = administrator.dn(administrator.add_person("somebody", unit))
-    with pytest.raises(DirectoryMisread, match=r"groups\[0\]: is not a group"):
+    with pytest.raises(DirectoryMisconfigured, match=r"groups\[0\]: is not a group"):
         next(opened(groups=[person]).people())
 
 

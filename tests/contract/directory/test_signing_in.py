@@ -7,12 +7,12 @@ from uuid import UUID
 import pytest
 
 from profile_image_sync.errors import BindRefused, DirectoryUnavailable
+from testkit.samba.administrator import Administrator
+from testkit.samba.domain_controller import DomainController
+from testkit.samba.provision import LOCKOUT_THRESHOLD
 from tests.contract.directory.conftest import Open
-from tests.samba.administrator import Administrator
-from tests.samba.domain_controller import DomainController
-from tests.samba.provision import LOCKOUT_THRESHOLD
 
-pytestmark = pytest.mark.directory
+pytestmark = pytest.mark.samba
 
 PASSWORD = "Pässwörd ½ № 1"  # text that SASLprep would rewrite
 NOBODY_LISTENS = "ldaps://127.0.0.1:1"

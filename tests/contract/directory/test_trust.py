@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from profile_image_sync.errors import DirectoryUnavailable, DirectoryUntrusted, InvalidSpec
+from testkit.certificates import TestAuthority
+from testkit.ldap_server import UNAVAILABLE, ScriptedDirectory
+from testkit.samba.administrator import Administrator
+from testkit.samba.domain_controller import DomainController
 from tests.contract.directory.conftest import Open
-from tests.samba.administrator import Administrator
-from tests.samba.domain_controller import DomainController
-from tests.support.certificates import TestAuthority
-from tests.support.ldap_server import UNAVAILABLE, ScriptedDirectory
-from tests.support.opening import open_directory
+from tests.support.directory import open_directory
 
 WHO = ("reader@ad.test", "a secret")
 NOTHING_SENT = "No password was sent"
@@ -32,7 +32,7 @@ def clear_text(authority: TestAuthority) -> Iterator[ScriptedDirectory]:
         yield server
 
 
-@pytest.mark.directory
+@pytest.mark.samba
 def test_an_unknown_authority_is_not_trusted(
     opened: Open,
     authority: TestAuthority,
@@ -50,7 +50,7 @@ def test_an_unknown_authority_is_not_trusted(
     assert administrator.wrong_passwords(account) == 0
 
 
-@pytest.mark.directory
+@pytest.mark.samba
 def test_without_a_bundle_the_systems_store_decides(
     opened: Open,
 ) -> None:
@@ -59,7 +59,7 @@ def test_without_a_bundle_the_systems_store_decides(
         opened(ca_file=None)
 
 
-@pytest.mark.directory
+@pytest.mark.samba
 def test_a_certificate_for_another_name_is_not_trusted(
     opened: Open, domain_controller: DomainController
 ) -> None:
@@ -70,7 +70,7 @@ def test_a_certificate_for_another_name_is_not_trusted(
     assert NOTHING_SENT in str(caught.value)
 
 
-@pytest.mark.directory
+@pytest.mark.samba
 def test_an_untrusted_server_is_not_passed_over(
     opened: Open, domain_controller: DomainController
 ) -> None:
@@ -79,7 +79,7 @@ def test_an_untrusted_server_is_not_passed_over(
         opened(servers=[*domain_controller.unnamed_urls, domain_controller.url])
 
 
-@pytest.mark.directory
+@pytest.mark.samba
 def test_start_tls_comes_before_the_bind(opened: Open, domain_controller: DomainController) -> None:
     """This server refuses binds in clear text (like Windows Server 2025), and takes ours."""
     assert opened(servers=[domain_controller.start_tls_url]).domain.name == "ad.test"
@@ -128,7 +128,7 @@ def test_start_tls_verifies_like_ldaps(
     assert clear_text.script.binds == [b"a secret"]
 
 
-@pytest.mark.directory
+@pytest.mark.samba
 def test_ldaps_to_the_clear_text_port_is_unreachable(
     opened: Open, domain_controller: DomainController
 ) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.samba.administrator import Administrator
-from tests.samba.domain_controller import DomainController
-from tests.simulator.process import Simulator
-from tests.support.tenant import Tenant
+from testkit.samba.administrator import Administrator
+from testkit.samba.domain_controller import DomainController
+from testkit.simulator.process import Simulator
+from testkit.sync_command import Tenant
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.certificates import TestAuthority
-from tests.support.tenant import Ran, Tenant, ordinary, picture
+from testkit.certificates import TestAuthority
+from testkit.sync_command import Ran, Tenant, ordinary, picture
 
-pytestmark = pytest.mark.directory
+pytestmark = pytest.mark.samba
 
 SECRETS = ("wrong-horse", "no-such-secret", "no-such-token")
 
@@ -100,11 +100,11 @@ CASES: dict[Callable[[Tenant], None], tuple[int, str, str]] = {
     _unreachable_directory: (30, "DirectoryUnavailable", r"ldaps://127\.0\.0\.1:\d+"),
     _search_base_that_is_not_there: (
         20,
-        "DirectoryMisread",
+        "DirectoryMisconfigured",
         r"spec.activeDirectory.searchBases\[0\]",
     ),
-    _search_base_with_nobody: (20, "DirectoryMisread", r"nobody in scope.*searchBases"),
-    _nobody_has_an_image: (20, "DirectoryMisread", r"imageAttributes.*may read"),
+    _search_base_with_nobody: (20, "DirectoryMisconfigured", r"nobody in scope.*searchBases"),
+    _nobody_has_an_image: (20, "DirectoryMisconfigured", r"imageAttributes.*may read"),
     _wrong_client_secret: (
         20,
         "AuthorisationRefused",

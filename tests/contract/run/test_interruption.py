@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.tenant import Tenant, ordinary, picture
+from testkit.sync_command import Tenant, ordinary, picture
 
-pytestmark = pytest.mark.directory
+pytestmark = pytest.mark.samba
 
 PEOPLE = 200
 LATENCY = 0.25  # seconds an upload: four at a time make 16 a second

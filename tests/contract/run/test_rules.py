@@ -8,10 +8,10 @@ import io
 import pytest
 from PIL import Image
 
-from tests.support.staff import HighQUser, staff
-from tests.support.tenant import Tenant, ordinary, picture, user
+from testkit.people import HighQUser, staff
+from testkit.sync_command import Tenant, ordinary, picture, user
 
-pytestmark = pytest.mark.directory
+pytestmark = pytest.mark.samba
 
 OWN_CHOICE = picture("ME", 99, 300)  # what somebody sets in HighQ themselves
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from profile_image_sync.api.paper import shown
+from profile_image_sync.api.model import shown
 from profile_image_sync.api.spec import (
     NOT_BUILT_YET,
     Endpoint,

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 
 from profile_image_sync.api.allow import Allow
-from profile_image_sync.api.state import StateHeader
+from profile_image_sync.api.state_header import StateHeader
 from profile_image_sync.api.status import Hold, Outcome, ProfileImageSyncStatus, State
-from profile_image_sync.controller import endings
+from profile_image_sync.controller import run_result
 from profile_image_sync.controller.decide import Decision, Start, decide
-from profile_image_sync.controller.observed import Observed, Trouble
-from tests.support.observations import (
+from profile_image_sync.controller.snapshot import Observed, Trouble
+from tests.support.snapshots import (
     BUSY,
     DONE,
     HEADER,
@@ -32,7 +32,7 @@ from tests.support.observations import (
 
 def decided(seen: Observed) -> Decision:
     """Decide as the reconciler does."""
-    return decide(seen, endings.newest(seen), Allow(), NOW, NEW)
+    return decide(seen, run_result.newest(seen), Allow(), NOW, NEW)
 
 
 STARTS = {

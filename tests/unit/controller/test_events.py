@@ -8,11 +8,11 @@ import pytest
 
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.status import Outcome, ProfileImageSyncStatus
-from profile_image_sync.controller import endings, events, outcome
+from profile_image_sync.controller import conditions, events, run_result
 from profile_image_sync.controller.bodies import Body
 from profile_image_sync.controller.decide import decide
-from profile_image_sync.controller.observed import Observed
-from tests.support.observations import NEW, NOW, REFUSED, job, observed, report, run
+from profile_image_sync.controller.snapshot import Observed
+from tests.support.snapshots import NEW, NOW, REFUSED, job, observed, report, run
 
 RESOURCE: Body = {"metadata": {"name": "a" * 40, "namespace": "tenant-acme", "uid": "uid-1"}}
 NOTHING = ProfileImageSyncStatus()
@@ -22,8 +22,8 @@ def told(
     seen: Observed, before: ProfileImageSyncStatus = NOTHING
 ) -> tuple[ProfileImageSyncStatus, list[Body]]:
     """Return the new status and the events that it is worth."""
-    last = endings.newest(seen)
-    after = outcome.status(seen, last, decide(seen, last, Allow(), NOW, NEW), NOW)
+    last = run_result.newest(seen)
+    after = conditions.status(seen, last, decide(seen, last, Allow(), NOW, NEW), NOW)
     return after, list(events.between(RESOURCE, before, after, last, NOW))
 
 

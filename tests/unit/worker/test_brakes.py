@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from profile_image_sync.api.spec import Safety
-from profile_image_sync.api.state import PendingBrake, Sweep
-from profile_image_sync.errors import DirectoryMisread
+from profile_image_sync.api.state_header import PendingBrake, Sweep
+from profile_image_sync.errors import DirectoryMisconfigured
 from profile_image_sync.worker import brakes
 from profile_image_sync.worker.brakes import Alarm
 from profile_image_sync.worker.people import Person, Source
@@ -43,13 +43,13 @@ def test_a_sweep_counts_every_attribute_a_person_shows() -> None:
 @pytest.mark.parametrize("first_sync", [True, False])
 def test_seeing_nobody_stops_every_run(first_sync: bool) -> None:
     """Zero people is a wrong base, filter or right, never an empty firm."""
-    with pytest.raises(DirectoryMisread, match=r"nobody in scope.*searchBases"):
+    with pytest.raises(DirectoryMisconfigured, match=r"nobody in scope.*searchBases"):
         brakes.require_people(sweep(0, 0), first_sync=first_sync)
 
 
 def test_a_first_sync_that_sees_no_image_stops() -> None:
     """Else `firstSync: Adopt` would end at once, and override everyone as soon as images are read."""
-    with pytest.raises(DirectoryMisread, match=r"none of the 3 people.*imageAttributes"):
+    with pytest.raises(DirectoryMisconfigured, match=r"none of the 3 people.*imageAttributes"):
         brakes.require_people(sweep(3, 0), first_sync=True)
 
 

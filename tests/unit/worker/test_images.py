@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageCms
 from profile_image_sync.api.spec import Fit, Focus, ImageSettings
 from profile_image_sync.errors import ImageRefused
 from profile_image_sync.worker.images import choose, portrait, settings_fingerprint, source_md5
-from tests.support import pictures
+from testkit import pictures
 
 DEFAULTS = ImageSettings()
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

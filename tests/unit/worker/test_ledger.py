@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from profile_image_sync.api.state import new_header
+from profile_image_sync.api.state_header import new_header
 from profile_image_sync.errors import (
     StateDamaged,
     StateMismatch,
@@ -17,7 +17,7 @@ from profile_image_sync.errors import (
 )
 from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Entry, Ledger, Refused
 from profile_image_sync.worker.shards import shard_of
-from tests.support.states import MemoryStore
+from tests.support.memory_store import MemoryStore
 
 STATE, OTHER = UUID(int=1), UUID(int=2)
 GUIDS = [UUID(int=number) for number in range(1, 20)]

@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from profile_image_sync.api.state import StateHeader, new_header
+from profile_image_sync.api.state_header import StateHeader, new_header
 from profile_image_sync.errors import StateUnavailable
 from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Entry, Ledger, Refused
-from tests.support.states import MemoryStore
+from tests.support.memory_store import MemoryStore
 
 STATE = UUID(int=1)
 guids = st.integers(1, 24).map(lambda number: UUID(int=number))

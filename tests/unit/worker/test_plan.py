@@ -13,7 +13,7 @@ from profile_image_sync.api.spec import Mode
 from profile_image_sync.worker.ledger import Accepted, Entry, Refused
 from profile_image_sync.worker.matching import Match, MatchOutcome
 from profile_image_sync.worker.people import Person, Source
-from profile_image_sync.worker.plan import Policy, Verdict, assign, propose, triage
+from profile_image_sync.worker.plan import Policy, Verdict, classify, plan_person, resolve_account
 
 THUMB, JPEG = "thumbnailPhoto", "jpegPhoto"
 SETTINGS, OTHER_SETTINGS = b"set1", b"set2"
@@ -122,7 +122,7 @@ def test_a_person_is_judged_by_image_and_record(
 ) -> None:
     """Each rule of the design gives its verdict."""
     source, entry, rules, verdict = case
-    assert triage(source, entry, rules) is verdict
+    assert classify(source, entry, rules) is verdict
 
 
 WORDS = st.sampled_from(["a", "b", "c"])
@@ -147,7 +147,7 @@ def test_what_was_accepted_is_never_sent_again(
 ) -> None:
     """Whatever else is recorded, the accepted image causes no upload and no new record."""
     if source and entry.accepted and entry.accepted.md5 == source.md5:
-        assert triage(source, entry, rules) is Verdict.UNCHANGED
+        assert classify(source, entry, rules) is Verdict.UNCHANGED
 
 
 @given(SOURCES, ENTRIES, POLICIES)
@@ -155,10 +155,10 @@ def test_after_an_upload_the_next_run_has_nothing_to_do(
     source: Source | None, entry: Entry, rules: Policy
 ) -> None:
     """Recording what a verdict uploads settles the person, in every mode."""
-    verdict = triage(source, entry, rules)
+    verdict = classify(source, entry, rules)
     if source and (verdict.uploads or verdict in (Verdict.ADOPT, Verdict.RERECORD)):
         after = Entry(Accepted(source.md5, source.attribute, 7), None)
-        assert triage(source, after, rules) is Verdict.UNCHANGED
+        assert classify(source, after, rules) is Verdict.UNCHANGED
 
 
 @given(SOURCES, ENTRIES, POLICIES)
@@ -167,7 +167,7 @@ def test_adopting_uploads_nothing_for_people_without_a_record(
 ) -> None:
     """`firstSync: Adopt` never overrides a picture that is in HighQ already."""
     if rules.adopting and entry.accepted is None:
-        assert not triage(source, entry, rules).uploads
+        assert not classify(source, entry, rules).uploads
 
 
 def person(source: Source | None) -> Person:
@@ -228,6 +228,6 @@ def test_the_account_decides_what_goes_up(
 ) -> None:
     """Rule 11: the right face on the right person, or no face."""
     source, entry, rules, match, expected = case
-    proposal = propose(person(source), entry, rules)
-    (decision,) = assign([proposal], lambda _: entry, {proposal.person.guid: match})
+    proposal = plan_person(person(source), entry, rules)
+    (decision,) = resolve_account([proposal], lambda _: entry, {proposal.person.guid: match})
     assert (decision.verdict, decision.account_id, decision.reason) == expected

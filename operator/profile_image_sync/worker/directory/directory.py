@@ -8,12 +8,12 @@ from typing import Self
 from uuid import UUID
 
 from profile_image_sync.api.spec import ActiveDirectory
-from profile_image_sync.errors import DirectoryMisread, InvalidSpec
+from profile_image_sync.errors import DirectoryMisconfigured, InvalidSpec
+from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
 from profile_image_sync.worker.directory.entries import Choose, PersonReader
 from profile_image_sync.worker.directory.filters import people_filter
 from profile_image_sync.worker.directory.paging import pages
 from profile_image_sync.worker.directory.session import Credentials, Session, open_session
-from profile_image_sync.worker.directory.wire import ServerAddress, tls_context
 from profile_image_sync.worker.people import Domain, Person
 
 
@@ -43,7 +43,7 @@ class Directory:
 
         `match_attributes` become `Person.keys`, in that order. `ca_bundle` is PEM; None: the
         system's store. `choose` picks among several pictures in one attribute, whatever their order.
-        Raises InvalidSpec, DirectoryUntrusted, BindRefused, DirectoryMisread, DirectoryUnavailable.
+        Raises InvalidSpec, DirectoryUntrusted, BindRefused, DirectoryMisconfigured, DirectoryUnavailable.
         """
         people = people_filter(
             spec.user_filter, spec.groups, include_disabled=spec.include_disabled
@@ -60,7 +60,7 @@ class Directory:
     def people(self) -> Iterator[Person]:
         """Yield everyone in scope once, in no order.
 
-        Raises DirectoryMisread or InvalidSpec when the scope names what is not there, and
+        Raises DirectoryMisconfigured or InvalidSpec when the scope names what is not there, and
         DirectoryUnavailable when the answer breaks off: then nothing of it may be used.
         """
         self._check_scope()
@@ -104,7 +104,9 @@ class Directory:
         for index, group in enumerate(self._spec.groups):
             classes = self._require(group, f"groups[{index}]")
             if b"group" not in classes:
-                raise DirectoryMisread(f"spec.activeDirectory.groups[{index}]: is not a group")
+                raise DirectoryMisconfigured(
+                    f"spec.activeDirectory.groups[{index}]: is not a group"
+                )
         if self._spec.user_filter and (objection := self._session.objection(self._people)):
             raise InvalidSpec(
                 f"spec.activeDirectory.userFilter: {self._session.server} does not take it "
@@ -115,7 +117,7 @@ class Directory:
         """Return the object classes of an entry that the spec names."""
         entry = self._session.read(dn, ["objectClass"])
         if entry is None:
-            raise DirectoryMisread(
+            raise DirectoryMisconfigured(
                 f"spec.activeDirectory.{field}: there is no such entry in {self.domain.name}, or the "
                 "account may not see it; correct the name, or let the account read it"
             )
@@ -125,7 +127,7 @@ class Directory:
 def _domain(session: Session) -> Domain:
     entry = session.read(session.naming_context, ["objectGUID"])
     if not entry or not entry.get("objectguid"):
-        raise DirectoryMisread(
+        raise DirectoryMisconfigured(
             f"{session.server} does not show the objectGUID of its domain; let the account that "
             "spec.activeDirectory.credentialsSecretRef names read it"
         )

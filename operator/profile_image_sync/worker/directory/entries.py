@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from hashlib import md5
 from uuid import UUID
 
-from profile_image_sync.errors import DirectoryMisread
+from profile_image_sync.errors import DirectoryMisconfigured
 from profile_image_sync.worker.people import Person, Source
 
 Entry = dict[str, list[bytes]]  # values by lower-case attribute name
@@ -32,10 +32,10 @@ class PersonReader:
         self._choose = choose
 
     def person(self, entry: Entry) -> Person:
-        """Return the person. Raises DirectoryMisread when the entry has no objectGUID."""
+        """Return the person. Raises DirectoryMisconfigured when the entry has no objectGUID."""
         raw = entry.get("objectguid")
         if not raw or len(raw[0]) != _GUID_BYTES:
-            raise DirectoryMisread(
+            raise DirectoryMisconfigured(
                 "the directory shows a person without objectGUID; let the account that "
                 "spec.activeDirectory.credentialsSecretRef names read that attribute"
             )

@@ -15,16 +15,16 @@ import structlog
 from ldap3 import BASE, DEREF_NEVER, SIMPLE, SUBTREE, Connection
 from ldap3.core.exceptions import LDAPControlError, LDAPOperationResult
 
-from profile_image_sync.errors import BindRefused, DirectoryMisread, DirectoryUnavailable
-from profile_image_sync.worker.directory.credentials import BindCredentials, refusal_in_words
-from profile_image_sync.worker.directory.entries import Entry
-from profile_image_sync.worker.directory.wire import (
+from profile_image_sync.errors import BindRefused, DirectoryMisconfigured, DirectoryUnavailable
+from profile_image_sync.worker.directory.connection import (
     LDAP_ERRORS,
     ServerAddress,
     Unreachable,
     in_words,
-    open_wire,
+    open_connection,
 )
+from profile_image_sync.worker.directory.credentials import BindCredentials, refusal_in_words
+from profile_image_sync.worker.directory.entries import Entry
 
 Credentials = Callable[[], BindCredentials]  # asked at the bind: they may have been rotated
 
@@ -103,7 +103,7 @@ class Session:
 
     def close(self) -> None:
         """Say goodbye, whatever state the connection is in."""
-        _hang_up(self._connection)
+        _close(self._connection)
 
     def _broken_off(self, what: str, error: BaseException) -> DirectoryUnavailable:
         return DirectoryUnavailable(
@@ -117,7 +117,7 @@ def open_session(
 ) -> Session:
     """Bind to the first server that can be reached, in their order; a refused bind is final.
 
-    Raises DirectoryUntrusted, BindRefused, DirectoryMisread, or DirectoryUnavailable when none can
+    Raises DirectoryUntrusted, BindRefused, DirectoryMisconfigured, or DirectoryUnavailable when none can
     be reached.
     """
     failures = []
@@ -138,8 +138,8 @@ def open_session(
 
 def _open(address: ServerAddress, credentials: Credentials, context: SSLContext) -> Session:
     with ExitStack() as unless_done:
-        connection = open_wire(address, context)
-        unless_done.callback(_hang_up, connection)
+        connection = open_connection(address, context)
+        unless_done.callback(_close, connection)
         try:
             naming_context = _naming_context(address, connection)
             _bind(address, connection, credentials())
@@ -155,7 +155,7 @@ def _naming_context(address: ServerAddress, connection: Connection) -> str:
     found = _search(connection, "", ANYTHING, BASE, attributes)
     root = found.entries[0] if found.entries else {}
     if not root.get("defaultnamingcontext"):
-        raise DirectoryMisread(
+        raise DirectoryMisconfigured(
             f"{address.url} is no domain controller of Active Directory: it names no domain; "
             "correct spec.activeDirectory.servers"
         )
@@ -221,7 +221,7 @@ def _search(
     return Page(entries, result["controls"][_PAGED_RESULTS]["value"]["cookie"])
 
 
-def _hang_up(connection: Connection) -> None:
+def _close(connection: Connection) -> None:
     with suppress(*LDAP_ERRORS, OSError):
         connection.unbind()
     connection.strategy.close()

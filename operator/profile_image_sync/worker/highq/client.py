@@ -12,15 +12,15 @@ from typing import Self
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.errors import HighQUnavailable, UploadFailed, UploadRefused
-from profile_image_sync.worker.highq.calls import Calls
-from profile_image_sync.worker.highq.governor import Governor
+from profile_image_sync.worker.highq.clock import Timing
 from profile_image_sync.worker.highq.listing import Page, parse_page, read_accounts
 from profile_image_sync.worker.highq.oauth import Authorisation, ClientCredentials
+from profile_image_sync.worker.highq.rate_limiter import RateLimiter
 from profile_image_sync.worker.highq.refs import Call, Kind, classify
-from profile_image_sync.worker.highq.timing import Timing
-from profile_image_sync.worker.highq.transport import AnswerLost, Request, Transport
-from profile_image_sync.worker.people import Account, Portrait
-from profile_image_sync.worker.tokens import TokenStore
+from profile_image_sync.worker.highq.retrying import Calls
+from profile_image_sync.worker.highq.transport import Request, ResponseLost, Transport
+from profile_image_sync.worker.people import Account, Avatar
+from profile_image_sync.worker.token_store import TokenStore
 
 _USERS = {
     Endpoint.AVATAR: Call.COLLABORATE_USERS,
@@ -54,7 +54,7 @@ class HighQ:
         """
         self._endpoint = endpoint
         self._transport = Transport(url, ca=ca, timing=timing)
-        calls = Calls(self._transport, Governor(timing, requests_per_minute), timing)
+        calls = Calls(self._transport, RateLimiter(timing, requests_per_minute), timing)
         self._authorisation = Authorisation(
             calls, credentials=credentials, store=store, timing=timing
         )
@@ -68,7 +68,7 @@ class HighQ:
         total = self._page(1, 0).total
         return len(self.accounts()) if total is None else total
 
-    def upload(self, account_id: int, portrait: Portrait) -> None:
+    def upload(self, account_id: int, portrait: Avatar) -> None:
         """Give a user this picture; doing it twice is harmless.
 
         Raises UploadRefused when HighQ will never take it, UploadFailed when it did not this time.
@@ -76,9 +76,9 @@ class HighQ:
         request = Request(_UPLOAD[self._endpoint], account_id=account_id, portrait=portrait)
         try:
             answer = self._authorisation.send(request, probe=self._list_request(1, 0))
-        except AnswerLost as problem:
+        except ResponseLost as problem:
             raise UploadFailed(
-                "AnswerLost", f"HighQ user {account_id}: {problem}; the next run tries again"
+                "ResponseLost", f"HighQ user {account_id}: {problem}; the next run tries again"
             ) from None
         outcome = classify(request.call, answer)
         match outcome.kind:
@@ -124,7 +124,7 @@ class HighQ:
         call = request.call
         try:
             answer = self._authorisation.send(request)
-        except AnswerLost as problem:
+        except ResponseLost as problem:
             raise HighQUnavailable(f"HighQ's users cannot be listed: {problem}") from None
         if classify(call, answer).kind is not Kind.ACCEPTED:
             raise HighQUnavailable(

@@ -18,12 +18,12 @@ from threading import Lock
 import structlog
 
 from profile_image_sync.errors import AuthorisationRefused, HighQUnavailable, StateUnavailable
-from profile_image_sync.worker.highq.answers import Answer
-from profile_image_sync.worker.highq.calls import Calls
+from profile_image_sync.worker.highq.clock import Timing
 from profile_image_sync.worker.highq.refs import Call, Kind, classify
-from profile_image_sync.worker.highq.timing import Timing
-from profile_image_sync.worker.highq.transport import AnswerLost, Request
-from profile_image_sync.worker.tokens import StoredTokens, TokenStore, fingerprint
+from profile_image_sync.worker.highq.responses import Answer
+from profile_image_sync.worker.highq.retrying import Calls
+from profile_image_sync.worker.highq.transport import Request, ResponseLost
+from profile_image_sync.worker.token_store import StoredTokens, TokenStore, fingerprint
 
 MARGIN = timedelta(seconds=60)  # an access token is renewed so long before it runs out
 SHORTEST_LIFETIME = 1800.0  # seconds; the shortest that HighQ offers, for an answer that says none
@@ -69,7 +69,7 @@ class Authorisation:
 
         `probe` is a call that any good token may make: where it succeeds, the denial is about what
         was asked, not about us, and is returned. Raises AuthorisationRefused for any other denial,
-        and what Calls.send and a refresh raise: AnswerLost, HighQUnavailable, HighQUntrusted,
+        and what Calls.send and a refresh raise: ResponseLost, HighQUnavailable, HighQUntrusted,
         MissingReference, StateUnavailable, StateDamaged, Interrupted.
         """
         token = self._token()
@@ -122,7 +122,7 @@ class Authorisation:
             kept = self._kept(credentials)
             if kept and self._is_usable(kept, denied):
                 return kept
-            self._store.prove()
+            self._store.check_writable()
             try:
                 tokens = self._refresh(credentials, kept)
                 self._keep(tokens)
@@ -144,7 +144,7 @@ class Authorisation:
         asked_at = self._timing.now()
         try:
             answer = self._calls.send(Request(Call.TOKEN, form=form))
-        except AnswerLost as problem:
+        except ResponseLost as problem:
             raise HighQUnavailable(f"the authorisation was not renewed: {problem}") from None
         if classify(Call.TOKEN, answer).kind is not Kind.ACCEPTED:
             raise self._no_renewal(answer, credentials, kept)

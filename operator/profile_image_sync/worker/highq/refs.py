@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from http import HTTPStatus
 
-from profile_image_sync.worker.highq.answers import Answer
+from profile_image_sync.worker.highq.responses import Answer
 
 
 class Call(StrEnum):

@@ -18,16 +18,16 @@ import httpx
 from profile_image_sync import __version__
 from profile_image_sync.errors import HighQUnavailable, HighQUntrusted, InvalidSpec
 from profile_image_sync.names import PRODUCT
-from profile_image_sync.worker.highq.answers import Answer, read_answer
+from profile_image_sync.worker.highq.clock import Timing
 from profile_image_sync.worker.highq.refs import Call
-from profile_image_sync.worker.highq.timing import Timing
-from profile_image_sync.worker.people import Portrait
+from profile_image_sync.worker.highq.responses import Answer, read_answer
+from profile_image_sync.worker.people import Avatar
 
 LARGEST_ANSWER = 64 * 2**20  # bytes; a thousand users take about two million
 _SUFFIXES = {"image/jpeg": "jpg", "image/png": "png"}
 
 
-class AnswerLost(Exception):
+class ResponseLost(Exception):
     """The request may have reached HighQ, but no whole answer came back. Never leaves this room."""
 
 
@@ -39,7 +39,7 @@ class Request:
     account_id: int | None = None  # of an upload
     query: Mapping[str, str] | None = None
     form: Mapping[str, str] | None = field(default=None, repr=False)  # of the token call
-    portrait: Portrait | None = field(default=None, repr=False)
+    portrait: Avatar | None = field(default=None, repr=False)
 
 
 class Transport:
@@ -82,7 +82,7 @@ class Transport:
         """Send once and return the answer, whatever its status.
 
         Raises HighQUnavailable when no connection came about, HighQUntrusted when the certificate
-        does not prove the host's name, AnswerLost when the connection broke or fell silent later.
+        does not prove the host's name, ResponseLost when the connection broke or fell silent later.
         """
         # `from None` below: httpx's errors carry the request, and that carries the token.
         try:
@@ -94,9 +94,9 @@ class Transport:
                 f"the proxy did not let us through to {self.host}: check HTTPS_PROXY"
             ) from None
         except httpx.TimeoutException:
-            raise AnswerLost(f"{self.host} did not answer in time") from None
+            raise ResponseLost(f"{self.host} did not answer in time") from None
         except (httpx.TransportError, httpx.DecodingError):
-            raise AnswerLost(f"the connection to {self.host} was cut") from None
+            raise ResponseLost(f"the connection to {self.host} was cut") from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -133,9 +133,9 @@ class Transport:
             yield chunk
             size += len(chunk)
             if size > LARGEST_ANSWER:
-                raise AnswerLost(f"the answer of {self.host} is larger than any list of users")
+                raise ResponseLost(f"the answer of {self.host} is larger than any list of users")
             if self._timing.monotonic() > deadline:
-                raise AnswerLost(f"{self.host} did not finish its answer in time")
+                raise ResponseLost(f"{self.host} did not finish its answer in time")
 
     def _unreachable(self, error: Exception) -> HighQUnavailable | HighQUntrusted:
         causes = list(_causes(error))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from profile_image_sync.errors import DirectoryMisread
+from profile_image_sync.errors import DirectoryMisconfigured
 from profile_image_sync.worker.directory.entries import PersonReader
 from profile_image_sync.worker.people import Source
 
@@ -35,7 +35,7 @@ def test_a_guid_is_read_as_microsoft_writes_it() -> None:
 @pytest.mark.parametrize("value", [None, [], [b""], [b"short"], [RAW_GUID + b"x"]])
 def test_an_entry_without_a_guid_is_an_error(value: list[bytes] | None) -> None:
     """Somebody who cannot be known by their GUID cannot be remembered."""
-    with pytest.raises(DirectoryMisread, match="objectGUID"):
+    with pytest.raises(DirectoryMisconfigured, match="objectGUID"):
         reader().person({} if value is None else {"objectguid": value})
 
 

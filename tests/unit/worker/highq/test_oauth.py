@@ -20,9 +20,9 @@ from profile_image_sync.errors import (
 from profile_image_sync.worker.highq.oauth import Authorisation, ClientCredentials
 from profile_image_sync.worker.highq.refs import Call
 from profile_image_sync.worker.highq.transport import Request
-from profile_image_sync.worker.tokens import StoredTokens, fingerprint
+from profile_image_sync.worker.token_store import StoredTokens, fingerprint
 
-from .standins import START, MemoryTokenStore, MovedTime, calls_to, error
+from .fakes import START, MemoryTokenStore, MovedTime, calls_to, error
 
 USERS = Request(Call.COLLABORATE_USERS)
 SEED = "seed-secret"
@@ -268,7 +268,7 @@ def test_a_new_pair_is_stored_with_patience() -> None:
         case.time.set()
         write(tokens)
 
-    case.store.write = write_after_sigterm  # type: ignore[method-assign]  # SIGTERM comes just then
+    case.store.write = write_after_sigterm  # type: ignore[method-resolve_account]  # SIGTERM comes just then
     with pytest.raises(SyncError):  # the call itself no longer starts
         case.authorisation.send(USERS)
     assert case.store.kept

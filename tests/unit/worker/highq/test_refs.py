@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from profile_image_sync.worker.highq.answers import Answer
 from profile_image_sync.worker.highq.refs import Call, Kind, classify
+from profile_image_sync.worker.highq.responses import Answer
 
 UPLOADS = [Call.AVATAR, Call.PROFILE_IMAGE]
 

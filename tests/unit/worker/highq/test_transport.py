@@ -8,13 +8,13 @@ import pytest
 from profile_image_sync.errors import HighQUntrusted, InvalidSpec
 from profile_image_sync.worker.highq import transport
 from profile_image_sync.worker.highq.refs import Call
-from profile_image_sync.worker.highq.transport import AnswerLost, Request, Transport
-from profile_image_sync.worker.people import Portrait
+from profile_image_sync.worker.highq.transport import Request, ResponseLost, Transport
+from profile_image_sync.worker.people import Avatar
 
-from .standins import URL, MovedTime
+from .fakes import URL, MovedTime
 
-JPEG = Portrait(b"\xff\xd8picture", "image/jpeg", 256)
-PNG = Portrait(b"\x89PNGpicture", "image/png", 256)
+JPEG = Avatar(b"\xff\xd8picture", "image/jpeg", 256)
+PNG = Avatar(b"\x89PNGpicture", "image/png", 256)
 
 
 def sent(request: Request, *, url: str = URL, token: str | None = "t0ken") -> httpx.Request:
@@ -44,7 +44,7 @@ def test_a_list_is_asked_for_below_the_instances_path(url: str) -> None:
 @pytest.mark.parametrize(
     ("portrait", "name"), [(JPEG, "portrait.jpg"), (PNG, "portrait.png")], ids=["jpeg", "png"]
 )
-def test_an_avatar_is_a_multipart_form(portrait: Portrait, name: str) -> None:
+def test_an_avatar_is_a_multipart_form(portrait: Avatar, name: str) -> None:
     """One field `file`, with a name and its type; nothing else."""
     request = sent(Request(Call.AVATAR, account_id=7, portrait=portrait))
     assert (request.method, request.url.path) == ("POST", "/acme/api/5/users/7/avatar")
@@ -58,7 +58,7 @@ def test_an_avatar_is_a_multipart_form(portrait: Portrait, name: str) -> None:
 
 
 @pytest.mark.parametrize("portrait", [JPEG, PNG], ids=["jpeg", "png"])
-def test_a_profile_image_is_the_body(portrait: Portrait) -> None:
+def test_a_profile_image_is_the_body(portrait: Avatar) -> None:
     """Raw, under its own type."""
     request = sent(Request(Call.PROFILE_IMAGE, account_id=7, portrait=portrait))
     assert (request.method, request.url.path) == ("POST", "/acme/api/2/users/7/profileimage")
@@ -109,5 +109,5 @@ def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "LARGEST_ANSWER", 1000)
     wire = httpx.MockTransport(lambda _request: httpx.Response(200, content=b"x" * 1001))
     calling = Transport(URL, ca=None, timing=MovedTime().timing(), wire=wire)
-    with pytest.raises(AnswerLost, match=r"acme\.example is larger"):
+    with pytest.raises(ResponseLost, match=r"acme\.example is larger"):
         calling.exchange(Request(Call.COLLABORATE_USERS), "t")

@@ -1,0 +1,35 @@
+"""The order that the operator gives to a worker's pod: a snapshot, so that no run sees half a change.
+
+It travels in an environment variable of the pod template; the worker does not read the live resource.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from profile_image_sync.api.allow import Allow
+from profile_image_sync.api.model import ApiModel
+from profile_image_sync.api.spec import ProfileImageSyncSpec
+
+VARIABLE = "PROFILE_IMAGE_SYNC_ORDER"  # the order, as JSON
+JOB_VARIABLE = "PROFILE_IMAGE_SYNC_JOB"  # the uid of the Job, by the downward API
+MOUNTS = "/var/run/profile-image-sync"  # secrets/NAME/KEY and configmaps/NAME/KEY
+
+
+class RunSpec(ApiModel):
+    """What to run, for whom."""
+
+    namespace: str
+    """Of the resource and everything of it."""
+    name: str
+    """Of the resource."""
+    generation: int
+    """Of the spec below."""
+    requests: tuple[str, ...] = ()
+    """The run requests that the run serves, the newest last."""
+    state_id: UUID
+    """The state that the run must find."""
+    allow: Allow = Allow()
+    """Hosts that the spec may name."""
+    spec: ProfileImageSyncSpec
+    """As it was when the order was given."""

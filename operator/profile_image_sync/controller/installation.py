@@ -1,0 +1,56 @@
+"""What the installation decides: one JSON file that the chart writes from its values.
+
+Nothing of a tenant is here, and nothing of the installation is in a tenant's resource.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from profile_image_sync.api.allow import Allow
+from profile_image_sync.api.model import ApiModel
+from profile_image_sync.errors import InvalidSpec
+
+FILE = Path("/etc/profile-image-sync/operator.json")
+
+
+class OperatorSettings(ApiModel):
+    """The chart's values, as far as the operator needs them."""
+
+    worker_image: str
+    """Of the pods that do the runs; the operator's own unless the chart says otherwise."""
+    worker_image_pull_policy: str = "IfNotPresent"
+    """As Kubernetes defines it."""
+    image_pull_secrets: tuple[str, ...] = ()
+    """Names of Secrets in the tenants' namespaces."""
+    pod_labels: dict[str, str] = Field(default_factory=dict)
+    """More labels of the workers' pods."""
+    pod_annotations: dict[str, str] = Field(default_factory=dict)
+    """Annotations of the workers' pods."""
+    priority_class_name: str = ""
+    """Of the workers' pods."""
+    affinity: dict[str, Any] = Field(default_factory=dict)
+    """Of the workers' pods, as Kubernetes defines it."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Environment of the workers' pods: HTTPS_PROXY, NO_PROXY."""
+    allow: Allow = Allow()
+    """Hosts that resources may name."""
+    watch_namespaces: tuple[str, ...] = ()
+    """Where resources are served. Empty: everywhere."""
+    resync_seconds: int = Field(300, ge=10)
+    """How often everything is looked at without being told."""
+
+
+def load(path: Path) -> OperatorSettings:
+    """Read the file. Raises InvalidSpec with one line that names the field."""
+    try:
+        return OperatorSettings.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise InvalidSpec(f"{path} is not there: the chart mounts it from its ConfigMap") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise InvalidSpec(f"{path}: {field}: {first['msg']}: check the chart's values") from None

@@ -1,0 +1,139 @@
+"""What a run's pod is: the template that CronJobs and Jobs carry. Pure.
+
+Restricted Pod Security, read-only root, only the named keys of the named Secrets; the order travels in
+the template, so that the worker never reads the live resource.
+"""
+
+from __future__ import annotations
+
+from profile_image_sync import names
+from profile_image_sync.api import run_spec
+from profile_image_sync.api.spec import ProfileImageSyncSpec
+from profile_image_sync.controller.bodies import WORKER, Body, Tenant
+from profile_image_sync.controller.installation import OperatorSettings
+from profile_image_sync.errors import EXIT_BUSY, EXIT_PERMANENT
+
+USER = 65532  # numeric, so that the kubelet can tell it is not root; nonroot of distroless images
+GRACE_SECONDS = 90  # on SIGTERM: uploads under way end, what HighQ accepted is recorded
+
+
+def job_spec(
+    tenant: Tenant, state_id: str, requests: tuple[str, ...], settings: OperatorSettings
+) -> Body:
+    """Return what is common to the Jobs of the schedule and of requests."""
+    return {
+        "backoffLimit": tenant.spec.job.backoff_limit,
+        "activeDeadlineSeconds": tenant.spec.job.active_deadline_seconds,
+        "podReplacementPolicy": "Failed",  # never two pods of one run
+        "podFailurePolicy": {"rules": _failure_rules()},
+        "template": {
+            "metadata": {
+                "labels": {**settings.pod_labels, **names.labels(tenant.name, WORKER)},
+                "annotations": settings.pod_annotations,
+            },
+            "spec": _pod(tenant, state_id, requests, settings),
+        },
+    }
+
+
+def _failure_rules() -> list[Body]:
+    """Start no other pod where it would end alike: a person must act, or another run is at work."""
+    final = {"containerName": WORKER, "operator": "In", "values": [EXIT_BUSY, EXIT_PERMANENT]}
+    disrupted = {"type": "DisruptionTarget", "status": "True"}
+    return [
+        {"action": "FailJob", "onExitCodes": final},
+        {"action": "Ignore", "onPodConditions": [disrupted]},
+    ]
+
+
+def _pod(
+    tenant: Tenant, state_id: str, requests: tuple[str, ...], settings: OperatorSettings
+) -> Body:
+    chosen = tenant.spec.job
+    optional: Body = {
+        "priorityClassName": settings.priority_class_name,
+        "affinity": settings.affinity,
+        "imagePullSecrets": [{"name": name} for name in settings.image_pull_secrets],
+        "nodeSelector": dict(chosen.node_selector),
+        "tolerations": [
+            toleration.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for toleration in chosen.tolerations
+        ],
+    }
+    return {
+        "restartPolicy": "Never",
+        "serviceAccountName": names.child(tenant.name),
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(tenant, state_id, requests, settings)],
+        "volumes": [{"name": "references", "projected": _references(tenant.spec)}],
+    } | {key: value for key, value in optional.items() if value}
+
+
+def _container(
+    tenant: Tenant, state_id: str, requests: tuple[str, ...], settings: OperatorSettings
+) -> Body:
+    uid = "metadata.labels['batch.kubernetes.io/controller-uid']"
+    paper = run_spec.RunSpec(
+        namespace=tenant.namespace,
+        name=tenant.name,
+        generation=tenant.generation,
+        requests=requests,
+        state_id=state_id,
+        spec=tenant.spec,
+        allow=settings.allow,
+    )
+    return {
+        "name": WORKER,
+        "image": settings.worker_image,
+        "imagePullPolicy": settings.worker_image_pull_policy,
+        "args": ["worker"],
+        "env": [
+            {
+                "name": run_spec.VARIABLE,
+                "value": paper.model_dump_json(by_alias=True, exclude_none=True),
+            },
+            {"name": run_spec.JOB_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": uid}}},
+            *({"name": name, "value": value} for name, value in sorted(settings.env.items())),
+        ],
+        "resources": tenant.spec.job.resources.model_dump(mode="json", by_alias=True),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "references", "mountPath": run_spec.MOUNTS, "readOnly": True}],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _references(spec: ProfileImageSyncSpec) -> Body:
+    """Mount only the named keys of the named objects; the worker itself says which is missing."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for kind, name, key in referenced_keys(spec):
+        wanted.setdefault((kind, name), []).append(key)
+    return {"defaultMode": 0o440, "sources": [_source(*at, keys) for at, keys in wanted.items()]}
+
+
+def _source(kind: str, name: str, keys: list[str]) -> Body:
+    word, folder = ("secret", "secrets") if kind == "Secret" else ("configMap", "configmaps")
+    items = [{"key": key, "path": f"{folder}/{name}/{key}"} for key in dict.fromkeys(keys)]
+    return {word: {"name": name, "items": items, "optional": True}}
+
+
+def referenced_keys(spec: ProfileImageSyncSpec) -> list[tuple[str, str, str]]:
+    """Return the kind, name and key of everything that the spec refers to."""
+    directory, highq = spec.active_directory, spec.highq
+    found = [
+        ("Secret", directory.credentials_secret_ref.name, key) for key in ("username", "password")
+    ]
+    keys = ("clientId", "clientSecret", "refreshToken")
+    found += [("Secret", highq.credentials_secret_ref.name, key) for key in keys]
+    bundles = [ref for ref in (directory.ca_bundle_ref, highq.ca_bundle_ref) if ref]
+    return found + [(ref.kind, ref.name, ref.key) for ref in bundles]

@@ -1,0 +1,1 @@
+"""The API server: client, errors, retries, leases. Nothing else imports `kubernetes`."""

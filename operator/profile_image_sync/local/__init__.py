@@ -1,0 +1,1 @@
+"""A run on someone's machine: its state, tokens and Secrets are files. The twin of `pod`."""

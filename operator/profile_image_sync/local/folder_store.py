@@ -1,0 +1,129 @@
+"""A run's state as files of one folder, which one process at a time holds."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from profile_image_sync.api.state_header import StateHeader, encode_header
+from profile_image_sync.errors import Busy, StateMismatch, StateMissing, StateUnavailable
+from profile_image_sync.local.files import UNFINISHED, write_file
+
+_HEADER = "state"
+_LOCK = "lock"
+
+
+class FolderStore:
+    """State in a folder: `state`, `state-000` and so on, beside what else a run keeps there."""
+
+    def __init__(self, path: Path) -> None:
+        """Take a folder that `open` has locked."""
+        self._path = path
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[Self]:
+        """Hold the folder for this process alone; it is made, for its owner only, if need be.
+
+        Raises Busy when another process holds it, StateUnavailable when it cannot be used.
+        """
+        with _explaining(path, "opened"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
+            # the file stays for ever: removing it would let two runs in
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            with _explaining(path, "locked"):
+                _lock(lock, path)
+            yield cls(path)
+        finally:
+            os.close(lock)
+
+    @property
+    def where(self) -> str:
+        """The folder, for messages."""
+        return f"folder {self._path}"
+
+    def is_new(self) -> bool:
+        """Tell whether no state was ever here.
+
+        Raises StateMissing when the folder holds anything but a state: one that lost its header is
+        no first sync.
+        """
+        with _explaining(self._path, "read"):
+            names = {entry.name for entry in self._path.iterdir()}
+        if _HEADER in names:
+            return False
+        others = sorted(name for name in names if name != _LOCK and not name.endswith(UNFINISHED))
+        if others:
+            raise StateMissing(
+                f"{self.where} is not empty (it holds {others[0]!r}) but has no file {_HEADER!r}: "
+                "restore that file from a backup, or name an empty folder with --state and set "
+                "spec.firstSync: Adopt, which leaves people's own pictures alone"
+            )
+        return True
+
+    def initialise(self, header: StateHeader) -> None:
+        """Begin a state. Raises StateMismatch where one is already, and what `is_new` raises."""
+        if not self.is_new():
+            raise StateMismatch(
+                f"{self.where} holds a state already: name an empty folder with --state"
+            )
+        self.write_header(encode_header(header))
+
+    def read_header(self) -> bytes | None:
+        """Return the header; None: there is none."""
+        return self._read(self._path / _HEADER)
+
+    def read_shard(self, index: int) -> bytes | None:
+        """Return this shard; None: there is none."""
+        return self._read(self._path / _shard_name(index))
+
+    def write_header(self, data: bytes) -> None:
+        """Replace the header."""
+        self._replace(self._path / _HEADER, data)
+
+    def write_shard(self, index: int, data: bytes) -> None:
+        """Replace this shard, or make it."""
+        self._replace(self._path / _shard_name(index), data)
+
+    def _read(self, path: Path) -> bytes | None:
+        with _explaining(path, "read"):
+            try:
+                return path.read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        with _explaining(path, "written"):
+            write_file(path, data)
+
+
+def _shard_name(index: int) -> str:
+    return f"{_HEADER}-{index:03d}"
+
+
+@contextmanager
+def _explaining(path: Path, verb: str) -> Iterator[None]:
+    """Turn what the system refuses into StateUnavailable: the path, the cause, the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise StateUnavailable(
+            f"{path} could not be {verb}: {error.strerror or error}. See to the disk's space and the "
+            "folder's owner and rights, or name another folder with --state"
+        ) from error
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy(
+            f"another run holds the state in folder {path}: wait until it has ended, or name another "
+            "folder with --state"
+        ) from None

@@ -1,0 +1,29 @@
+"""The Secrets and ConfigMaps of a spec, as the kubelet mounts them in the pod."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from profile_image_sync.api.references import ReferenceKind
+from profile_image_sync.errors import MissingReference
+from profile_image_sync.worker.references import text_of, what_is_wrong
+
+_FOLDERS: dict[ReferenceKind, str] = {"Secret": "secrets", "ConfigMap": "configmaps"}
+
+
+@dataclass(frozen=True, slots=True)
+class MountedReferences:
+    """What the kubelet mounts in a worker's pod: ROOT/secrets/NAME/KEY, ROOT/configmaps/NAME/KEY."""
+
+    root: Path
+
+    def read(self, kind: ReferenceKind, name: str, key: str) -> str:
+        """Return the value, as `References` says."""
+        try:
+            return text_of((self.root / _FOLDERS[kind] / name / key).read_bytes())
+        except (OSError, ValueError) as problem:
+            raise MissingReference(
+                f"{kind} {name}, key {key}: {what_is_wrong(problem)}; put the value under this key of"
+                f" the {kind} {name} in the namespace of the resource"
+            ) from None

@@ -1,0 +1,75 @@
+"""HighQ's tokens between runs: the pair, its JSON, and the protocol of the stores that keep it.
+
+HighQ hands out a new refresh token with each access token and forgets the old one: losing what is
+kept here costs an administrator another consent in the browser. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Protocol
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+from profile_image_sync.errors import StateDamaged
+
+ROOM_BYTES = 4096  # more than any pair of tokens takes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTokens:
+    """One pair as HighQ issued it, and which seed it descends from."""
+
+    access_token: str = field(repr=False)
+    access_expires_at: AwareDatetime
+    refresh_token: str = field(repr=False)
+    refresh_expires_at: AwareDatetime | None  # None: HighQ did not say
+    seed: str  # fingerprint() of the refresh token that an administrator put into the Secret
+
+
+def fingerprint(refresh_token: str) -> str:
+    """Return what tells one seed refresh token from another and gives neither away: SHA-256 in hex."""
+    return sha256(refresh_token.encode()).hexdigest()
+
+
+_ADAPTER = TypeAdapter(StoredTokens)
+
+
+def to_json(tokens: StoredTokens) -> str:
+    """Write the tokens down, times in ISO 8601 UTC."""
+    return _ADAPTER.dump_json(tokens).decode()
+
+
+def from_json(text: str, where: str) -> StoredTokens:
+    """Read what to_json wrote. Raises StateDamaged, naming `where`; never quotes the text."""
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError:
+        damage = f"the HighQ tokens in {where} cannot be read"
+        remedy = "delete them and put a new refreshToken into the credentials Secret"
+        raise StateDamaged(f"{damage}: {remedy}") from None
+
+
+class TokenStore(Protocol):
+    """Keeps one pair of tokens for one seed Secret. All methods raise StateUnavailable on trouble."""
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keep other runs out while a pair is renewed: HighQ takes a refresh token only once.
+
+        Waits for another run that renews; what it has stored is then to be read again.
+        """
+        ...
+
+    def read(self) -> StoredTokens | None:
+        """Return the pair kept, None if there is none yet. Raises StateDamaged if it is unreadable."""
+        ...
+
+    def check_writable(self) -> None:
+        """Show that write() will succeed, and change nothing. Asked before HighQ forgets the old pair."""
+        ...
+
+    def write(self, tokens: StoredTokens) -> None:
+        """Keep this pair instead of the one before; when it returns, a power cut loses nothing."""
+        ...

@@ -1,0 +1,1 @@
+"""What tests, demo and benchmarks share: Samba, a HighQ simulator, clusters, tenants, the scenario."""

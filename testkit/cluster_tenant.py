@@ -1,0 +1,148 @@
+"""One tenant on the stage: a namespace, a unit of the directory, a HighQ instance, and the resource."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import yaml
+
+from testkit.environment import DIRECTORY_URL, HIGHQ_HOST, TENANT_LABEL, Stage
+from testkit.kind_cluster import ROOT, Document, wait_for
+from testkit.people import TestPerson
+from testkit.simulator.process import Instance
+from testkit.sync_command import hire, merged
+
+EXAMPLE = ROOT / "examples" / "01-one-tenant" / "tenant.yaml"
+REQUEST = "profileimagesync.io/run-request"
+RUN_SECONDS = 120
+
+
+@dataclass
+class Tenant:
+    """A customer of the demo; what is changed here is changed in the real things."""
+
+    stage: Stage
+    name: str  # of the resource and of the HighQ instance
+    namespace: str
+    unit: str  # DN
+    highq: Instance
+    spec: dict[str, Any]
+    guids: dict[str, UUID] = field(default_factory=dict)  # by account
+    ids: dict[str, int] = field(default_factory=dict)  # of HighQ's users, by account
+
+    @classmethod
+    def create(cls, stage: Stage, name: str, namespace: str) -> Tenant:
+        """Begin a tenant with nobody in it: namespace under Pod Security `restricted`, Secrets, bundles."""
+        key, value = TENANT_LABEL.split("=")
+        labels = {"pod-security.kubernetes.io/enforce": "restricted", key: value}
+        meta = {"name": namespace, "labels": labels}
+        stage.cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": meta}])
+        unit = stage.administrator.fresh_unit(name)
+        highq = stage.simulator.create_instance(name)
+        tenant = cls(stage, name, namespace, unit, highq, _spec(unit, name))
+        tenant.apply_secrets()
+        return tenant
+
+    def apply_secrets(self, **passwords: str) -> None:
+        """Apply the Secrets and CA bundles that the spec names; `password` and `client_secret` may differ."""
+        who = self.highq.credentials
+        user, password = self.stage.reader
+        secrets = {
+            "ad-bind": {"username": user, "password": passwords.get("password", password)},
+            "highq-oauth": {
+                "clientId": who.client_id,
+                "clientSecret": passwords.get("client_secret", who.client_secret),
+                "refreshToken": who.refresh_token,
+            },
+        }
+        bundles = {"corp-ca": self.stage.directory_ca, "highq-ca": self.stage.highq_ca}
+        documents = [_document("Secret", name, stringData=data) for name, data in secrets.items()]
+        documents += [
+            _document("ConfigMap", name, data={"ca.crt": text}) for name, text in bundles.items()
+        ]
+        self.stage.cluster.apply(documents, self.namespace)
+
+    def hire(self, people: Iterable[TestPerson], first_id: int = 1) -> None:
+        """Enter people into the directory and, as they say, into HighQ."""
+        guids, ids = hire(self.stage.administrator, self.highq, self.unit, people, first_id)
+        self.guids |= guids
+        self.ids |= ids
+
+    def apply(self, **changes: Any) -> None:
+        """Apply the resource as `kubectl apply` does; `changes` are kept for later calls."""
+        self.spec = merged(self.spec, changes)
+        resource: Document = {
+            "apiVersion": "profileimagesync.io/v1alpha1",
+            "kind": "ProfileImageSync",
+            "metadata": {"name": self.name},
+            "spec": self.spec,
+        }
+        self.stage.cluster.apply([resource], self.namespace)
+
+    def status(self) -> Mapping[str, Any]:
+        """Return the status, empty if there is none."""
+        found = self.stage.cluster.get("profileimagesync", self.name, self.namespace) or {}
+        status: Mapping[str, Any] = found.get("status", {})
+        return status
+
+    def condition(self, kind: str) -> Mapping[str, str]:
+        """Return a condition, empty if there is none."""
+        return next((c for c in self.status().get("conditions", ()) if c["type"] == kind), {})
+
+    def last_run(self) -> Mapping[str, Any]:
+        """Return the last run that ended, empty if none has."""
+        run: Mapping[str, Any] = self.status().get("lastRun", {})
+        return run
+
+    def next_run(self, before: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Wait for a run to end other than `before`; return it."""
+
+        def ended() -> Mapping[str, Any] | None:
+            run = self.last_run()
+            return run if run and run["id"] != before.get("id") else None
+
+        return wait_for(f"a run of {self.namespace}/{self.name}", ended, RUN_SECONDS)
+
+    def run_now(self) -> Mapping[str, Any]:
+        """Ask for a run as a person does, by the annotation; return it when it has ended."""
+        value = uuid.uuid4().hex[:8]
+        self.stage.cluster.kubectl(
+            "annotate", "profileimagesync", self.name, f"--namespace={self.namespace}", "--overwrite",
+            f"{REQUEST}={value}",
+        )  # fmt: skip
+
+        def served() -> Mapping[str, Any] | None:
+            run = self.last_run()
+            return run if run.get("request") == value else None
+
+        return wait_for(f"the run of {self.namespace}/{self.name} asked for", served, RUN_SECONDS)
+
+    def avatar_calls(self) -> list[int]:
+        """Return the users about whose picture HighQ was called since the audit was reset."""
+        calls = self.highq.audit(operation="avatar")
+        return [call.user_id for call in calls if call.user_id is not None]
+
+    def jobs(self) -> list[Document]:
+        """Return the Jobs of the resource."""
+        return self.stage.cluster.select(
+            "jobs", self.namespace, f"profileimagesync.io/sync={self.name}"
+        )
+
+
+def _spec(unit: str, instance: str) -> dict[str, Any]:
+    """Return the spec of the example, pointed at the demo's directory and HighQ."""
+    spec: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())["spec"]
+    here = {
+        "schedule": "@daily-random",  # not amid the story, where it says that it starts the runs
+        "activeDirectory": {"servers": [DIRECTORY_URL], "searchBases": [unit]},
+        "highq": {"url": f"https://{HIGHQ_HOST}/{instance}", "caBundleRef": {"name": "highq-ca"}},
+    }
+    return merged(spec, here)
+
+
+def _document(kind: str, name: str, **content: Any) -> Document:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}} | content

@@ -1,0 +1,204 @@
+"""A Kubernetes control plane without nodes: etcd, API server and controller manager on loopback.
+
+Real rules, real RBAC, real garbage collection, ready in seconds; but no kubelet: a pod stays
+pending, and a Job is done when a test says so in the pod's status.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from testkit.certificates import TestAuthority
+
+BUILD_BINARIES = Path(__file__).parents[1] / "testcluster" / "build-binaries"
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+LOOPBACK = "127.0.0.1"
+LOG_END = 2000  # characters quoted when a start fails
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """A running control plane and its administrator, who may do everything."""
+
+    url: str
+    ca_file: Path
+    token: str
+    kubeconfig: Path
+    kubectl: Path
+
+    def get(self, path: str) -> bytes:
+        """Return the body at `path`; raises OSError unless the answer is a yes."""
+        request = urllib.request.Request(  # noqa: S310  # the address is ours
+            self.url + path, headers={"Authorization": f"Bearer {self.token}"}
+        )
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        with urllib.request.urlopen(request, timeout=5, context=context) as answer:  # noqa: S310
+            body: bytes = answer.read()
+            return body
+
+
+@contextmanager
+def control_plane(folder: Path) -> Iterator[ControlPlane]:
+    """Run a control plane with its data in the new `folder`; it also ends when we are killed.
+
+    The first call on a machine builds the programs, which takes minutes; raises RuntimeError
+    with the end of a program's log if it does not start.
+    """
+    binaries = _binaries("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+    folder.mkdir(parents=True)
+    authority = TestAuthority(folder / "certificates")
+    certificate, key = authority.issue(LOOPBACK, "localhost")
+    etcd, peer, secure = _free_ports(3)
+    plane = ControlPlane(
+        url=f"https://{LOOPBACK}:{secure}",
+        ca_file=authority.ca_file,
+        token=secrets.token_urlsafe(),
+        kubeconfig=folder / "kubeconfig",
+        kubectl=binaries / "kubectl",
+    )
+    _write_credentials(plane, folder / "tokens.csv")
+    with ExitStack() as running:
+        start = _Starter(binaries, folder, running)
+        start("etcd", _etcd_options(folder, etcd, peer))
+        start("kube-apiserver", _api_server_options(folder, etcd, secure, certificate, key))
+        start.wait_for("kube-apiserver", plane, "/readyz")
+        start("kube-controller-manager", _controller_manager_options(plane, key))
+        start.wait_for(
+            "kube-controller-manager", plane, "/api/v1/namespaces/default/serviceaccounts/default"
+        )
+        yield plane
+
+
+class _Starter:
+    """Starts programs, each with its log in the folder, and stops them when the stack closes."""
+
+    def __init__(self, binaries: Path, folder: Path, running: ExitStack) -> None:
+        self._binaries = binaries
+        self._folder = folder
+        self._running = running
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __call__(self, program: str, options: Sequence[str]) -> None:
+        setpriv = shutil.which("setpriv")
+        guard = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+        with self._log(program).open("wb") as log:
+            process = subprocess.Popen(
+                [*guard, str(self._binaries / program), *options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        self._running.callback(_stop, process)
+        self._processes[program] = process
+
+    def wait_for(self, program: str, plane: ControlPlane, path: str) -> None:
+        """Wait until the API answers yes at `path`, which is `program`'s work."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._processes[program].poll() is None:
+            try:
+                plane.get(path)
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        log = self._log(program).read_text(errors="replace")
+        raise RuntimeError(f"{program} did not start: {log[-LOG_END:]}")
+
+    def _log(self, program: str) -> Path:
+        return self._folder / f"{program}.log"
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _binaries(*programs: str) -> Path:
+    made = subprocess.run(
+        [BUILD_BINARIES, *programs], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return Path(made.stdout.strip())
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind((LOOPBACK, 0))
+        return [probe.getsockname()[1] for probe in sockets]
+
+
+def _write_credentials(plane: ControlPlane, tokens: Path) -> None:
+    tokens.touch(mode=0o600)
+    tokens.write_text(f"{plane.token},administrator,administrator,system:masters\n")
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "administrator"}}],
+        "clusters": [
+            {
+                "name": "test",
+                "cluster": {"server": plane.url, "certificate-authority": str(plane.ca_file)},
+            }
+        ],
+        "users": [{"name": "administrator", "user": {"token": plane.token}}],
+    }
+    plane.kubeconfig.touch(mode=0o600)
+    plane.kubeconfig.write_text(json.dumps(config))  # JSON is YAML
+
+
+def _etcd_options(folder: Path, port: int, peer_port: int) -> list[str]:
+    clients, peers = (f"http://{LOOPBACK}:{number}" for number in (port, peer_port))
+    return [
+        f"--data-dir={folder / 'etcd'}",
+        "--unsafe-no-fsync",  # what a test wrote need not outlive a power cut
+        f"--listen-client-urls={clients}",
+        f"--advertise-client-urls={clients}",
+        f"--listen-peer-urls={peers}",
+        f"--initial-advertise-peer-urls={peers}",
+        f"--initial-cluster=default={peers}",
+    ]
+
+
+def _api_server_options(
+    folder: Path, etcd: int, port: int, certificate: Path, key: Path
+) -> list[str]:
+    return [
+        f"--etcd-servers=http://{LOOPBACK}:{etcd}",
+        f"--bind-address={LOOPBACK}",
+        f"--secure-port={port}",
+        f"--tls-cert-file={certificate}",
+        f"--tls-private-key-file={key}",
+        f"--token-auth-file={folder / 'tokens.csv'}",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={certificate}",
+        f"--service-account-signing-key-file={key}",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--endpoint-reconciler-type=none",  # an address on loopback is refused there
+    ]
+
+
+def _controller_manager_options(plane: ControlPlane, key: Path) -> list[str]:
+    return [
+        f"--kubeconfig={plane.kubeconfig}",
+        f"--service-account-private-key-file={key}",
+        f"--root-ca-file={plane.ca_file}",
+        "--leader-elect=false",
+        "--secure-port=0",
+    ]

@@ -1,0 +1,165 @@
+"""Everything that the story needs around it: cluster, images, directory, HighQ, the operator by its chart.
+
+Made from nothing, or found as it was left.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from testkit.certificates import TestAuthority
+from testkit.kind_cluster import ROOT, TESTCLUSTER, Cluster, Document, run, wait_for
+from testkit.samba.administrator import Administrator
+from testkit.simulator.process import Simulator
+
+SERVICES = Path(__file__).with_name("services.yaml")
+CHART = ROOT / "charts" / "profile-image-sync"
+OPERATOR = "profile-image-sync"  # release and namespace
+TENANT_LABEL = "pis-demo=tenant"  # of the tenants' namespaces
+
+DIRECTORY_URL = "ldaps://dc1.directory.svc"
+HIGHQ_HOST = "highq.highq-sim.svc"
+DIRECTORY_PORT, HIGHQ_PORT = 30636, 30443  # NodePorts, as services.yaml says
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A cluster with all the services, ready for tenants."""
+
+    cluster: Cluster
+    simulator: Simulator
+    administrator: Administrator
+    directory_ca: str  # PEM
+    highq_ca: str  # PEM
+    reader: tuple[str, str]  # user name and password of the account that reads the directory
+
+    def clear(self) -> None:
+        """Remove what earlier stories and tests left: their namespaces and their people."""
+        self.cluster.delete_namespaces(TENANT_LABEL)
+        self.administrator.delete_all_units()
+
+    def kill_operator(self) -> None:
+        """Take the operator's pod away at once, as a lost node would."""
+        pods = ("--namespace", OPERATOR, "--selector", f"app.kubernetes.io/name={OPERATOR}")
+        self.cluster.kubectl("delete", "pods", *pods, "--grace-period=0", "--force")
+
+    def scale_operator(self, replicas: int) -> None:
+        """Stop the operator (0), or start it (1), and wait until it is so."""
+        deployment = ("--namespace", OPERATOR, f"deployment/{OPERATOR}")
+        self.cluster.kubectl("scale", *deployment, f"--replicas={replicas}")
+        if replicas:
+            self.cluster.kubectl("rollout", "status", *deployment, "--timeout=120s")
+        else:
+            wait_for("no operator", lambda: not self.cluster.select("pods", OPERATOR), 60)
+
+
+@contextmanager
+def stage(name: str, say: Say) -> Iterator[Stage]:
+    """Set the stage on the cluster of this name; `say` is told each part and how long it took."""
+    with timed("cluster", say):
+        cluster = Cluster.up(name)
+    with timed("images", say):
+        product = _last_line(run([ROOT / "scripts" / "build-image"]))
+        services = _last_line(run([TESTCLUSTER / "build-services-image"]))
+        product_id, services_id = cluster.load(product), cluster.load(services)
+    folder = cluster.kubeconfig.parent / f"demo-{name}"
+    folder.mkdir(exist_ok=True)
+    with timed("directory and HighQ", say):
+        highq_ca = _certify_highq(cluster, folder)
+        facts = _serve(cluster, services_id)
+    with timed("operator, by its chart", say):
+        _install(cluster, product, product_id)
+    directory_ca = folder / "directory-ca.crt"
+    dc = ("--namespace=directory", "deploy/dc1", "--")
+    directory_ca.write_text(cluster.kubectl("exec", *dc, "cat", facts["caFile"]))
+    host, _, port = cluster.address(DIRECTORY_PORT).partition(":")
+    administrator = Administrator(host, directory_ca, port=int(port))
+    simulator = Simulator.attach(f"https://{cluster.address(HIGHQ_PORT)}", highq_ca)
+    bundles = (directory_ca.read_text(), highq_ca.read_text())
+    try:
+        yield Stage(
+            cluster, simulator, administrator, *bundles, (facts["username"], facts["password"])
+        )
+    finally:
+        administrator.close()
+        simulator.stop()
+
+
+@contextmanager
+def timed(what: str, say: Say) -> Iterator[None]:
+    """Say what is being done, and then how long it took."""
+    started = time.monotonic()
+    yield
+    say(f"{what}: {time.monotonic() - started:.0f} s")
+
+
+def _certify_highq(cluster: Cluster, folder: Path) -> Path:
+    """Give the simulator a certificate of a test authority, once; return the authority's own."""
+    where, ca_file = "highq-sim", folder / "highq-ca.crt"
+    if cluster.get("namespace", where) is None:
+        cluster.kubectl("create", "namespace", where)
+    known = cluster.get("secret", "highq-tls", where)
+    if known and "ca.crt" in known["data"]:
+        ca_file.write_bytes(b64decode(known["data"]["ca.crt"]))
+        return ca_file
+    authority = TestAuthority(folder / "authority")
+    certificate, key = authority.issue(HIGHQ_HOST, "localhost", "127.0.0.1")
+    files = {"tls.crt": certificate, "tls.key": key, "ca.crt": authority.ca_file}
+    secret: Document = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "highq-tls"},
+        "type": "kubernetes.io/tls",
+        "stringData": {name: file.read_text() for name, file in files.items()},
+    }
+    cluster.apply([secret], where)
+    ca_file.write_text(authority.ca_file.read_text())
+    return ca_file
+
+
+def _serve(cluster: Cluster, image_id: str) -> dict[str, str]:
+    """Start the domain controller and the simulator as pods; return what the former says of itself."""
+    documents: list[Document] = list(yaml.safe_load_all(SERVICES.read_text()))
+    for document in documents:
+        if (
+            document["kind"] == "Deployment"
+        ):  # a new build makes new pods, and so an empty directory
+            document["spec"]["template"]["metadata"]["annotations"] = {"image": image_id}
+    cluster.apply(documents)
+    for where, what in (("directory", "dc1"), ("highq-sim", "highq")):
+        cluster.kubectl(
+            "rollout", "status", f"--namespace={where}", f"deploy/{what}", "--timeout=180s"
+        )
+
+    def told() -> dict[str, str] | None:
+        lines = cluster.kubectl("logs", "--namespace=directory", "deploy/dc1").splitlines()
+        found: list[dict[str, str]] = [json.loads(line) for line in lines if line.startswith("{")]
+        return found[-1] if found else None
+
+    return wait_for("the domain controller", told, 60)
+
+
+def _install(cluster: Cluster, image: str, image_id: str) -> None:
+    repository, _, tag = image.rpartition(":")
+    values = f"image.repository={repository},image.tag={tag},allow.highqHosts={{{HIGHQ_HOST}}}"
+    cluster.helm(
+        "upgrade", "--install", OPERATOR, str(CHART), f"--namespace={OPERATOR}", "--create-namespace",
+        "--set", values,
+        "--set", "resyncSeconds=20",  # a mended Secret is noticed within as long
+        "--set-string", f"podAnnotations.image={image_id}",  # a new build rolls the pod
+        "--wait", "--timeout=180s",
+    )  # fmt: skip
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1]

@@ -1,0 +1,20 @@
+"""Pytest's way to the simulator: one process a session, cheap instances in each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from testkit.certificates import TestAuthority
+
+from .process import Simulator
+
+
+@pytest.fixture(scope="session")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """Give the session's simulator: HTTPS on the loopback, trusted through its `ca_file`."""
+    folder = tmp_path_factory.mktemp("simulator")
+    authority = TestAuthority(folder / "authority")
+    with Simulator.start(tmp_path=folder, tls=authority) as running:
+        yield running

@@ -1,0 +1,242 @@
+"""One tenant, end to end: a unit of the directory, a HighQ instance, a manifest, and the real command."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import yaml
+
+from testkit import pictures
+from testkit.people import MAIL_DOMAIN, HighQUser, TestPerson
+from testkit.samba.administrator import Administrator
+from testkit.samba.domain_controller import DomainController
+from testkit.simulator.process import Instance, Simulator
+from testkit.simulator.settings import AuditEntry, UserSettings
+
+COMMAND = [sys.executable, "-m", "profile_image_sync"]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one run left: exit code, words, report and lists."""
+
+    exit_code: int
+    output: str
+    errors: str
+    report: dict[str, Any]
+    people: dict[str, list[dict[str, str]]]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The counts that are not zero."""
+        return {
+            k: v
+            for k, v in self.report["run"].items()
+            if type(v) is int and v and k != "generation"
+        }
+
+    def listed(self, kind: str) -> dict[str, str]:
+        """Label -> reason of one list."""
+        return {person["label"]: person["reason"] for person in self.people.get(kind, [])}
+
+
+@dataclass
+class Tenant:
+    """A customer: `sync()` runs the command on the manifest as it stands."""
+
+    folder: Path
+    directory: DomainController
+    administrator: Administrator
+    highq: Instance
+    simulator: Simulator
+    unit: str
+    spec: dict[str, Any]
+    guids: dict[str, UUID] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        directory: DomainController,
+        administrator: Administrator,
+        simulator: Simulator,
+        unit: str,
+    ) -> Tenant:
+        """Make a tenant with nobody in it."""
+        highq = simulator.create_instance()
+        spec = {
+            "mode": "Continuous",
+            "schedule": "@hourly",
+            "activeDirectory": {
+                "servers": [directory.url],
+                "searchBases": [unit],
+                "credentialsSecretRef": {"name": "ad-bind"},
+                "caBundleRef": {"name": "directory-ca"},
+            },
+            "highq": {
+                "url": highq.url,
+                "credentialsSecretRef": {"name": "highq-oauth"},
+                "caBundleRef": {"name": "highq-ca"},
+            },
+        }
+        tenant = cls(folder, directory, administrator, highq, simulator, unit, spec)
+        who = highq.credentials
+        tenant.secrets = {
+            "ad-bind": {"username": directory.bind_user, "password": directory.bind_password},
+            "highq-oauth": {
+                "clientId": who.client_id,
+                "clientSecret": who.client_secret,
+                "refreshToken": who.refresh_token,
+            },
+        }
+        return tenant
+
+    @property
+    def state(self) -> Path:
+        """The folder of the state."""
+        return self.folder / "state"
+
+    def hire(self, people: Iterable[TestPerson], first_id: int = 1) -> None:
+        """Enter people into the directory and, as they say, into HighQ."""
+        guids, ids = hire(self.administrator, self.highq, self.unit, people, first_id)
+        self.guids |= guids
+        self.ids |= ids
+
+    def sync(self, *options: str, **changes: Any) -> Ran:
+        """Run the command; `changes` are top-level fields of the spec, merged for this run only."""
+        return self.ran_command(self.command(*options, **changes))
+
+    def ran_command(self, command: list[str]) -> Ran:
+        """Run a command and read what it left behind."""
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+        return self.ran(done.returncode, done.stdout, done.stderr)
+
+    def ran(self, exit_code: int, output: str = "", errors: str = "") -> Ran:
+        """Read what a run left behind."""
+        report, people = self.state / "report.json", self.state / "people.json"
+        return Ran(
+            exit_code,
+            output,
+            errors,
+            json.loads(report.read_text()) if report.exists() else {},
+            json.loads(people.read_text())["people"] if people.exists() else {},
+        )
+
+    def command(self, *options: str, **changes: Any) -> list[str]:
+        """Write the manifest and return the command that runs it."""
+        manifest = self.folder / "tenant.yaml"
+        manifest.write_text(yaml.safe_dump_all(self.documents(merged(self.spec, changes))))
+        return [*COMMAND, "sync", "-f", str(manifest), "--state", str(self.state), *options]
+
+    def documents(self, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the manifest: the resource and everything it refers to."""
+        resource = {
+            "apiVersion": "profileimagesync.io/v1alpha1",
+            "kind": "ProfileImageSync",
+            "metadata": {"name": "acme"},
+            "spec": dict(spec),
+        }
+        bundles = {"directory-ca": self.directory.ca_file, "highq-ca": self.simulator.ca_file}
+        return [
+            resource,
+            *(_secret(name, values) for name, values in self.secrets.items()),
+            *(_config_map(name, {"ca.crt": path.read_text()}) for name, path in bundles.items()),
+        ]
+
+    def avatar_calls(self) -> list[AuditEntry]:
+        """Every call about a picture since the audit was reset, taken or not."""
+        return [
+            call
+            for call in self.highq.audit()
+            if "avatar" in call.path or "profileimage" in call.path
+        ]
+
+    def uploads(self) -> list[int]:
+        """Return the users whose picture HighQ took since the audit was reset, in order."""
+        return [call.user_id for call in self.highq.uploads() if call.user_id is not None]
+
+
+def hire(
+    administrator: Administrator,
+    highq: Instance,
+    unit: str,
+    people: Iterable[TestPerson],
+    first_id: int = 1,
+) -> tuple[dict[str, UUID], dict[str, int]]:
+    """Enter people into the directory and, as they say, into HighQ; return GUIDs and ids by account."""
+    guids, ids, users = {}, {}, []
+    for number, person in enumerate(people, first_id):
+        guids[person.account] = administrator.add_staff(person, unit)
+        if person.highq:
+            ids[person.account] = number
+            first, _, last = person.name.partition(" ")
+            users.append(
+                UserSettings(
+                    id=number,
+                    firstname=first,
+                    lastname=last or first,
+                    email=person.highq.email,
+                    externalid=person.highq.externalid or "",
+                    status="Active" if person.highq.active else "Inactive",
+                )
+            )
+    highq.add_users(users)
+    return guids, ids
+
+
+def ordinary(name: str, seed: int, **changes: Any) -> TestPerson:
+    """Invent someone with a picture and an account."""
+    account = name.lower().replace(" ", ".")
+    mail = f"{account}@{MAIL_DOMAIN}"
+    initials = "".join(word[0] for word in name.split())
+    facts: dict[str, Any] = {
+        "name": name,
+        "account": account,
+        "mail": mail,
+        "upn": f"{account}@ad.test",
+        "photos": {"thumbnailPhoto": (picture(initials, seed),)},
+        "highq": HighQUser(mail),
+    }
+    return TestPerson(**facts | changes)
+
+
+def user(email: str, number: int) -> UserSettings:
+    """Invent a HighQ user."""
+    return UserSettings(id=number, firstname="A", lastname="User", email=email)
+
+
+def picture(initials: str, seed: int, side: int = 120) -> bytes:
+    """Draw a small portrait."""
+    return pictures.jpeg(pictures.portrait(initials, seed, side, side))
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested fields; None removes one."""
+    result = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        elif value is None:
+            result.pop(key, None)
+        else:
+            result[key] = value
+    return result
+
+
+def _secret(name: str, values: Mapping[str, str]) -> dict[str, Any]:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+
+
+def _config_map(name: str, data: Mapping[str, str]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": dict(data)}

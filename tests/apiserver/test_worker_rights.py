@@ -1,0 +1,87 @@
+"""What a worker's ServiceAccount may do, asked with its real token: its own named objects, no more."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from profile_image_sync.errors import StateUnavailable
+from profile_image_sync.pod.objects import Kind
+from testkit.control_plane import ControlPlane
+from tests.support.worker_environment import WorkerEnvironment
+
+pytestmark = pytest.mark.apiserver
+
+CORE, LEASES = "/api/v1/namespaces/{}", "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
+
+
+@pytest.fixture
+def neighbour(plane: ControlPlane, tmp_path: Path) -> Iterator[WorkerEnvironment]:
+    """Give another tenant, in a namespace of its own."""
+    (tmp_path / "neighbour").mkdir()
+    place = WorkerEnvironment.create(plane, tmp_path / "neighbour")
+    yield place
+    place.close()
+
+
+def answer(workplace: WorkerEnvironment, method: str, path: str) -> int:
+    """Ask with the token of the workplace's ServiceAccount; return the status."""
+    token = workplace.kubectl("create", "token", "pisync-acme").strip()
+    with httpx.Client(
+        base_url=workplace.plane.url,
+        verify=ssl.create_default_context(cafile=workplace.plane.ca_file),
+        trust_env=False,
+        headers={"Authorization": f"Bearer {token}"},
+    ) as client:
+        return client.request(method, path).status_code
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"{CORE}/secrets"),
+        ("GET", f"{CORE}/secrets/ad-bind"),
+        ("GET", f"{CORE}/secrets/highq-oauth"),
+        ("GET", f"{CORE}/configmaps"),
+        ("GET", f"{CORE}/configmaps/kube-root-ca.crt"),
+        ("DELETE", f"{CORE}/configmaps/pisync-acme-state"),
+        ("DELETE", f"{CORE}/configmaps/pisync-acme-state-000"),
+        ("PATCH", f"{CORE}/secrets/pisync-token-highq-oauth"),
+        ("POST", f"{CORE}/secrets"),
+        ("GET", LEASES),
+        ("POST", LEASES),
+        ("GET", f"{CORE}/pods"),
+        ("GET", "/apis/profileimagesync.io/v1alpha1/namespaces/{}/profileimagesyncs/acme"),
+    ],
+)
+def test_what_is_not_needed_is_not_allowed(
+    workplace: WorkerEnvironment, method: str, path: str
+) -> None:
+    """Neither the credentials (they are mounted) nor lists, nor deleting anything at all."""
+    workplace.kubectl("create", "secret", "generic", "ad-bind", "--from-literal=password=x")
+    assert answer(workplace, method, path.format(workplace.namespace)) == 403
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (Kind.CONFIG_MAP, "pisync-acme-state"),
+        (Kind.CONFIG_MAP, "pisync-acme-state-255"),
+        (Kind.CONFIG_MAP, "pisync-acme-report"),
+        (Kind.SECRET, "pisync-acme-people"),
+        (Kind.SECRET, "pisync-token-highq-oauth"),
+    ],
+)
+def test_a_neighbours_objects_cannot_be_read(
+    workplace: WorkerEnvironment, neighbour: WorkerEnvironment, kind: Kind, name: str
+) -> None:
+    """Two tenants in two namespaces: the same names, and neither sees the other's; each its own."""
+    workplace.cluster().read(kind, name)
+    intruder = workplace.cluster()
+    intruder.namespace = neighbour.namespace
+    with pytest.raises(StateUnavailable, match=f"{neighbour.namespace}.*may not get it.*403"):
+        intruder.read(kind, name)

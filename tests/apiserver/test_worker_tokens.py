@@ -1,0 +1,196 @@
+"""HighQ's tokens in a Secret of a real API server, shared by all resources that name the same seed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from profile_image_sync import names
+from profile_image_sync.errors import StateDamaged, StateUnavailable
+from profile_image_sync.pod.lease import Lease, LeaseConfig
+from profile_image_sync.pod.secret_token_store import SecretTokenStore
+from profile_image_sync.worker.token_store import StoredTokens, fingerprint
+from testkit.control_plane import ControlPlane
+from tests.support.worker_environment import SEED, WorkerEnvironment
+
+pytestmark = pytest.mark.apiserver
+
+SECRET = "pisync-token-highq-oauth"
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+PACE = LeaseConfig(lambda: datetime.now(UTC), time.monotonic, poll_seconds=0.05)
+
+
+def pair(number: int) -> StoredTokens:
+    """Invent the pair that HighQ issued as its so manieth."""
+    expires = START + timedelta(hours=number)
+    return StoredTokens(f"access-{number}", expires, f"refresh-{number}", None, fingerprint("seed"))
+
+
+def store_of(workplace: WorkerEnvironment, job: str = "job-1") -> SecretTokenStore:
+    """Return what a run of this resource has."""
+    cluster = workplace.cluster()
+    lease = Lease(cluster, names.token(SEED), job, PACE)
+    return SecretTokenStore(cluster, SEED, lease, threading.Event())
+
+
+@pytest.fixture
+def store(workplace: WorkerEnvironment) -> SecretTokenStore:
+    """Give the store of a run."""
+    return store_of(workplace)
+
+
+@pytest.fixture
+def neighbour(
+    plane: ControlPlane, workplace: WorkerEnvironment, tmp_path: Path
+) -> Iterator[WorkerEnvironment]:
+    """Give another resource of the same namespace with the same seed."""
+    place = WorkerEnvironment.create(plane, tmp_path, workplace.namespace, resource="beta")
+    yield place
+    place.close()
+
+
+def test_before_the_first_refresh_there_is_no_pair(store: SecretTokenStore) -> None:
+    """The operator makes the Secret empty: the seed is spent then."""
+    assert store.read() is None
+
+
+def test_a_pair_is_kept_for_the_next_run(
+    workplace: WorkerEnvironment, store: SecretTokenStore
+) -> None:
+    """In a Secret of its own; the seed Secret, which Git may own, is never written."""
+    store.check_writable()
+    store.write(pair(1))
+    store.check_writable()
+    store.write(pair(2))
+    assert store_of(workplace, "job-2").read() == pair(2)
+    assert list(workplace.get("secret", SECRET)["data"]) == ["tokens"]
+
+
+def test_a_proof_changes_nothing(workplace: WorkerEnvironment, store: SecretTokenStore) -> None:
+    """It is asked before each refresh."""
+    store.write(pair(1))
+    before = workplace.get("secret", SECRET)
+    store.check_writable()
+    assert workplace.get("secret", SECRET) == before
+
+
+def test_a_proof_fails_when_the_write_would(
+    workplace: WorkerEnvironment, store: SecretTokenStore
+) -> None:
+    """Before HighQ forgets the old refresh token: no right to write, no refresh."""
+    workplace.kubectl("delete", "rolebinding", "pisync-acme")
+    with pytest.raises(StateUnavailable, match=f"Secret {SECRET} in namespace.*may not get it"):
+        store.check_writable()
+    rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": rules}
+    role["metadata"] = {"name": "reader"}
+    workplace.kubectl("create", "-f", "-", text=json.dumps(role))
+    who = f"--serviceaccount={workplace.namespace}:pisync-acme"
+    workplace.kubectl("create", "rolebinding", "reader", "--role=reader", who)
+    with pytest.raises(StateUnavailable, match=r"may not update it.*403"):
+        store.check_writable()
+
+
+def test_a_proof_goes_through_quotas_and_webhooks(
+    workplace: WorkerEnvironment, store: SecretTokenStore
+) -> None:
+    """An immutable Secret stands for whatever an admission may refuse."""
+    workplace.kubectl("patch", "secret", SECRET, "--type=merge", '-p={"immutable":true}')
+    with pytest.raises(StateUnavailable, match=r"refuses to update it.*422"):
+        store.check_writable()
+
+
+def test_a_missing_secret_is_the_operators_to_make(
+    workplace: WorkerEnvironment, store: SecretTokenStore
+) -> None:
+    """The message names it and who makes it."""
+    workplace.kubectl("delete", "secret", SECRET)
+    for ask in (store.read, store.prove, lambda: store.write(pair(1))):
+        with pytest.raises(StateUnavailable, match=f"Secret {SECRET} in namespace.*operator makes"):
+            ask()
+
+
+def test_a_damaged_pair_is_named_and_not_shown(
+    workplace: WorkerEnvironment, store: SecretTokenStore
+) -> None:
+    """Somebody edited the Secret by hand."""
+    damaged = base64.b64encode(b"hush-hush").decode()
+    patch = json.dumps({"data": {"tokens": damaged}})
+    workplace.kubectl("patch", "secret", SECRET, "--type=merge", f"-p={patch}")
+    with pytest.raises(StateDamaged, match=f"Secret {SECRET}") as caught:
+        store.read()
+    assert "hush" not in str(caught.value)
+
+
+def test_a_touched_label_does_not_cost_the_pair(
+    workplace: WorkerEnvironment, store: SecretTokenStore
+) -> None:
+    """HighQ has forgotten the old pair: the new one is written whatever happens to metadata."""
+    stop, touches = threading.Event(), iter(range(10**6))
+
+    def touch() -> None:
+        while not stop.is_set():
+            label = f"touched={next(touches)}"
+            workplace.kubectl("label", "--overwrite", "secret", SECRET, label)
+
+    toucher = threading.Thread(target=touch)
+    toucher.start()
+    for number in range(1, 30):
+        store.check_writable()
+        store.write(pair(number))
+        assert store.read() == pair(number)
+    stop.set()
+    toucher.join()
+
+
+def test_the_pair_issued_last_stays(store: SecretTokenStore) -> None:
+    """Two refreshed in spite of the Lease: the later pair is the one that HighQ still knows."""
+    store.write(pair(2))
+    store.write(pair(1))
+    assert store.read() == pair(2)
+
+
+def test_one_worker_refreshes_and_the_other_takes_it_over(
+    workplace: WorkerEnvironment, neighbour: WorkerEnvironment
+) -> None:
+    """Two resources, one seed: both want a new pair at once, HighQ is asked once."""
+    refreshes: list[str] = []
+    together = threading.Barrier(2)
+
+    def run(place: WorkerEnvironment, job: str) -> None:
+        store = store_of(place, job)
+        together.wait(20)
+        with store.exclusive():
+            if store.read() is None:
+                refreshes.append(job)
+                time.sleep(0.3)  # HighQ's answer
+                store.write(replace(pair(1), access_token=job))
+
+    runs = [
+        threading.Thread(target=run, args=(workplace, "job-1")),
+        threading.Thread(target=run, args=(neighbour, "job-2")),
+    ]
+    for thread in runs:
+        thread.start()
+    for thread in runs:
+        thread.join()
+    kept = store_of(workplace).read()
+    assert kept
+    assert [kept.access_token] == refreshes
+
+
+def test_no_lease_is_held_but_while_refreshing(
+    workplace: WorkerEnvironment, store: SecretTokenStore
+) -> None:
+    """Long runs side by side do not keep each other from it."""
+    with store.exclusive():
+        assert workplace.get("lease", SECRET)["spec"]["holderIdentity"] == "job-1"
+    assert "holderIdentity" not in workplace.get("lease", SECRET)["spec"]

@@ -1,0 +1,91 @@
+"""Resources as the operator sees them, invented case by case."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from profile_image_sync.api.report import Report
+from profile_image_sync.api.spec import ProfileImageSyncSpec
+from profile_image_sync.api.state_header import StateHeader
+from profile_image_sync.api.status import Outcome, ProfileImageSyncStatus, Run
+from profile_image_sync.controller.bodies import Tenant
+from profile_image_sync.controller.snapshot import JobView, Observed
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+STATE, NEW = UUID(int=1), UUID(int=2)
+SPEC: dict[str, Any] = {
+    "mode": "Continuous",
+    "schedule": "@hourly",
+    "activeDirectory": {
+        "servers": ["ldaps://dc1.corp.example"],
+        "credentialsSecretRef": {"name": "ad-bind"},
+    },
+    "highq": {
+        "url": "https://acme.highq.com/acme",
+        "credentialsSecretRef": {"name": "highq-oauth"},
+    },
+}
+ONE_OFF = {"mode": "OneOff", "schedule": None}
+HEADER = StateHeader(id=STATE)
+DONE = StateHeader(id=STATE, first_sync_completed=True)
+
+
+def observed(spec: dict[str, Any] | None = None, **facts: Any) -> Observed:
+    """Return a resource that was just applied, but for these facts."""
+    changed = {key: value for key, value in (SPEC | (spec or {})).items() if value is not None}
+    model = ProfileImageSyncSpec.model_validate(changed)
+    known: dict[str, Any] = {
+        "tenant": Tenant("acme", "tenant-acme", "uid", 1, model),
+        "annotation": "",
+        "status": ProfileImageSyncStatus(),
+        "header": HEADER,
+        "unreadable": None,
+        "shards": 0,
+        "report": None,
+        "jobs": (),
+        "references": "v1",
+        "strangers": (),
+        "leaving": (),
+    }
+    return Observed(**known | facts)
+
+
+def job(**facts: Any) -> JobView:
+    """Return a Job that goes on, but for these facts."""
+    known: dict[str, Any] = {
+        "name": "pisync-acme-1",
+        "uid": "job-1",
+        "created": NOW - timedelta(minutes=5),
+        "finished": None,
+        "failed": False,
+        "reason": "",
+        "message": "",
+        "requests": (),
+        "scheduled": False,
+    }
+    return JobView(**known | facts)
+
+
+def run(outcome: Outcome = Outcome.SUCCEEDED, minutes_ago: float = 10, **facts: Any) -> Run:
+    """Return a run that has ended."""
+    ended = NOW - timedelta(minutes=minutes_ago)
+    known = {"id": "run-1", "job": "job-0", "completion_time": ended, "outcome": outcome}
+    return Run(**known | facts)
+
+
+def report(ended: Run, exit_code: int = 0, reason: str = "") -> Report:
+    """Return the report of that run."""
+    return Report(run=ended, exit_code=exit_code, reason=reason, message=reason and f"{reason}.")
+
+
+BUSY = job(
+    name="pisync-acme-0",
+    uid="job-busy",
+    finished=NOW - timedelta(seconds=30),
+    failed=True,
+    reason="PodFailurePolicy",
+    message="Container worker for pod t/pisync-acme-0-x failed with exit code 10 matching FailJob rule at 0",
+)
+REFUSED = report(run(Outcome.FAILED, generation=1), 20, "BindRefused")

@@ -1,0 +1,217 @@
+"""What the operator writes: names, labels, owners, rights, and a pod that may do nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from profile_image_sync.api.run_spec import RunSpec
+from profile_image_sync.api.state_header import new_header
+from profile_image_sync.controller import manifests
+from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant, stamped
+from profile_image_sync.controller.drift import differs
+from profile_image_sync.controller.installation import OperatorSettings
+from tests.support.snapshots import ONE_OFF, STATE, observed
+
+SETTINGS = OperatorSettings(worker_image="registry.example/sync:1")
+LONGEST = "a" * 40
+
+
+def tenant(spec: dict[str, Any] | None = None, name: str = "acme") -> Tenant:
+    """Invent a resource."""
+    model = observed(spec).tenant.spec
+    return Tenant(name, "tenant-acme", "uid-1", 3, model)
+
+
+def everything(made: Tenant) -> list[Body]:
+    """Return every body that a resource can have."""
+    schedule = manifests.cron_job(made, str(STATE), SETTINGS, suspend=False)
+    job = manifests.job(made, str(STATE), ("now",), SETTINGS, "0a1b2c3d")
+    state = manifests.state_header(made, new_header(UUID(int=1)))
+    return [
+        *manifests.access(made),
+        *manifests.desks(made),
+        state,
+        job,
+        *([schedule] if schedule else []),
+    ]
+
+
+def test_no_childs_name_needs_shortening() -> None:
+    """A resource's name has at most 40 characters; a CronJob's 52, a label's value 63."""
+    for body in everything(tenant(name=LONGEST)):
+        limit = 52 if body["kind"] == "CronJob" else 63
+        assert len(body["metadata"]["name"]) <= limit
+        assert all(len(value) <= 63 for value in body["metadata"]["labels"].values())
+
+
+def test_children_go_with_the_resource_and_state_and_tokens_stay() -> None:
+    """A controller reference that blocks nothing; none on what is retained."""
+    for body in everything(tenant()):
+        name, owners = body["metadata"]["name"], body["metadata"].get("ownerReferences", [])
+        if name.endswith("-state") or name.startswith("pisync-token-"):
+            assert owners == []
+        else:
+            (owner,) = owners
+            assert (owner["uid"], owner["controller"]) == ("uid-1", True)
+            assert owner["blockOwnerDeletion"] is False
+
+
+def test_the_workers_pod_passes_pod_security_restricted() -> None:
+    """Numeric user, no privileges, read-only root."""
+    job = manifests.job(tenant(), str(STATE), (), SETTINGS, "0a1b2c3d")
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_only_the_named_keys_of_the_named_secrets_are_mounted() -> None:
+    """Optional: the worker itself says which one is missing."""
+    job = manifests.job(tenant(), str(STATE), (), SETTINGS, "0a1b2c3d")
+    (volume,) = job["spec"]["template"]["spec"]["volumes"]
+    mounted = {
+        source["secret"]["name"]: [item["key"] for item in source["secret"]["items"]]
+        for source in volume["projected"]["sources"]
+    }
+    assert mounted == {
+        "ad-bind": ["username", "password"],
+        "highq-oauth": ["clientId", "clientSecret", "refreshToken"],
+    }
+    assert all(source["secret"]["optional"] for source in volume["projected"]["sources"])
+
+
+def test_the_worker_may_reach_the_named_objects_only() -> None:
+    """No list, no watch, no delete; `create` on ConfigMaps alone, which RBAC cannot bound by name."""
+    (role,) = [body for body in manifests.access(tenant()) if body["kind"] == "Role"]
+    for rule in role["rules"]:
+        if rule["verbs"] == ["create"]:
+            assert rule["resources"] == ["configmaps"]
+        else:
+            assert rule["verbs"] == ["get", "update"]
+            assert rule["resourceNames"]
+
+
+@pytest.mark.parametrize("code", [10, 20])
+def test_what_would_end_alike_is_not_tried_again(code: int) -> None:
+    """Busy and `a person must act` fail the Job at once; a drained node counts for nothing."""
+    job = manifests.job(tenant(), str(STATE), (), SETTINGS, "0a1b2c3d")
+    final, drained = job["spec"]["podFailurePolicy"]["rules"]
+    assert final["action"] == "FailJob"
+    assert code in final["onExitCodes"]["values"]
+    assert drained["action"] == "Ignore"
+
+
+def test_a_one_off_resource_without_a_schedule_has_no_cron_job() -> None:
+    """A single Job."""
+    assert manifests.cron_job(tenant(ONE_OFF), str(STATE), SETTINGS, suspend=False) is None
+
+
+def test_random_schedules_are_spread_and_stable() -> None:
+    """@daily-random becomes five fields, the same ones each time."""
+    first, again = (
+        manifests.cron_job(
+            tenant({"schedule": "@daily-random"}), str(STATE), SETTINGS, suspend=False
+        )
+        for _ in range(2)
+    )
+    assert first == again
+    assert first is not None
+    assert len(first["spec"]["schedule"].split()) == 5
+    assert first["spec"]["concurrencyPolicy"] == "Forbid"
+
+
+DRIFT = {
+    "defaults of the API server are no drift": ({"a": 1}, {"a": 1, "b": 2}, False),
+    "in lists neither": ({"a": [{"n": "x"}]}, {"a": [{"n": "x", "d": 1}]}, False),
+    "an edit is": ({"a": {"b": 1}}, {"a": {"b": 2}}, True),
+    "something absent is": ({"a": {"b": 1}}, {"a": {}}, True),
+    "an item more is": ({"a": ["x"]}, {"a": ["x", "y"]}, True),
+    "quantities are compared as such": (
+        {"limits": {"cpu": "1000m"}},
+        {"limits": {"cpu": "1"}},
+        False,
+    ),
+    "however they are written": (
+        {"requests": {"m": "1.5Gi"}},
+        {"requests": {"m": "1536Mi"}},
+        False,
+    ),
+    "also small ones": ({"requests": {"cpu": "0.5m"}}, {"requests": {"cpu": "500u"}}, False),
+    "what is no quantity is itself": ({"limits": {"m": "a"}}, {"limits": {"m": "a"}}, False),
+    "what is empty may be left out": ({"a": {"b": ""}, "c": {}, "d": []}, {"a": {}}, False),
+    "no is not left out": ({"a": False}, {"a": True}, True),
+    "an object in place of a word is": ({"a": "x"}, {"a": {"x": 1}}, True),
+    "another quantity is": ({"limits": {"cpu": "500m"}}, {"limits": {"cpu": "1"}}, True),
+}
+
+
+@pytest.mark.parametrize("case", DRIFT.values(), ids=DRIFT.keys())
+def test_only_what_we_set_is_held_against_what_is_there(case: tuple[Body, Body, bool]) -> None:
+    """Nothing is applied when nothing differs."""
+    wanted, live, drifted = case
+    assert differs(wanted, live) is drifted
+
+
+def test_a_field_that_is_no_longer_wanted_is_noticed() -> None:
+    """Only what is wanted is compared; the digest of all of it tells that there was more."""
+    more = manifests.cron_job(
+        tenant({"job": {"nodeSelector": {"disk": "fast"}}}), str(STATE), SETTINGS, suspend=False
+    )
+    less = manifests.cron_job(tenant(), str(STATE), SETTINGS, suspend=False)
+    assert more
+    assert less
+    live = stamped(more)
+    assert not differs(stamped(more), live)
+    assert differs(stamped(less), live)
+
+
+@pytest.mark.parametrize("requests", [(), ("now",), ("two\nlines", "and ü"), ("[]",)])
+def test_a_job_says_which_requests_it_serves(requests: tuple[str, ...]) -> None:
+    """Whatever people write into an annotation."""
+    job = manifests.job(tenant(), str(STATE), requests, SETTINGS, "0a1b2c3d")
+    said = job["metadata"].get("annotations", {}).get(REQUESTS_ANNOTATION, "[]")
+    assert tuple(json.loads(said)) == requests
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    order = RunSpec.model_validate_json(container["env"][0]["value"])
+    assert order.requests == requests
+
+
+def test_the_order_is_a_snapshot_of_the_spec() -> None:
+    """The worker never reads the live resource: no run sees half a change."""
+    made = tenant({"dryRun": True})
+    job = manifests.job(made, str(STATE), (), SETTINGS, "0a1b2c3d")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    order = RunSpec.model_validate_json(container["env"][0]["value"])
+    assert (order.spec, order.generation, order.state_id) == (made.spec, 3, STATE)
+    assert (order.namespace, order.name) == ("tenant-acme", "acme")
+
+
+def test_the_charts_values_reach_the_pods_and_our_labels_win() -> None:
+    """Pull secrets, priority, affinity, environment; a chart cannot take a Job from its resource."""
+    settings = OperatorSettings(
+        worker_image="any",
+        image_pull_secrets=("registry",),
+        pod_labels={"team": "x", "profileimagesync.io/sync": "stolen"},
+        pod_annotations={"note": "y"},
+        priority_class_name="batch",
+        affinity={"nodeAffinity": {}},
+        env={"HTTPS_PROXY": "http://proxy:3128"},
+    )
+    template = manifests.job(tenant(), str(STATE), (), settings, "0a1b2c3d")["spec"]["template"]
+    assert template["metadata"]["labels"]["team"] == "x"
+    assert template["metadata"]["labels"]["profileimagesync.io/sync"] == "acme"
+    assert template["metadata"]["annotations"] == {"note": "y"}
+    pod = template["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert (pod["priorityClassName"], pod["affinity"]) == ("batch", {"nodeAffinity": {}})
+    assert {"name": "HTTPS_PROXY", "value": "http://proxy:3128"} in pod["containers"][0]["env"]

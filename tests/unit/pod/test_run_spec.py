@@ -1,0 +1,62 @@
+"""What a worker's pod is started with."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from profile_image_sync.api.run_spec import JOB_VARIABLE, VARIABLE
+from profile_image_sync.errors import InvalidSpec
+from profile_image_sync.pod.main import work
+
+ORDER: dict[str, Any] = {
+    "namespace": "tenant-acme",
+    "name": "acme",
+    "generation": 3,
+    "stateId": "11111111-1111-1111-1111-111111111111",
+    "spec": {
+        "mode": "OneOff",
+        "activeDirectory": {
+            "servers": ["ldaps://dc1.corp.example"],
+            "credentialsSecretRef": {"name": "ad-bind"},
+        },
+        "highq": {
+            "url": "https://acme.highq.com/acme",
+            "credentialsSecretRef": {"name": "highq-oauth"},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({JOB_VARIABLE: "job"}, f"the variable {VARIABLE} is not set"),
+        ({VARIABLE: json.dumps(ORDER)}, f"the variable {JOB_VARIABLE} is not set"),
+        ({VARIABLE: json.dumps(ORDER), JOB_VARIABLE: ""}, f"{JOB_VARIABLE} is not set"),
+        ({VARIABLE: "{", JOB_VARIABLE: "job"}, "cannot be read (the order: Invalid JSON"),
+        ({VARIABLE: "{}", JOB_VARIABLE: "job"}, "cannot be read (namespace: Field required)"),
+        (
+            {VARIABLE: json.dumps(ORDER | {"colour": "hush"}), JOB_VARIABLE: "job"},
+            "cannot be read (colour: Extra inputs are not permitted)",
+        ),
+        (
+            {
+                VARIABLE: json.dumps(ORDER | {"spec": ORDER["spec"] | {"mode": "Once"}}),
+                JOB_VARIABLE: "job",
+            },
+            "cannot be read (spec.mode: ",
+        ),
+    ],
+)
+def test_an_order_that_cannot_be_read_is_refused_in_one_line(
+    environment: dict[str, str], words: str
+) -> None:
+    """Another version's order, or a command started by hand: no run, exit code 20."""
+    with pytest.raises(InvalidSpec) as caught:
+        work(environment, None)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "hush" not in str(caught.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from profile_image_sync.api.spec import ActiveDirectory
+from profile_image_sync.api.activedirectory import ActiveDirectory
 from profile_image_sync.worker.directory import BindCredentials, Directory
 
 MATCH = ("mail", "userPrincipalName")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from profile_image_sync.api.durations import GoDuration
 from profile_image_sync.api.model import LIST_TYPE, ApiModel, Flag, Rule, distinct, matches
-from profile_image_sync.api.references import CABundleRef, SecretRef
+from profile_image_sync.api.object_references import CABundleRef, SecretRef
 
 _LABEL = "[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
 HOST = rf"{_LABEL}(?:\.{_LABEL})*"

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from profile_image_sync.api.activedirectory import HOST, PORT, AttributeName
 from profile_image_sync.api.model import LIST_TYPE, ApiModel, Rule, matches
-from profile_image_sync.api.references import CABundleRef, SecretRef
+from profile_image_sync.api.object_references import CABundleRef, SecretRef
 
 # The instance is one path segment, as the browser shows it: https://HOST/INSTANCE/sitehome.action
 InstanceURL = Annotated[

@@ -1,4 +1,4 @@
-"""The resource itself: `ProfileImageSync` and its spec. The door through which the rest is imported.
+"""The resource itself: `ProfileImageSync` and its spec.
 
 The models are frozen; their docstrings and the ones under each field are what `kubectl explain`
 shows. No field is ever ignored: what is not built yet is refused (`NOT_BUILT_YET`).
@@ -15,52 +15,17 @@ from pydantic.alias_generators import to_snake
 
 from profile_image_sync import names
 from profile_image_sync.api.activedirectory import ActiveDirectory
-from profile_image_sync.api.highq import Endpoint, HighQ, MatchKey, MatchRule, Proxy
-from profile_image_sync.api.job import JobSettings, ResourceRequirements, Toleration
+from profile_image_sync.api.highq import HighQ
+from profile_image_sync.api.image_settings import ImageSettings
+from profile_image_sync.api.job import JobSettings
 from profile_image_sync.api.model import ApiModel, Flag, Rule, Whole, refusal
-from profile_image_sync.api.references import (
+from profile_image_sync.api.object_references import (
     NAME_RULE,
-    CABundleRef,
     ObjectName,
-    ReferenceKind,
-    SecretRef,
 )
+from profile_image_sync.api.safety import Safety
 from profile_image_sync.api.schedule_fields import Schedule, TimeZone
-from profile_image_sync.api.settings import (
-    DeletionPolicy,
-    Fit,
-    Focus,
-    ImageSettings,
-    Safety,
-    StatePolicy,
-)
-
-__all__ = [
-    "NOT_BUILT_YET",
-    "ActiveDirectory",
-    "CABundleRef",
-    "DeletionPolicy",
-    "Endpoint",
-    "FirstSync",
-    "Fit",
-    "Focus",
-    "HighQ",
-    "ImageSettings",
-    "JobSettings",
-    "MatchKey",
-    "MatchRule",
-    "Metadata",
-    "Mode",
-    "ProfileImageSync",
-    "ProfileImageSyncSpec",
-    "Proxy",
-    "ReferenceKind",
-    "ResourceRequirements",
-    "Safety",
-    "SecretRef",
-    "StatePolicy",
-    "Toleration",
-]
+from profile_image_sync.api.state_policy import StatePolicy
 
 # Fields of the contract whose behaviour does not exist yet, and what to do instead. To build one is to
 # delete its line here and its sentence in the field's description.

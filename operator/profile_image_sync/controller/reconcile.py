@@ -14,7 +14,7 @@ from uuid import uuid4
 import structlog
 
 from profile_image_sync import names
-from profile_image_sync.api.spec import DeletionPolicy
+from profile_image_sync.api.state_policy import DeletionPolicy
 from profile_image_sync.api.status import ProfileImageSyncStatus
 from profile_image_sync.controller import conditions, events, manifests, run_result
 from profile_image_sync.controller.bodies import Body, key_of, owner, stamped

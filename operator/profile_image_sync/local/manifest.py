@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from profile_image_sync import names
 from profile_image_sync.api.model import ApiModel, Flag, refusal, shown
-from profile_image_sync.api.references import ObjectName, ReferenceKind
+from profile_image_sync.api.object_references import ObjectName, ReferenceKind
 from profile_image_sync.api.spec import ProfileImageSync
 from profile_image_sync.api.validation import validated
 from profile_image_sync.errors import InvalidSpec, MissingReference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from profile_image_sync.api.references import ReferenceKind
+from profile_image_sync.api.object_references import ReferenceKind
 from profile_image_sync.errors import MissingReference
 from profile_image_sync.worker.references import text_of, what_is_wrong
 

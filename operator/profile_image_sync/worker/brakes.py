@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import md5
 
-from profile_image_sync.api.spec import Safety
+from profile_image_sync.api.safety import Safety
 from profile_image_sync.api.state_header import PendingBrake, Sweep
 from profile_image_sync.errors import DirectoryMisconfigured
 from profile_image_sync.worker.people import Person

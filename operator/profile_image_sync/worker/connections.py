@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from profile_image_sync.api.references import CABundleRef
+from profile_image_sync.api.object_references import CABundleRef
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.worker.directory import BindCredentials, Directory
 from profile_image_sync.worker.highq.client import HighQ

@@ -21,7 +21,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from profile_image_sync.api.settings import SMALLEST_SIDE, Fit, Focus, ImageSettings
+from profile_image_sync.api.image_settings import SMALLEST_SIDE, Fit, Focus, ImageSettings
 from profile_image_sync.errors import ImageRefused
 from profile_image_sync.worker.people import Avatar
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
-from profile_image_sync.api.spec import MatchKey
+from profile_image_sync.api.highq import MatchKey
 from profile_image_sync.worker.people import Account, Person
 
 

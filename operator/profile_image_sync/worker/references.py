@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from profile_image_sync.api.references import ReferenceKind
+from profile_image_sync.api.object_references import ReferenceKind
 
 
 class References(Protocol):

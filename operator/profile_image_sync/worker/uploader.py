@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.report import Kind
-from profile_image_sync.api.spec import ImageSettings
 from profile_image_sync.errors import (
     HighQUnavailable,
     ImageRefused,

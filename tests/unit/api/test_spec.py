@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from profile_image_sync.api.highq import Endpoint, MatchKey
+from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.model import shown
 from profile_image_sync.api.spec import (
     NOT_BUILT_YET,
-    Endpoint,
     FirstSync,
-    ImageSettings,
-    MatchKey,
     Mode,
     ProfileImageSync,
     ProfileImageSyncSpec,

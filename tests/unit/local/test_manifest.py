@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from profile_image_sync.api.references import ReferenceKind
+from profile_image_sync.api.object_references import ReferenceKind
 from profile_image_sync.errors import InvalidSpec, MissingReference, SyncError
 from profile_image_sync.local.manifest import Manifest, load
 from tests.support.bad_manifests import BAD, BadManifest, tenant

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from profile_image_sync.api.spec import Safety
+from profile_image_sync.api.safety import Safety
 from profile_image_sync.api.state_header import PendingBrake, Sweep
 from profile_image_sync.errors import DirectoryMisconfigured
 from profile_image_sync.worker import brakes

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
-from profile_image_sync.api.spec import Fit, Focus, ImageSettings
+from profile_image_sync.api.image_settings import Fit, Focus, ImageSettings
 from profile_image_sync.errors import ImageRefused
 from profile_image_sync.worker.images import choose, portrait, settings_fingerprint, source_md5
 from testkit import pictures

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profile_image_sync.api.spec import MatchKey
+from profile_image_sync.api.highq import MatchKey
 from profile_image_sync.worker.matching import MatchOutcome, match_people
 from profile_image_sync.worker.people import Account, Person
 

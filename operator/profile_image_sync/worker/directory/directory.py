@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from profile_image_sync.api.spec import ActiveDirectory
+from profile_image_sync.api.activedirectory import ActiveDirectory
 from profile_image_sync.errors import DirectoryMisconfigured, InvalidSpec
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
 from profile_image_sync.worker.directory.entries import Choose, PersonReader

@@ -46,8 +46,8 @@ def observed(spec: dict[str, Any] | None = None, **facts: Any) -> Observed:
         "report": None,
         "jobs": (),
         "references": "v1",
-        "strangers": (),
-        "leaving": (),
+        "foreign": (),
+        "terminating": (),
     }
     return Observed(**known | facts)
 

@@ -129,7 +129,7 @@ class State(ApiModel):
     """Bytes as stored."""
 
 
-class Hold(ApiModel):
+class Pause(ApiModel):
     """Why no run is started by itself: the last one needs a person, and nothing has changed since."""
 
     run: Word
@@ -173,7 +173,7 @@ class ProfileImageSyncStatus(ApiModel):
     """When HighQ's refresh token ends unless it is renewed before."""
     brake: Brake | None = None
     """Numbers that looked wrong and stopped the last run."""
-    hold: Hold | None = None
+    pause: Pause | None = None
     """Set while no run is started by itself: until the spec, a Secret or a request changes."""
     state: State | None = None
     """The record of what HighQ has accepted."""

@@ -1,1 +1,1 @@
-"""The office: reads resources, writes orders (CronJobs, Jobs), turns reports into status."""
+"""The operator: turns resources into CronJobs and Jobs, and reports into status."""

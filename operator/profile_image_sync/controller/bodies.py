@@ -81,7 +81,7 @@ def key_of(body: Body) -> Body:
     }
 
 
-def stamped(body: Body) -> Body:
+def with_spec_hash(body: Body) -> Body:
     """Return an object with a digest of itself, so that a field we no longer want is noticed."""
     text = json.dumps(body, sort_keys=True).encode()
     annotations = {APPLIED_ANNOTATION: hashlib.sha256(text).hexdigest()[:16]}

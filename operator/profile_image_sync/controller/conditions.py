@@ -19,14 +19,14 @@ from profile_image_sync.api.status import (
     State,
 )
 from profile_image_sync.controller.decide import Decision, pending_requests, present_requests
-from profile_image_sync.controller.run_result import Ending
-from profile_image_sync.controller.snapshot import Observed, Trouble
+from profile_image_sync.controller.run_result import RunResult
+from profile_image_sync.controller.snapshot import Blocker, Observed
 
 MESSAGE_LENGTH = 1024  # characters of a condition's message
 
 
 def status(
-    observed: Observed, last: Ending | None, decision: Decision, now: datetime
+    observed: Observed, last: RunResult | None, decision: Decision, now: datetime
 ) -> ProfileImageSyncStatus:
     """Return the status to write."""
     before = observed.status
@@ -43,12 +43,12 @@ def status(
             "first_sync_completed": bool(observed.header and observed.header.first_sync_completed),
             "handled_run_requests": _handled(observed),
             "state": _state(before, decision, last),
-            "hold": decision.hold,
+            "pause": decision.pause,
         }
     )
 
 
-def _facts(before: ProfileImageSyncStatus, last: Ending | None) -> ProfileImageSyncStatus:
+def _facts(before: ProfileImageSyncStatus, last: RunResult | None) -> ProfileImageSyncStatus:
     """Carry over what only a new report changes."""
     if last is None:
         return before
@@ -64,8 +64,10 @@ def _facts(before: ProfileImageSyncStatus, last: Ending | None) -> ProfileImageS
     return before.model_copy(update=update)
 
 
-def _state(before: ProfileImageSyncStatus, decision: Decision, last: Ending | None) -> State | None:
-    """Prefer what the last run measured, if it speaks of the same state; in trouble nothing changes."""
+def _state(
+    before: ProfileImageSyncStatus, decision: Decision, last: RunResult | None
+) -> State | None:
+    """Prefer what the last run measured, if it speaks of the same state; when blocked nothing changes."""
     if decision.state is None:
         return before.state
     ours = str(decision.state.id)
@@ -97,25 +99,25 @@ def _next_run(observed: Observed, decision: Decision, now: datetime) -> datetime
 
 
 def _conditions(
-    observed: Observed, last: Ending | None, decision: Decision, now: datetime
+    observed: Observed, last: RunResult | None, decision: Decision, now: datetime
 ) -> tuple[Condition, ...]:
     before = {condition.type: condition for condition in observed.status.conditions}
     generation = observed.tenant.generation
     wanted = (
-        _ready(last, decision.trouble),
-        _reconciling(decision.trouble),
+        _ready(last, decision.blocker),
+        _reconciling(decision.blocker),
         _stalled(last, decision),
         _synced(observed, last),
     )
     return tuple(_condition(each, before.get(each[0]), generation, now) for each in wanted)
 
 
-def troubled(
-    before: ProfileImageSyncStatus, trouble: Trouble, generation: int, now: datetime
+def blocked(
+    before: ProfileImageSyncStatus, blocker: Blocker, generation: int, now: datetime
 ) -> tuple[Condition, ...]:
     """Return the conditions of a resource that cannot be understood; how its last run went stays."""
     known = {condition.type: condition for condition in before.conditions}
-    wanted = [_ready(None, trouble), (ConditionType.STALLED, True, trouble.reason, trouble.message)]
+    wanted = [_ready(None, blocker), (ConditionType.STALLED, True, blocker.reason, blocker.message)]
     made = [_condition(each, known.get(each[0]), generation, now) for each in wanted]
     others = [condition for kind, condition in known.items() if kind not in {c.type for c in made}]
     return (*made, *others)
@@ -147,31 +149,31 @@ def _condition(
     )
 
 
-def _ready(last: Ending | None, trouble: Trouble | None) -> Wanted:
-    if trouble:
-        return ConditionType.READY, False, trouble.reason, trouble.message
+def _ready(last: RunResult | None, blocker: Blocker | None) -> Wanted:
+    if blocker:
+        return ConditionType.READY, False, blocker.reason, blocker.message
     if last and last.run.outcome is Outcome.FAILED:
-        return ConditionType.READY, False, last.reason or "RunFailed", words(last)
+        return ConditionType.READY, False, last.reason or "RunFailed", summary(last)
     return ConditionType.READY, True, "Ready", "the spec is accepted and the last run did not fail"
 
 
-def _reconciling(trouble: Trouble | None) -> Wanted:
-    if trouble and trouble.passing:
-        return ConditionType.RECONCILING, True, trouble.reason, trouble.message
+def _reconciling(blocker: Blocker | None) -> Wanted:
+    if blocker and blocker.transient:
+        return ConditionType.RECONCILING, True, blocker.reason, blocker.message
     return ConditionType.RECONCILING, False, "Reconciled", "the children are in place"
 
 
-def _stalled(last: Ending | None, decision: Decision) -> Wanted:
-    """Nobody must act again when a hold is lifted: the next run tells whether that was it."""
-    trouble = decision.trouble
-    if trouble and not trouble.passing:
-        return ConditionType.STALLED, True, trouble.reason, trouble.message
-    if last and decision.hold:
-        return ConditionType.STALLED, True, last.reason or "RunFailed", words(last)
+def _stalled(last: RunResult | None, decision: Decision) -> Wanted:
+    """Nobody must act again when a pause is lifted: the next run tells whether that was it."""
+    blocker = decision.blocker
+    if blocker and not blocker.transient:
+        return ConditionType.STALLED, True, blocker.reason, blocker.message
+    if last and decision.pause:
+        return ConditionType.STALLED, True, last.reason or "RunFailed", summary(last)
     return ConditionType.STALLED, False, "NotStalled", "nobody needs to act"
 
 
-def _synced(observed: Observed, last: Ending | None) -> Wanted:
+def _synced(observed: Observed, last: RunResult | None) -> Wanted:
     spec = observed.tenant.spec
     if observed.active:
         return ConditionType.SYNCED, None, "Running", f"Job {observed.active.name} is under way"
@@ -188,15 +190,20 @@ def _synced(observed: Observed, last: Ending | None) -> Wanted:
             return ConditionType.SYNCED, False, "WaitingForSchedule", text
         return ConditionType.SYNCED, False, "NeverRun", "no run has ended yet"
     if spec.suspend:
-        return ConditionType.SYNCED, _good(last), "Suspended", f"spec.suspend is set. {words(last)}"
-    return ConditionType.SYNCED, _good(last), last.run.outcome.value, words(last)
+        return (
+            ConditionType.SYNCED,
+            _good(last),
+            "Suspended",
+            f"spec.suspend is set. {summary(last)}",
+        )
+    return ConditionType.SYNCED, _good(last), last.run.outcome.value, summary(last)
 
 
-def _good(last: Ending) -> bool:
+def _good(last: RunResult) -> bool:
     return last.run.outcome is Outcome.SUCCEEDED
 
 
-def words(last: Ending) -> str:
+def summary(last: RunResult) -> str:
     """Say how a run ended, for people."""
     if last.message:
         return last.message
@@ -205,7 +212,7 @@ def words(last: Ending) -> str:
         f"{run.people} people: {run.uploaded} uploaded, {run.adopted} adopted, {run.failed} failed"
     )
     reasons = sorted(report.reasons.items()) if report else []
-    trouble = [f"{reason} {count}" for reason, count in reasons if not reason.startswith("Upload")]
+    blocker = [f"{reason} {count}" for reason, count in reasons if not reason.startswith("Upload")]
     return (
-        ". ".join([text, ", ".join(trouble), *(report.notes if report else ())]).strip(". ") + "."
+        ". ".join([text, ", ".join(blocker), *(report.notes if report else ())]).strip(". ") + "."
     )

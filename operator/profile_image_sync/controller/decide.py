@@ -14,9 +14,9 @@ from profile_image_sync import names
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.spec import FirstSync, Mode
 from profile_image_sync.api.state_header import StateHeader, new_header
-from profile_image_sync.api.status import MOST_RUNS, Hold, Outcome
-from profile_image_sync.controller.run_result import Ending
-from profile_image_sync.controller.snapshot import Observed, Trouble
+from profile_image_sync.api.status import MOST_RUNS, Outcome, Pause
+from profile_image_sync.controller.run_result import RunResult
+from profile_image_sync.controller.snapshot import Blocker, Observed
 from profile_image_sync.errors import HostNotAllowed
 
 FIRST_RETRY = timedelta(minutes=1)  # of a run that was busy, or of a OneOff that is not complete
@@ -36,91 +36,91 @@ class Start:
 class Decision:
     """What must be."""
 
-    trouble: Trouble | None  # nothing may run
-    state: StateHeader | None  # the state of the resource; None in trouble
+    blocker: Blocker | None  # nothing may run
+    state: StateHeader | None  # the state of the resource; None when blocked
     new_state: bool  # it is to be made
     suspend: bool  # the schedule
-    hold: Hold | None
+    pause: Pause | None
     start: Start | None
-    look_again: datetime | None  # when a run may be due although nothing changes
+    requeue_at: datetime | None  # when a run may be due although nothing changes
 
 
 def decide(
-    observed: Observed, last: Ending | None, allow: Allow, now: datetime, new_id: UUID
+    observed: Observed, last: RunResult | None, allow: Allow, now: datetime, new_id: UUID
 ) -> Decision:
     """Return what must be. `new_id` is for a state, if one must be made."""
-    hold = _hold(observed, last)
-    if trouble := _trouble(observed, allow):
-        again = now + COLLECTED if trouble.passing else None
+    pause = _pause(observed, last)
+    if blocker := _blocker(observed, allow):
+        again = now + COLLECTED if blocker.transient else None
         return Decision(
-            trouble=trouble,
+            blocker=blocker,
             state=None,
             new_state=False,
             suspend=True,
-            hold=hold,
+            pause=pause,
             start=None,
-            look_again=again,
+            requeue_at=again,
         )
     state = observed.header or new_header(new_id)
-    start, look_again = _start(observed, last, state, hold, now)
-    refused = hold is not None and last is not None and last.reason in CREDENTIALS
+    start, requeue_at = _start(observed, last, state, pause, now)
+    refused = pause is not None and last is not None and last.reason in CREDENTIALS
     return Decision(
-        trouble=None,
+        blocker=None,
         state=state,
         new_state=observed.header is None,
         suspend=observed.tenant.spec.suspend or refused,
-        hold=hold,
+        pause=pause,
         start=start,
-        look_again=look_again,
+        requeue_at=requeue_at,
     )
 
 
-def _trouble(observed: Observed, allow: Allow) -> Trouble | None:
+def _blocker(observed: Observed, allow: Allow) -> Blocker | None:
     """Return why nothing may run; what ends by itself comes first."""
     return (
-        _leaving(observed)
+        _terminating(observed)
         or _forbidden(observed, allow)
-        or _strangers(observed)
+        or _name_conflict(observed)
         or observed.unreadable
-        or _state_trouble(observed)
+        or _state_blocker(observed)
     )
 
 
-def _leaving(observed: Observed) -> Trouble | None:
-    if not observed.leaving:
+def _terminating(observed: Observed) -> Blocker | None:
+    if not observed.terminating:
         return None
     message = (
-        f"{', '.join(observed.leaving)}: of a former resource of this name, about to be removed"
+        f"{', '.join(observed.terminating)}: of a former resource of this name, about to be removed"
     )
-    return Trouble("Replacing", message, passing=True)
+    return Blocker("Replacing", message, transient=True)
 
 
-def _forbidden(observed: Observed, allow: Allow) -> Trouble | None:
-    """Hold the hosts that the spec names against the installation's lists."""
+def _forbidden(observed: Observed, allow: Allow) -> Blocker | None:
+    """Compare the hosts that the spec names with the installation's lists."""
     try:
         allow.check(observed.tenant.spec)
     except HostNotAllowed as error:
-        return Trouble(error.reason, str(error))
+        return Blocker(error.reason, str(error))
     return None
 
 
-def _strangers(observed: Observed) -> Trouble | None:
-    if not observed.strangers:
+def _name_conflict(observed: Observed) -> Blocker | None:
+    if not observed.foreign:
         return None
-    return Trouble(
+    return Blocker(
         "NameConflict",
-        f"{', '.join(observed.strangers)}: in the way and not ours, so not touched. Remove or rename it, or "
+        f"{', '.join(observed.foreign)}: in the way and not ours, so not touched. Remove or rename it, or "
         "give this resource another name",
     )
 
 
-def _state_trouble(observed: Observed) -> Trouble | None:
+def _state_blocker(observed: Observed) -> Blocker | None:
     """Bind the resource to its state: made once, never again by repair (rule 9)."""
     known = observed.status.state.id if observed.status.state else None
     header, adopts = observed.header, observed.tenant.spec.first_sync is FirstSync.ADOPT
     name = names.state(observed.tenant.name)
     if header is None and observed.shards:
-        return Trouble(
+        return Blocker(
             "StateMissing",
             f"ConfigMap {name}, the state's header, is gone, but {observed.shards} of its shards are there: "
             f"restore it from a backup, or remove them (kubectl delete configmap -l {names.SYNC_LABEL}="
@@ -130,14 +130,14 @@ def _state_trouble(observed: Observed) -> Trouble | None:
     if adopts or known is None:
         return None
     if header is None:
-        return Trouble(
+        return Blocker(
             "StateMissing",
             f"the state {known} of this resource is gone: restore its ConfigMaps ({name} and {name}-*) from "
             "a backup, or set spec.firstSync: Adopt, which begins a new state and leaves people's own "
             "pictures alone",
         )
     if str(header.id) != known:
-        return Trouble(
+        return Blocker(
             "StateMismatch",
             f"this resource's state is {known}, but ConfigMap {name} holds {header.id}: restore its own "
             "from a backup, or set spec.firstSync: Adopt, which takes what is there",
@@ -145,11 +145,11 @@ def _state_trouble(observed: Observed) -> Trouble | None:
     return None
 
 
-def _hold(observed: Observed, last: Ending | None) -> Hold | None:
-    """Hold back after a run that needs a person, until the spec or what it refers to changes."""
+def _pause(observed: Observed, last: RunResult | None) -> Pause | None:
+    """Pause after a run that needs a person, until the spec or what it refers to changes."""
     if last is None or not last.needs_human:
         return None
-    before, generation = observed.status.hold, observed.tenant.generation
+    before, generation = observed.status.pause, observed.tenant.generation
     if before and before.run == last.run.id:
         same = (before.generation, before.references) == (generation, observed.references)
         return before if same else None
@@ -158,14 +158,14 @@ def _hold(observed: Observed, last: Ending | None) -> Hold | None:
         return None  # it was lifted before
     if last.run.generation not in (None, generation):
         return None  # the spec has changed since it started
-    return Hold(run=last.run.id, generation=generation, references=observed.references)
+    return Pause(run=last.run.id, generation=generation, references=observed.references)
 
 
 def _start(
     observed: Observed,
-    last: Ending | None,
+    last: RunResult | None,
     state: StateHeader,
-    hold: Hold | None,
+    pause: Pause | None,
     now: datetime,
 ) -> tuple[Start | None, datetime | None]:
     """Return a run to start now, or when to look again."""
@@ -174,7 +174,7 @@ def _start(
     requests, spec = pending_requests(observed), observed.tenant.spec
     due: datetime | None = now
     if not requests:
-        due = None if spec.suspend or hold else _first_run_due(observed, last, state, now)
+        due = None if spec.suspend or pause else _first_run_due(observed, last, state, now)
     if due is None:
         return None, None
     due = max([due, *_busy_until(observed)])
@@ -202,7 +202,7 @@ def present_requests(observed: Observed) -> tuple[str, ...]:
 
 
 def _first_run_due(
-    observed: Observed, last: Ending | None, state: StateHeader, now: datetime
+    observed: Observed, last: RunResult | None, state: StateHeader, now: datetime
 ) -> datetime | None:
     """Return when the first run, or the next try of a OneOff, is due; None: never by itself."""
     spec = observed.tenant.spec
@@ -216,7 +216,7 @@ def _first_run_due(
     return (last.run.completion_time or now) + _retry(observed, last) if one_off else None
 
 
-def _retry(observed: Observed, last: Ending) -> timedelta:
+def _retry(observed: Observed, last: RunResult) -> timedelta:
     """Return how long a OneOff waits for its next try: twice as long after each, up to an hour.
 
     Status remembers a few runs only. When all of them are tries, the last wait tells how far it got.

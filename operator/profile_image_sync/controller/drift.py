@@ -1,7 +1,7 @@
 """Whether a live object still says what we want of it. Pure.
 
 The API server adds defaults and other controllers add fields: only what we set is compared, so that
-nothing is applied when nothing differs. (A field that we no longer set shows in the digest, `stamped`.)
+nothing is applied when nothing differs. (A field that we no longer set shows in the digest.)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SUFFIXES = {
 }
 
 
-def differs(wanted: Any, live: Any, key: str = "") -> bool:
+def needs_update(wanted: Any, live: Any, key: str = "") -> bool:
     """Tell whether anything that `wanted` holds is otherwise, or absent, in `live`."""
     if live is None:
         return bool(
@@ -27,11 +27,13 @@ def differs(wanted: Any, live: Any, key: str = "") -> bool:
         )  # the API server leaves out what is empty, and sets 0 where that means something
     if isinstance(wanted, dict) and isinstance(live, dict):
         inside = key if key in _QUANTITIES else ""
-        return any(differs(value, live.get(name), inside or name) for name, value in wanted.items())
+        return any(
+            needs_update(value, live.get(name), inside or name) for name, value in wanted.items()
+        )
     if isinstance(wanted, list) and isinstance(live, list):
         if len(wanted) != len(live):
             return True
-        return any(differs(one, other, key) for one, other in zip(wanted, live, strict=True))
+        return any(needs_update(one, other, key) for one, other in zip(wanted, live, strict=True))
     if key in _QUANTITIES:
         return _amount(wanted) != _amount(live)
     return bool(wanted != live)

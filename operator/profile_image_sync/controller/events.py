@@ -17,8 +17,8 @@ from profile_image_sync.api.status import (
     ProfileImageSyncStatus,
 )
 from profile_image_sync.controller.bodies import Body
-from profile_image_sync.controller.conditions import words as told
-from profile_image_sync.controller.run_result import Ending
+from profile_image_sync.controller.conditions import summary
+from profile_image_sync.controller.run_result import RunResult
 
 NOTE_LENGTH = 1000  # characters; the API server takes 1024
 _NORMAL = (Outcome.SUCCEEDED, Outcome.DRY_RUN)
@@ -28,14 +28,14 @@ def between(
     resource: Body,
     before: ProfileImageSyncStatus,
     after: ProfileImageSyncStatus,
-    last: Ending | None,
+    last: RunResult | None,
     now: datetime,
 ) -> Iterable[Body]:
     """Yield the events that a change of status is worth; `last` is how the newest run ended."""
     if last and (before.last_run is None or before.last_run.id != last.run.id):
         kind = "Normal" if last.run.outcome in _NORMAL else "Warning"
         reason = f"Run{last.run.outcome or 'Ended'}"
-        note = told(last)
+        note = summary(last)
         yield _event(resource, now, "run", note, type=kind, reason=reason)
     was, stalled = _stalled(before), _stalled(after)
     if stalled and (was is None or (was.reason, was.message) != (stalled.reason, stalled.message)):
@@ -49,7 +49,7 @@ def _stalled(status: ProfileImageSyncStatus) -> Condition | None:
     return next((each for each in found if each.status is ConditionStatus.TRUE), None)
 
 
-def _event(resource: Body, now: datetime, about: str, note: str, **words: str) -> Body:
+def _event(resource: Body, now: datetime, about: str, note: str, **fields: str) -> Body:
     meta = resource["metadata"]
     stamp = int(now.timestamp() * 1_000_000)
     return {
@@ -60,7 +60,7 @@ def _event(resource: Body, now: datetime, about: str, note: str, **words: str) -
             "namespace": meta["namespace"],
         },
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        **words,
+        **fields,
         "action": "Sync",
         "note": note[:NOTE_LENGTH],
         "regarding": {

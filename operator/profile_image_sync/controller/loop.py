@@ -47,7 +47,7 @@ class Loop:
         namespaces: tuple[str, ...],
         now: Callable[[], datetime],
     ) -> None:
-        """Take the hands and the brain; `namespaces` empty: everywhere."""
+        """Take a client and the reconciler; `namespaces` empty: everywhere."""
         self._cluster = cluster
         self._reconciler = reconciler
         self._resync_seconds = resync_seconds
@@ -57,7 +57,7 @@ class Loop:
         self._seen: dict[Key, tuple[object, ...]] = {}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._turned_at = time.monotonic()
+        self._heartbeat = time.monotonic()
 
     def start(self) -> None:
         """Start all threads; they end with the process."""
@@ -84,7 +84,7 @@ class Loop:
 
     def is_alive(self) -> bool:
         """Tell whether every thread is there, and one or other still turns."""
-        turning = time.monotonic() - self._turned_at < STALE_SECONDS
+        turning = time.monotonic() - self._heartbeat < STALE_SECONDS
         return turning and all(thread.is_alive() for thread in self._threads)
 
     def _spawn(self, target: Callable[..., None], *arguments: object) -> None:
@@ -94,7 +94,7 @@ class Loop:
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            self._turned_at = time.monotonic()
+            self._heartbeat = time.monotonic()
             if key := self._queue.take(TURN_SECONDS):
                 self._queue.done(key, failed=not self._reconciled(key))
 

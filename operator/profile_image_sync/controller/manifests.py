@@ -1,4 +1,4 @@
-"""The children of a resource but for its pods: access, desks, state, CronJob, Job. Pure.
+"""The children of a resource but for its pods: RBAC, the worker's objects, state, CronJob, Job. Pure.
 
 Bodies are dicts that the API server takes; nothing here knows whether they are there already.
 """
@@ -26,7 +26,7 @@ STARTING_DEADLINE_SECONDS = (
 KEPT_SECONDS = 24 * 3600  # how long a finished requested Job stays, for its logs
 
 
-def access(tenant: Tenant) -> list[Body]:
+def rbac(tenant: Tenant) -> list[Body]:
     """Return who the worker is and the little it may do: named objects only, but for `create`."""
     name = names.child(tenant.name)
     account = new_object(tenant, "v1", "ServiceAccount", name, WORKER)
@@ -56,15 +56,15 @@ def _rule(group: str, resource: str, verbs: list[str], resource_names: list[str]
     return rule | ({"resourceNames": resource_names} if resource_names else {})
 
 
-def desks(tenant: Tenant) -> list[Body]:
+def worker_objects(tenant: Tenant) -> list[Body]:
     """Return what the worker writes to, empty: made once, then the worker's own."""
     lease = new_object(tenant, "coordination.k8s.io/v1", "Lease", names.child(tenant.name), WORKER)
     report = new_object(tenant, "v1", "ConfigMap", names.report(tenant.name), "report")
     people = new_object(tenant, "v1", "Secret", names.people(tenant.name), "report")
-    return [lease, report, people, *_token_desk(tenant)]
+    return [lease, report, people, *_token_objects(tenant)]
 
 
-def _token_desk(tenant: Tenant) -> list[Body]:
+def _token_objects(tenant: Tenant) -> list[Body]:
     """Tokens outlive the resource, like state, and belong to all resources that name the seed."""
     name = names.token(tenant.spec.highq.credentials_secret_ref.name)
     secret = new_object(tenant, "v1", "Secret", name, "token", owned=False)

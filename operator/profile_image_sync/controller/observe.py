@@ -19,42 +19,44 @@ from profile_image_sync.api.validation import validated
 from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant
 from profile_image_sync.controller.cluster import Cluster
 from profile_image_sync.controller.pod_template import referenced_keys
-from profile_image_sync.controller.snapshot import JobView, Observed, Trouble
+from profile_image_sync.controller.snapshot import Blocker, JobView, Observed
 from profile_image_sync.errors import PermanentError
 
 REQUEST_LENGTH = 128  # characters of the annotation that count; spec.runRequest has no more
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Snapshot:
     """A resource as it stands, and the live objects of its children by kind and name."""
 
     observed: Observed
     live: dict[tuple[str, str], Body]
 
 
-class _Whose(Enum):
+class Ownership(Enum):
     """Who an object of a child's name belongs to."""
 
     OURS = auto()
     FORMER = auto()  # a former resource of this name; the garbage collector is about to take it
-    STRANGE = auto()
+    FOREIGN = auto()
 
 
-def look(cluster: Cluster, body: Body) -> Scene:
+def read(cluster: Cluster, body: Body) -> Snapshot:
     """Read everything about this resource.
 
     Raises InvalidSpec for what only we can tell (a time zone that does not exist), ClusterError.
     """
-    tenant = Tenant.of(validated(ProfileImageSync, _paper(body)), body["metadata"]["uid"])
+    tenant = Tenant.of(validated(ProfileImageSync, _judged(body)), body["metadata"]["uid"])
     jobs = _jobs(cluster, tenant)  # before the report: a Job that has ended has written its own
     found = _children(cluster, tenant)
-    whose = {at: _whose(each, tenant) for at, each in found.items()}
-    live = {at: each for at, each in found.items() if whose[at] is _Whose.OURS}
+    ownership = {at: _ownership(each, tenant) for at, each in found.items()}
+    live = {at: each for at, each in found.items() if ownership[at] is Ownership.OURS}
     header, unreadable = _header(live.get(("ConfigMap", names.state(tenant.name))))
     shards = [] if header or unreadable else _shards(cluster, tenant)
-    leaving = [names.state(tenant.name)] if _Whose.FORMER in shards else []
-    leaving += [f"{kind} {name}" for (kind, name), it in whose.items() if it is _Whose.FORMER]
+    terminating = [names.state(tenant.name)] if Ownership.FORMER in shards else []
+    terminating += [
+        f"{kind} {name}" for (kind, name), it in ownership.items() if it is Ownership.FORMER
+    ]
     annotation: str = _annotations(body).get(names.RUN_REQUEST_ANNOTATION, "")
     observed = Observed(
         tenant=tenant,
@@ -66,13 +68,13 @@ def look(cluster: Cluster, body: Body) -> Scene:
         report=_report(live.get(("ConfigMap", names.report(tenant.name)))),
         jobs=_ours(jobs, live.get(("CronJob", names.child(tenant.name))), tenant),
         references=_references(cluster, tenant),
-        strangers=tuple(f"{k} {n}" for (k, n), it in whose.items() if it is _Whose.STRANGE),
-        leaving=tuple(leaving),
+        foreign=tuple(f"{k} {n}" for (k, n), it in ownership.items() if it is Ownership.FOREIGN),
+        terminating=tuple(terminating),
     )
-    return Scene(observed, live)
+    return Snapshot(observed, live)
 
 
-def _paper(body: Body) -> Body:
+def _judged(body: Body) -> Body:
     """Leave out what is not ours to judge."""
     return {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec")}
 
@@ -84,7 +86,9 @@ def _annotations(body: Body) -> dict[str, str]:
 
 def read_status(body: Body) -> ProfileImageSyncStatus:
     """Read what was written before; another version's may hold what we do not know."""
-    status = body.get("status", {})
+    status = dict(body.get("status", {}))
+    if "hold" in status:  # its name in the first delivery
+        status.setdefault("pause", status.pop("hold"))
     try:
         return ProfileImageSyncStatus.model_validate(status)
     except ValidationError:
@@ -118,24 +122,24 @@ def _owner(body: Body) -> Body | None:
     return next((each for each in owners if each.get("controller")), None)
 
 
-def _whose(body: Body, tenant: Tenant) -> _Whose:
+def _ownership(body: Body, tenant: Tenant) -> Ownership:
     owner = _owner(body)
     if owner is None:  # what is retained
         labels = body["metadata"].get("labels", {})
         ours = labels.get(names.MANAGED_BY_LABEL) == names.PRODUCT
-        return _Whose.OURS if ours else _Whose.STRANGE
+        return Ownership.OURS if ours else Ownership.FOREIGN
     if owner["uid"] == tenant.uid:
-        return _Whose.OURS
+        return Ownership.OURS
     former = (owner["kind"], owner["name"]) == (names.KIND, tenant.name)
-    return _Whose.FORMER if former else _Whose.STRANGE
+    return Ownership.FORMER if former else Ownership.FOREIGN
 
 
-def _shards(cluster: Cluster, tenant: Tenant) -> list[_Whose]:
+def _shards(cluster: Cluster, tenant: Tenant) -> list[Ownership]:
     """Return whose the shards are of a state that has no header."""
     found = cluster.select(
         "ConfigMap", tenant.namespace, state_labels(tenant.name), metadata_only=True
     )
-    return [_whose(each, tenant) for each in found]
+    return [_ownership(each, tenant) for each in found]
 
 
 def state_labels(resource: str) -> str:
@@ -183,7 +187,7 @@ def _requests(body: Body) -> tuple[str, ...]:
         return ()  # edited by hand
 
 
-def _header(body: Body | None) -> tuple[StateHeader | None, Trouble | None]:
+def _header(body: Body | None) -> tuple[StateHeader | None, Blocker | None]:
     """Return the state's header, or why it cannot be read."""
     if body is None:
         return None, None
@@ -191,7 +195,7 @@ def _header(body: Body | None) -> tuple[StateHeader | None, Trouble | None]:
     try:
         return decode_header(body.get("data", {}).get(names.HEADER_KEY, "").encode(), where), None
     except PermanentError as error:
-        return None, Trouble(error.reason, str(error))
+        return None, Blocker(error.reason, str(error))
 
 
 def _report(body: Body | None) -> Report | None:

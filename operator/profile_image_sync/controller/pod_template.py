@@ -1,6 +1,6 @@
 """What a run's pod is: the template that CronJobs and Jobs carry. Pure.
 
-Restricted Pod Security, read-only root, only the named keys of the named Secrets; the order travels in
+Restricted Pod Security, read-only root, only the named keys of the named Secrets; the run spec travels in
 the template, so that the worker never reads the live resource.
 """
 
@@ -80,7 +80,7 @@ def _container(
     tenant: Tenant, state_id: str, requests: tuple[str, ...], settings: OperatorSettings
 ) -> Body:
     uid = "metadata.labels['batch.kubernetes.io/controller-uid']"
-    paper = run_spec.RunSpec(
+    run_spec_model = run_spec.RunSpec(
         namespace=tenant.namespace,
         name=tenant.name,
         generation=tenant.generation,
@@ -97,7 +97,7 @@ def _container(
         "env": [
             {
                 "name": run_spec.VARIABLE,
-                "value": paper.model_dump_json(by_alias=True, exclude_none=True),
+                "value": run_spec_model.model_dump_json(by_alias=True, exclude_none=True),
             },
             {"name": run_spec.JOB_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": uid}}},
             *({"name": name, "value": value} for name, value in sorted(settings.env.items())),

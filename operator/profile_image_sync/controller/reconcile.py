@@ -1,4 +1,4 @@
-"""Brings one resource into line: look, decide, write what differs, tell.
+"""Brings one resource into line: observe, decide, write what differs, update the status.
 
 Level-based: every call starts from what is there, whatever made it necessary.
 """
@@ -17,14 +17,14 @@ from profile_image_sync import names
 from profile_image_sync.api.state_policy import DeletionPolicy
 from profile_image_sync.api.status import ProfileImageSyncStatus
 from profile_image_sync.controller import conditions, events, manifests, run_result
-from profile_image_sync.controller.bodies import Body, key_of, owner, stamped
+from profile_image_sync.controller.bodies import Body, key_of, owner, with_spec_hash
 from profile_image_sync.controller.cluster import Cluster, Conflict, Refused
 from profile_image_sync.controller.decide import Decision, decide
-from profile_image_sync.controller.drift import differs
+from profile_image_sync.controller.drift import needs_update
 from profile_image_sync.controller.installation import OperatorSettings
-from profile_image_sync.controller.observe import Scene, look, read_status, state_labels
-from profile_image_sync.controller.run_result import Ending
-from profile_image_sync.controller.snapshot import Trouble
+from profile_image_sync.controller.observe import Snapshot, read, read_status, state_labels
+from profile_image_sync.controller.run_result import RunResult
+from profile_image_sync.controller.snapshot import Blocker
 from profile_image_sync.errors import InvalidSpec
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ class Reconciler:
     def __init__(
         self, cluster: Cluster, settings: OperatorSettings, now: Callable[[], datetime]
     ) -> None:
-        """Take the hands, the installation's settings, and a clock (UTC, aware)."""
+        """Take a client, the installation's settings, and a clock (UTC, aware)."""
         self._cluster = cluster
         self._settings = settings
         self._now = now
@@ -50,36 +50,36 @@ class Reconciler:
         if body is None or body["metadata"].get("deletionTimestamp"):
             return None  # the garbage collector takes the children; state is retained
         try:
-            scene = look(self._cluster, body)
+            snapshot = read(self._cluster, body)
         except InvalidSpec as error:
-            self._tell_of_misfit(body, error)
+            self._report_invalid_spec(body, error)
             return None
-        last = run_result.newest(scene.observed)
-        decision = decide(scene.observed, last, self._settings.allow, self._now(), uuid4())
+        last = run_result.latest(snapshot.observed)
+        decision = decide(snapshot.observed, last, self._settings.allow, self._now(), uuid4())
         try:
-            self._carry_out(scene, decision)
+            self._apply_decision(snapshot, decision)
         except Refused as error:
-            refused = replace(decision, trouble=Trouble("Refused", str(error)))
-            self._tell(body, scene, last, refused)
+            refused = replace(decision, blocker=Blocker("Refused", str(error)))
+            self._update_status(body, snapshot, last, refused)
             raise
-        self._tell(body, scene, last, decision)
-        return decision.look_again
+        self._update_status(body, snapshot, last, decision)
+        return decision.requeue_at
 
-    def _carry_out(self, scene: Scene, decision: Decision) -> None:
-        """Write what differs: access and desks first, then the state, then what runs."""
-        tenant, state = scene.observed.tenant, decision.state
+    def _apply_decision(self, snapshot: Snapshot, decision: Decision) -> None:
+        """Write what differs: the state, the worker's objects and rights, then what runs."""
+        tenant, state = snapshot.observed.tenant, decision.state
         if state is None:
-            self._stop_schedule(scene)
+            self._stop_schedule(snapshot)
             return
         if decision.new_state:
             self._cluster.create(manifests.state_header(tenant, state))
-        for body in manifests.desks(tenant):
-            if _at(body) not in scene.live:
+        for body in manifests.worker_objects(tenant):
+            if _at(body) not in snapshot.live:
                 self._create_once(body)
-        for body in manifests.access(tenant):
-            self._apply(scene, body)
-        self._apply_schedule(scene, decision, str(state.id))
-        self._hold_state(scene)
+        for body in manifests.rbac(tenant):
+            self._apply(snapshot, body)
+        self._apply_schedule(snapshot, decision, str(state.id))
+        self._apply_deletion_policy(snapshot)
         if decision.start:
             job = manifests.job(
                 tenant, str(state.id), decision.start.requests, self._settings, _run_id()
@@ -87,38 +87,38 @@ class Reconciler:
             self._cluster.create(job)
             log.info("run started", resource=tenant.identity, job=job["metadata"]["name"])
 
-    def _apply(self, scene: Scene, body: Body) -> None:
-        wanted, live = stamped(body), scene.live.get(_at(body))
-        if live is None or differs(wanted, live):
+    def _apply(self, snapshot: Snapshot, body: Body) -> None:
+        wanted, live = with_spec_hash(body), snapshot.live.get(_at(body))
+        if live is None or needs_update(wanted, live):
             self._cluster.apply(wanted)
 
-    def _apply_schedule(self, scene: Scene, decision: Decision, state_id: str) -> None:
+    def _apply_schedule(self, snapshot: Snapshot, decision: Decision, state_id: str) -> None:
         """Keep the CronJob; one that is no longer wanted goes when the run that it started has ended."""
-        tenant, active = scene.observed.tenant, scene.observed.active
+        tenant, active = snapshot.observed.tenant, snapshot.observed.active
         suspend = decision.suspend
         wanted = manifests.cron_job(tenant, state_id, self._settings, suspend=suspend)
-        live = scene.live.get(("CronJob", names.child(tenant.name)))
+        live = snapshot.live.get(("CronJob", names.child(tenant.name)))
         if wanted:
-            self._apply(scene, wanted)
+            self._apply(snapshot, wanted)
         elif active and active.scheduled:
-            self._stop_schedule(scene)
+            self._stop_schedule(snapshot)
         elif live:
             self._cluster.delete(live)
 
-    def _stop_schedule(self, scene: Scene) -> None:
+    def _stop_schedule(self, snapshot: Snapshot) -> None:
         """Let nothing start; the rest stays as it is."""
-        live = scene.live.get(("CronJob", names.child(scene.observed.tenant.name)))
+        live = snapshot.live.get(("CronJob", names.child(snapshot.observed.tenant.name)))
         if live and not live["spec"].get("suspend"):
             self._cluster.patch({**key_of(live), "spec": {"suspend": True}})
 
-    def _hold_state(self, scene: Scene) -> None:
+    def _apply_deletion_policy(self, snapshot: Snapshot) -> None:
         """Let the state go with the resource, or outlive it, as spec.state.deletionPolicy says.
 
         A worker makes shards without an owner. The header comes last: it tells whether all is done.
         """
-        tenant = scene.observed.tenant
+        tenant = snapshot.observed.tenant
         owned = tenant.spec.state.deletion_policy is DeletionPolicy.DELETE
-        header = scene.live.get(("ConfigMap", names.state(tenant.name)))
+        header = snapshot.live.get(("ConfigMap", names.state(tenant.name)))
         if not owned and (header is None or not _owners(header)):
             return
         wanted = [owner(tenant)] if owned else []
@@ -136,25 +136,27 @@ class Reconciler:
         except Conflict:
             log.info("made by another meanwhile", kind=body["kind"], name=body["metadata"]["name"])
 
-    def _tell_of_misfit(self, body: Body, error: InvalidSpec) -> None:
+    def _report_invalid_spec(self, body: Body, error: InvalidSpec) -> None:
         """Say what is wrong with a resource that cannot even be understood; touch nothing else."""
         before = read_status(body)
-        trouble = Trouble(error.reason, str(error))
+        blocker = Blocker(error.reason, str(error))
         generation = body["metadata"]["generation"]
-        told = conditions.troubled(before, trouble, generation, self._now())
+        told = conditions.blocked(before, blocker, generation, self._now())
         changes = {"observed_generation": generation, "conditions": told}
         self._write_status(body, before, before.model_copy(update=changes), None)
 
-    def _tell(self, body: Body, scene: Scene, last: Ending | None, decision: Decision) -> None:
-        status = conditions.status(scene.observed, last, decision, self._now())
-        self._write_status(body, scene.observed.status, status, last)
+    def _update_status(
+        self, body: Body, snapshot: Snapshot, last: RunResult | None, decision: Decision
+    ) -> None:
+        status = conditions.status(snapshot.observed, last, decision, self._now())
+        self._write_status(body, snapshot.observed.status, status, last)
 
     def _write_status(
         self,
         body: Body,
         before: ProfileImageSyncStatus,
         after: ProfileImageSyncStatus,
-        last: Ending | None,
+        last: RunResult | None,
     ) -> None:
         """Write the status if it says anything new, and post an event where a person would want one."""
         status = after.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -15,7 +15,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RunResult:
     """How a run ended."""
 
     run: Run
@@ -30,20 +30,20 @@ class Ending:
         return self.exit_code == EXIT_PERMANENT
 
 
-def newest(observed: Observed) -> Ending | None:
+def latest(observed: Observed) -> RunResult | None:
     """Return how the newest run ended; None when none has ended yet."""
     endings = [*_reported(observed), *_unreported(observed), *_remembered(observed)]
     return max(endings, key=lambda each: each.run.completion_time or _LONG_AGO, default=None)
 
 
-def _reported(observed: Observed) -> Iterable[Ending]:
+def _reported(observed: Observed) -> Iterable[RunResult]:
     """Leave out the report of a Job that goes on: that try failed, the next one may end well."""
     report, active = observed.report, observed.active
     if report and not (active and active.uid == report.run.job):
-        yield Ending(report.run, report.exit_code, report.reason, report.message, report)
+        yield RunResult(report.run, report.exit_code, report.reason, report.message, report)
 
 
-def _unreported(observed: Observed) -> Iterable[Ending]:
+def _unreported(observed: Observed) -> Iterable[RunResult]:
     """Take a Job's word where neither the report nor status tells of it; a later run's report is over it."""
     status = observed.status
     told = {run.job for run in (status.last_run, *status.history) if run}
@@ -51,18 +51,18 @@ def _unreported(observed: Observed) -> Iterable[Ending]:
         told.add(observed.report.run.job)
     for job in observed.jobs:
         if job.finished and not job.busy and job.uid not in told:
-            yield Ending(_lost(job), job.exit_code, job.reason, _words(job), None)
+            yield RunResult(_lost(job), job.exit_code, job.reason, _job_summary(job), None)
 
 
-def _remembered(observed: Observed) -> Iterable[Ending]:
+def _remembered(observed: Observed) -> Iterable[RunResult]:
     """Take status' word for a run whose report and Job are gone."""
-    run, hold = observed.status.last_run, observed.status.hold
+    run, pause = observed.status.last_run, observed.status.pause
     if run:
-        held = hold is not None and hold.run == run.id
+        held = pause is not None and pause.run == run.id
         ready = next((c for c in observed.status.conditions if c.type is ConditionType.READY), None)
         failed = run.outcome is Outcome.FAILED
         reason, message = (ready.reason, ready.message) if failed and ready else ("", "")
-        yield Ending(run, EXIT_PERMANENT if held else EXIT_FINISHED, reason, message, None)
+        yield RunResult(run, EXIT_PERMANENT if held else EXIT_FINISHED, reason, message, None)
 
 
 def _lost(job: JobView) -> Run:
@@ -76,7 +76,7 @@ def _lost(job: JobView) -> Run:
     )
 
 
-def _words(job: JobView) -> str:
+def _job_summary(job: JobView) -> str:
     if not job.failed:
         return f"Job {job.name} succeeded; its report, and so its numbers, are lost"
     return f"Job {job.name} failed without a report ({job.message}): see the logs of its pods"

@@ -18,12 +18,12 @@ from profile_image_sync.errors import (
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Blocker:
     """Why no run may start at all, and what to do."""
 
     reason: str
     message: str
-    passing: bool = False  # it ends by itself: nobody must act
+    transient: bool = False  # it ends by itself: nobody must act
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ class Observed:
     annotation: str  # the annotation that asks for a run, "" if there is none
     status: ProfileImageSyncStatus  # as written before
     header: StateHeader | None  # None: there is none, or it cannot be read
-    unreadable: Trouble | None  # the header, if it is there all the same
+    unreadable: Blocker | None  # the header, if it is there all the same
     shards: int  # of a state, that are left without a header; 0 if there is one
     report: Report | None
     jobs: tuple[JobView, ...]
     references: str  # fingerprint of the versions of the Secrets and ConfigMaps the spec names
-    strangers: tuple[str, ...]  # objects of a child's name that are not ours, "Kind name"
-    leaving: tuple[str, ...]  # children of a former resource of this name, being collected
+    foreign: tuple[str, ...]  # objects of a child's name that are not ours, "Kind name"
+    terminating: tuple[str, ...]  # children of a former resource of this name, being collected
 
     @property
     def active(self) -> JobView | None:

@@ -24,7 +24,7 @@ from tests.support.snapshots import BUSY, NEW, NOW, REFUSED, STATE, job, observe
 
 def status_of(seen: Observed) -> ProfileImageSyncStatus:
     """Return the status as the reconciler writes it."""
-    last = run_result.newest(seen)
+    last = run_result.latest(seen)
     return conditions.status(seen, last, decide(seen, last, Allow(), NOW, NEW), NOW)
 
 
@@ -94,7 +94,7 @@ def test_the_report_of_a_failed_try_does_not_count_while_the_job_goes_on() -> No
     assert by_type(status_of(observed(report=tried, jobs=(job(),))))["Synced"][1] == "Running"
 
 
-def test_trouble_is_told_whatever_the_last_run_did() -> None:
+def test_a_blocker_is_told_whatever_the_last_run_did() -> None:
     """StateMissing and its like come first."""
     lost = ProfileImageSyncStatus(state=State(id=str(STATE)))
     told = by_type(status_of(observed(report=report(run()), header=None, status=lost)))
@@ -193,15 +193,15 @@ def test_status_remembers_a_run_whose_report_is_gone() -> None:
 def test_when_a_hold_is_lifted_nobody_must_act() -> None:
     """The Secret was mended: Stalled ends, Ready waits for a run that does not fail."""
     before = status_of(observed(report=REFUSED))
-    assert before.hold
+    assert before.pause
     after = status_of(observed(report=REFUSED, status=before, references="v2"))
-    assert after.hold is None
+    assert after.pause is None
     assert by_type(after)["Stalled"] == ("False", "NotStalled")
     assert by_type(after)["Ready"] == ("False", "BindRefused")
     assert status_of(observed(report=REFUSED, status=after, references="v2")) == after
 
 
-def test_trouble_stays_until_someone_acts() -> None:
+def test_a_blocker_stays_until_someone_acts() -> None:
     """What is told does not change what is known: another state is another one the next time, too."""
     lost = ProfileImageSyncStatus(state=State(id=str(STATE)))
     other = StateHeader(id=NEW)
@@ -211,16 +211,16 @@ def test_trouble_stays_until_someone_acts() -> None:
     assert again.state == lost.state
 
 
-def test_trouble_before_the_first_run_invents_no_state() -> None:
+def test_a_blocker_before_the_first_run_invents_no_state() -> None:
     """Else the resource would miss it ever after."""
-    status = status_of(observed(header=None, strangers=("Role pisync-acme",)))
+    status = status_of(observed(header=None, foreign=("Role pisync-acme",)))
     assert status.state is None
     assert by_type(status_of(observed(header=None, status=status)))["Ready"][0] == "True"
 
 
 def test_what_ends_by_itself_does_not_stall() -> None:
     """Children of a former resource are being collected: Reconciling."""
-    told = by_type(status_of(observed(leaving=("Role pisync-acme",))))
+    told = by_type(status_of(observed(terminating=("Role pisync-acme",))))
     assert told["Ready"] == ("False", "Replacing")
     assert told["Reconciling"] == ("True", "Replacing")
     assert told["Stalled"] == ("False", "NotStalled")
@@ -253,10 +253,10 @@ def test_a_request_that_goes_on_asking_is_remembered_as_served() -> None:
         (observed(report=report(run(Outcome.FAILED), 20, "BrakeTripped")), True),
         (observed(report=REFUSED), False),
         (observed({"suspend": True}), False),
-        (observed(strangers=("Role pisync-acme",)), False),
+        (observed(foreign=("Role pisync-acme",)), False),
         (observed({"mode": "OneOff", "schedule": None}), False),
     ],
-    ids=["as a rule", "braked", "refused", "suspended", "in trouble", "no schedule"],
+    ids=["as a rule", "braked", "refused", "suspended", "blocked", "no schedule"],
 )
 def test_a_next_run_is_told_when_the_schedule_goes_on(seen: Observed, waits: bool) -> None:
     """And only then."""

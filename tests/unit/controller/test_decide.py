@@ -9,10 +9,10 @@ import pytest
 
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.state_header import StateHeader
-from profile_image_sync.api.status import Hold, Outcome, ProfileImageSyncStatus, State
+from profile_image_sync.api.status import Outcome, Pause, ProfileImageSyncStatus, State
 from profile_image_sync.controller import run_result
 from profile_image_sync.controller.decide import Decision, Start, decide
-from profile_image_sync.controller.snapshot import Observed, Trouble
+from profile_image_sync.controller.snapshot import Blocker, Observed
 from tests.support.snapshots import (
     BUSY,
     DONE,
@@ -32,7 +32,7 @@ from tests.support.snapshots import (
 
 def decided(seen: Observed) -> Decision:
     """Decide as the reconciler does."""
-    return decide(seen, run_result.newest(seen), Allow(), NOW, NEW)
+    return decide(seen, run_result.latest(seen), Allow(), NOW, NEW)
 
 
 STARTS = {
@@ -176,9 +176,9 @@ def test_refused_credentials_suspend_the_schedule_until_something_changes() -> N
     """Retries lock accounts: spec, Secret or a request lifts it."""
     first = decided(observed(report=REFUSED))
     assert first.suspend
-    assert first.hold == Hold(run="run-1", generation=1, references="v1")
+    assert first.pause == Pause(run="run-1", generation=1, references="v1")
 
-    told = ProfileImageSyncStatus(last_run=REFUSED.run, hold=first.hold)
+    told = ProfileImageSyncStatus(last_run=REFUSED.run, pause=first.pause)
     assert decided(observed(report=REFUSED, status=told)).suspend
     assert not decided(observed(report=REFUSED, status=told, references="v2")).suspend
     newer = observed(report=REFUSED, status=told)
@@ -191,7 +191,7 @@ def test_a_lifted_hold_does_not_come_back_by_itself() -> None:
     assert not decided(observed(report=REFUSED, status=told)).suspend
 
 
-def test_other_trouble_of_a_run_leaves_the_schedule_alone() -> None:
+def test_other_failures_leave_the_schedule_alone() -> None:
     """A brake, a missing base: the next slot looks again."""
     braked = report(run(Outcome.FAILED, generation=1), 20, "BrakeTripped")
     assert not decided(observed(report=braked)).suspend
@@ -201,14 +201,14 @@ KNOWN = ProfileImageSyncStatus(state=State(id=str(STATE)))
 TROUBLES = {
     "the state is gone": (observed(header=None, status=KNOWN), "StateMissing"),
     "another state is there": (observed(header=StateHeader(id=NEW), status=KNOWN), "StateMismatch"),
-    "an object in the way": (observed(strangers=("CronJob pisync-acme",)), "NameConflict"),
+    "an object in the way": (observed(foreign=("CronJob pisync-acme",)), "NameConflict"),
     "children of a former resource are still there": (
-        observed(leaving=("Role pisync-acme",)),
+        observed(terminating=("Role pisync-acme",)),
         "Replacing",
     ),
     "the header cannot be read": (
         observed(
-            {"firstSync": "Adopt"}, header=None, unreadable=Trouble("StateDamaged", "restore it")
+            {"firstSync": "Adopt"}, header=None, unreadable=Blocker("StateDamaged", "restore it")
         ),
         "StateDamaged",
     ),
@@ -229,12 +229,12 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("case", TROUBLES.values(), ids=TROUBLES.keys())
-def test_in_trouble_nothing_starts_and_the_schedule_rests(case: tuple[Observed, str]) -> None:
+def test_while_blocked_nothing_starts_and_the_schedule_rests(case: tuple[Observed, str]) -> None:
     """Until a person has acted; no state is ever made anew by repair."""
     seen, reason = case
     decision = decided(seen)
-    assert decision.trouble is not None
-    assert decision.trouble.reason == reason
+    assert decision.blocker is not None
+    assert decision.blocker.reason == reason
     assert decision.suspend
     assert decision.start is None
     assert (decision.state, decision.new_state) == (None, False)
@@ -242,13 +242,13 @@ def test_in_trouble_nothing_starts_and_the_schedule_rests(case: tuple[Observed, 
 
 def test_what_ends_by_itself_is_looked_at_again_soon() -> None:
     """A resource made anew waits for the garbage collector, seconds as a rule."""
-    decision = decided(observed(leaving=("Role pisync-acme",)))
-    assert decision.look_again == NOW + timedelta(seconds=2)
+    decision = decided(observed(terminating=("Role pisync-acme",)))
+    assert decision.requeue_at == NOW + timedelta(seconds=2)
 
 
-def test_a_request_is_not_lost_in_trouble() -> None:
-    """It is served when the trouble is over."""
-    assert decided(observed(ASKED, strangers=("Role pisync-acme",))).start is None
+def test_a_request_is_not_lost_while_blocked() -> None:
+    """It is served when nothing blocks it any more."""
+    assert decided(observed(ASKED, foreign=("Role pisync-acme",))).start is None
     assert decided(observed(ASKED)).start == Start(("now",))
 
 
@@ -263,7 +263,7 @@ def test_a_state_is_made_once_before_the_first_run() -> None:
 def test_adopting_is_the_way_out_of_a_lost_state() -> None:
     """A new state begins, and people's own pictures are left alone."""
     decision = decided(observed({"firstSync": "Adopt"}, header=None, status=KNOWN))
-    assert decision.trouble is None
+    assert decision.blocker is None
     assert decision.new_state
 
 
@@ -277,7 +277,7 @@ def test_adopting_takes_the_state_that_is_there() -> None:
     """The way out of StateMismatch: nothing is made, nothing is removed."""
     other = StateHeader(id=NEW)
     decision = decided(observed({"firstSync": "Adopt"}, header=other, status=KNOWN))
-    assert (decision.trouble, decision.state, decision.new_state) == (None, other, False)
+    assert (decision.blocker, decision.state, decision.new_state) == (None, other, False)
 
 
 def test_the_tries_of_a_one_off_are_further_apart_each_time() -> None:
@@ -288,9 +288,9 @@ def test_the_tries_of_a_one_off_are_further_apart_each_time() -> None:
         tried = run(Outcome.FAILED, id=f"run-{number}", start_time=now)
         tried = tried.model_copy(update={"completion_time": now + timedelta(seconds=20)})
         seen = observed(ONE_OFF, report=report(tried, 30), status=told)
-        first = decided(seen).look_again
+        first = decided(seen).requeue_at
         told = ProfileImageSyncStatus(last_run=tried, history=(tried, *told.history)[:5])
-        again = decided(replace(seen, status=told)).look_again
+        again = decided(replace(seen, status=told)).requeue_at
         assert first == again
         assert again is not None
         assert tried.completion_time is not None
@@ -305,4 +305,4 @@ def test_a_dry_run_is_no_try() -> None:
     told = ProfileImageSyncStatus(history=dry)
     failed = report(run(Outcome.FAILED, 0), 30)
     decision = decided(observed(ONE_OFF, report=failed, status=told))
-    assert decision.look_again == NOW + timedelta(minutes=1)
+    assert decision.requeue_at == NOW + timedelta(minutes=1)

@@ -22,12 +22,12 @@ def told(
     seen: Observed, before: ProfileImageSyncStatus = NOTHING
 ) -> tuple[ProfileImageSyncStatus, list[Body]]:
     """Return the new status and the events that it is worth."""
-    last = run_result.newest(seen)
+    last = run_result.latest(seen)
     after = conditions.status(seen, last, decide(seen, last, Allow(), NOW, NEW), NOW)
     return after, list(events.between(RESOURCE, before, after, last, NOW))
 
 
-def words(found: list[Body]) -> list[tuple[Any, Any]]:
+def summary(found: list[Body]) -> list[tuple[Any, Any]]:
     """Return type and reason of each."""
     return [(each["type"], each["reason"]) for each in found]
 
@@ -45,7 +45,7 @@ def test_a_run_that_ended_is_told_once(ended: Outcome, kind: str) -> None:
     """With its numbers, or its line for people."""
     seen = observed(report=report(run(ended, uploaded=3)))
     after, found = told(seen)
-    assert words(found) == [(kind, f"Run{ended.value}")]
+    assert summary(found) == [(kind, f"Run{ended.value}")]
     assert "3 uploaded" in found[0]["note"]
     assert told(seen, after)[1] == []
 
@@ -54,23 +54,23 @@ def test_that_a_person_must_act_is_told_once() -> None:
     """Beside the run's end, under a name of its own."""
     seen = observed(report=REFUSED)
     after, found = told(seen)
-    assert words(found) == [("Warning", "RunFailed"), ("Warning", "BindRefused")]
+    assert summary(found) == [("Warning", "RunFailed"), ("Warning", "BindRefused")]
     assert len({each["metadata"]["name"] for each in found}) == 2
     assert told(seen, after)[1] == []
 
 
-def test_another_trouble_is_told_again() -> None:
+def test_another_reason_is_told_again() -> None:
     """The words have changed, though Stalled has not."""
-    after, _ = told(observed(strangers=("Role pisync-acme",)))
-    seen = observed(strangers=("CronJob pisync-acme",), status=after)
-    assert words(told(seen, after)[1]) == [("Warning", "NameConflict")]
+    after, _ = told(observed(foreign=("Role pisync-acme",)))
+    seen = observed(foreign=("CronJob pisync-acme",), status=after)
+    assert summary(told(seen, after)[1]) == [("Warning", "NameConflict")]
 
 
 def test_a_run_is_told_by_its_own_end_though_another_one_goes_on() -> None:
     """Not by the words of the one that has just begun."""
     seen = observed(report=report(run(uploaded=3)), jobs=(job(),))
     _, found = told(seen)
-    assert words(found) == [("Normal", "RunSucceeded")]
+    assert summary(found) == [("Normal", "RunSucceeded")]
     assert "3 uploaded" in found[0]["note"]
 
 

@@ -11,8 +11,8 @@ import pytest
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.state_header import new_header
 from profile_image_sync.controller import manifests
-from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant, stamped
-from profile_image_sync.controller.drift import differs
+from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant, with_spec_hash
+from profile_image_sync.controller.drift import needs_update
 from profile_image_sync.controller.installation import OperatorSettings
 from tests.support.snapshots import ONE_OFF, STATE, observed
 
@@ -32,8 +32,8 @@ def everything(made: Tenant) -> list[Body]:
     job = manifests.job(made, str(STATE), ("now",), SETTINGS, "0a1b2c3d")
     state = manifests.state_header(made, new_header(UUID(int=1)))
     return [
-        *manifests.access(made),
-        *manifests.desks(made),
+        *manifests.rbac(made),
+        *manifests.worker_objects(made),
         state,
         job,
         *([schedule] if schedule else []),
@@ -92,7 +92,7 @@ def test_only_the_named_keys_of_the_named_secrets_are_mounted() -> None:
 
 def test_the_worker_may_reach_the_named_objects_only() -> None:
     """No list, no watch, no delete; `create` on ConfigMaps alone, which RBAC cannot bound by name."""
-    (role,) = [body for body in manifests.access(tenant()) if body["kind"] == "Role"]
+    (role,) = [body for body in manifests.rbac(tenant()) if body["kind"] == "Role"]
     for rule in role["rules"]:
         if rule["verbs"] == ["create"]:
             assert rule["resources"] == ["configmaps"]
@@ -159,7 +159,7 @@ DRIFT = {
 def test_only_what_we_set_is_held_against_what_is_there(case: tuple[Body, Body, bool]) -> None:
     """Nothing is applied when nothing differs."""
     wanted, live, drifted = case
-    assert differs(wanted, live) is drifted
+    assert needs_update(wanted, live) is drifted
 
 
 def test_a_field_that_is_no_longer_wanted_is_noticed() -> None:
@@ -170,9 +170,9 @@ def test_a_field_that_is_no_longer_wanted_is_noticed() -> None:
     less = manifests.cron_job(tenant(), str(STATE), SETTINGS, suspend=False)
     assert more
     assert less
-    live = stamped(more)
-    assert not differs(stamped(more), live)
-    assert differs(stamped(less), live)
+    live = with_spec_hash(more)
+    assert not needs_update(with_spec_hash(more), live)
+    assert needs_update(with_spec_hash(less), live)
 
 
 @pytest.mark.parametrize("requests", [(), ("now",), ("two\nlines", "and ü"), ("[]",)])
@@ -182,8 +182,8 @@ def test_a_job_says_which_requests_it_serves(requests: tuple[str, ...]) -> None:
     said = job["metadata"].get("annotations", {}).get(REQUESTS_ANNOTATION, "[]")
     assert tuple(json.loads(said)) == requests
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    order = RunSpec.model_validate_json(container["env"][0]["value"])
-    assert order.requests == requests
+    run_spec = RunSpec.model_validate_json(container["env"][0]["value"])
+    assert run_spec.requests == requests
 
 
 def test_the_order_is_a_snapshot_of_the_spec() -> None:
@@ -191,9 +191,9 @@ def test_the_order_is_a_snapshot_of_the_spec() -> None:
     made = tenant({"dryRun": True})
     job = manifests.job(made, str(STATE), (), SETTINGS, "0a1b2c3d")
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    order = RunSpec.model_validate_json(container["env"][0]["value"])
-    assert (order.spec, order.generation, order.state_id) == (made.spec, 3, STATE)
-    assert (order.namespace, order.name) == ("tenant-acme", "acme")
+    run_spec = RunSpec.model_validate_json(container["env"][0]["value"])
+    assert (run_spec.spec, run_spec.generation, run_spec.state_id) == (made.spec, 3, STATE)
+    assert (run_spec.namespace, run_spec.name) == ("tenant-acme", "acme")
 
 
 def test_the_charts_values_reach_the_pods_and_our_labels_win() -> None:

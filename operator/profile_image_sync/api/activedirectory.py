@@ -1,4 +1,4 @@
-"""`spec.activeDirectory`: where people and their pictures are read, and which of them."""
+"""`spec.activeDirectory`: the servers to read from, and which people and attributes to read."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ AttributeName = Annotated[
         "[A-Za-z][-A-Za-z0-9]*", "must be the LDAP name of an attribute, such as mail", quote=True
     ),
 ]
-# Brackets in values are written \28 and \29, so that counting them is enough for a first look;
-# the directory room reads the filter in full.
+# Brackets in values are written \28 and \29, so counting them is enough here; worker/directory/filters.py
+# parses the whole filter.
 UserFilter = Annotated[
     str,
     Field(max_length=4096),
@@ -62,7 +62,7 @@ UserFilter = Annotated[
 
 
 class ActiveDirectory(ApiModel):
-    """Where people and their pictures are read, and which of them."""
+    """Domain controllers, the account to read with, and which people and attributes to read."""
 
     rules = (
         Rule(
@@ -81,44 +81,44 @@ class ActiveDirectory(ApiModel):
         ]
         | None
     ) = Field(None, examples=[["ldaps://dc1.corp.example", "ldaps://dc2.corp.example"]])
-    """Domain controllers in order of preference; the next one is asked only when one cannot be
-    reached. ldaps:// (port 636) or ldap:// (port 389), which means StartTLS: never clear text. The
-    certificate must prove the host as written here. Exactly one of servers and domain is given."""
+    """Domain controllers in order of preference. The next one is used only when one cannot be reached.
+    ldaps:// (port 636), or ldap:// (port 389) with StartTLS; clear text is never used. The server's
+    certificate must be valid for the host as written here. Give either servers or domain."""
     domain: DomainName | None = Field(None, examples=["corp.example"])
-    """Instead of servers: find domain controllers by the DNS SRV records of this domain; hosts outside
-    of it are not used. Not built yet: give servers."""
+    """Instead of servers: find domain controllers by the DNS SRV records of this domain. Hosts outside of
+    the domain are not used. Not built yet: give servers."""
     search_bases: tuple[DistinguishedName, ...] = Field(
         (),
         max_length=32,
         examples=[["OU=People,DC=corp,DC=example"]],
         json_schema_extra={LIST_TYPE: "set"},
     )
-    """Subtrees to read people from, as distinguished names. Empty: the whole domain."""
+    """Distinguished names of the subtrees to read people from. Empty: the whole domain."""
     user_filter: UserFilter = Field("", examples=["(department=Legal)"])
-    """An LDAP filter that people must match as well as being a person. Empty: all people."""
+    """An LDAP filter; only people who match it are read. Empty: all people."""
     groups: tuple[DistinguishedName, ...] = Field(
         (),
         max_length=64,
         examples=[["CN=HighQ Users,OU=Groups,DC=corp,DC=example"]],
         json_schema_extra={LIST_TYPE: "set"},
     )
-    """Groups, as distinguished names: only their members are served, nested ones too. Empty:
-    membership does not matter."""
+    """Distinguished names of groups. Only their members are read, members of nested groups too. Empty:
+    all people."""
     include_disabled: Flag = False
-    """Serve people whose account is disabled in the directory, too."""
+    """Also read people whose account is disabled in Active Directory."""
     image_attributes: Annotated[
         tuple[AttributeName, ...],
         Field(min_length=1, max_length=8, json_schema_extra={LIST_TYPE: "atomic"}),
         distinct("attribute"),
     ] = Field(("thumbnailPhoto",), examples=[["jpegPhoto", "thumbnailPhoto"]])
-    """Attributes that may hold the picture; the first that a person has wins."""
+    """Attributes that may hold the picture, in order. The first one that a person has is used."""
     credentials_secret_ref: SecretRef
-    """The account that reads the directory: a Secret with the keys username and password (type
-    kubernetes.io/basic-auth)."""
+    """The account that reads the directory: a Secret with the keys username and password, of type
+    kubernetes.io/basic-auth."""
     ca_bundle_ref: CABundleRef | None = None
-    """Authorities that the servers' certificates may come from. Omitted: the system's store."""
+    """Certificate authorities for the servers' certificates. Omitted: the system's trust store."""
     full_sweep_interval: Annotated[timedelta, GoDuration("1m", "8760h")] = Field(
         timedelta(hours=168), examples=["24h"]
     )
-    """The longest time between two readings of everyone. As yet every run reads everyone, which keeps any
-    interval. A Go duration (h, m, s)."""
+    """Longest time between two full sweeps, as a Go duration (h, m, s). A full sweep reads all people. For
+    now every run is a full sweep."""

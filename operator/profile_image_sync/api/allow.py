@@ -1,6 +1,7 @@
-"""Which hosts an installation lets resources name. Operator and worker both ask; a terminal does not.
+"""Hosts that an installation allows in a spec. Operator and worker both check them.
 
-Who may write a resource may send any Secret of its namespace to the hosts that it names.
+Without this, whoever may write a ProfileImageSync could send any Secret of its namespace to a host of
+theirs. The commands of a terminal do not check: their user has the Secrets already.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lengths of time as Go and Kubernetes write them ("168h", "1h30m"), as `timedelta`. Pure."""
+"""Go durations ("168h", "1h30m") as `timedelta`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse(text: str) -> timedelta:
 
 
 def render(value: timedelta) -> str:
-    """Write a length of time of whole milliseconds so that `parse` reads it back: "1h30m", "0s"."""
+    """Write a duration of whole milliseconds so that `parse` reads it back: "1h30m", "0s"."""
     milliseconds = value // timedelta(milliseconds=1)
     hours, rest = divmod(milliseconds, 3_600_000)
     minutes, rest = divmod(rest, 60_000)

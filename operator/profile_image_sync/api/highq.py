@@ -1,4 +1,4 @@
-"""`spec.highq`: the instance that gets the pictures, and whose picture goes to whom."""
+"""`spec.highq`: the HighQ instance, and how a person's HighQ user is found."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ ProxyURL = Annotated[
 
 
 class Endpoint(StrEnum):
-    """Which call of HighQ's API takes the picture."""
+    """The HighQ API call that uploads a picture."""
 
     AVATAR = "Avatar"
     PROFILE_IMAGE = "ProfileImage"
 
 
 class MatchKey(StrEnum):
-    """What a HighQ user can be known by."""
+    """A field of a HighQ user that a person can be matched by."""
 
     EMAIL = "email"
     EXTERNALID = "externalid"
@@ -51,19 +51,19 @@ class MatchRule(ApiModel):
     """One way to find a person's HighQ user."""
 
     active_directory: AttributeName = Field(examples=["mail"])
-    """The attribute of the person, by its LDAP name. proxyAddresses stands for the primary SMTP
-    address among them."""
+    """LDAP name of the person's attribute. For proxyAddresses, the primary SMTP address is used."""
     highq: MatchKey = Field(examples=["email"])
-    """What it must equal in HighQ, whatever the case: the user's email address or external id."""
+    """Field of the HighQ user that must have the same value: email or externalid. Upper and lower case are
+    the same."""
 
 
 class Proxy(ApiModel):
-    """The way out to HighQ."""
+    """The HTTP proxy between the worker and HighQ."""
 
     url: ProxyURL = Field(examples=["http://proxy.corp.example:3128"])
-    """Address of the proxy, without user and password."""
+    """Address of the proxy, without user name and password."""
     credentials_secret_ref: SecretRef | None = None
-    """Who we are to the proxy: a Secret with the keys username and password. Omitted: no one."""
+    """Proxy credentials: a Secret with the keys username and password. Omit for none."""
 
 
 _DEFAULT_MATCH = (
@@ -73,16 +73,16 @@ _DEFAULT_MATCH = (
 
 
 class HighQ(ApiModel):
-    """The HighQ instance that gets the pictures."""
+    """The HighQ instance to upload to, and how people are matched to its users."""
 
     url: InstanceURL = Field(examples=["https://acme.highq.com/acme"])
-    """Host and instance as people see them in the browser; https only."""
+    """Address of the instance as shown in the browser: https://HOST/INSTANCE."""
     credentials_secret_ref: SecretRef
-    """The OAuth client: a Secret with the keys clientId, clientSecret and refreshToken. HighQ gives the
-    refresh token to a system administrator who authorises the client in a browser."""
+    """OAuth client and authorisation: a Secret with the keys clientId, clientSecret and refreshToken. The
+    refresh token comes from a system administrator's consent in the browser (docs/authorise.md)."""
     endpoint: Endpoint = Endpoint.AVATAR
-    """Avatar: POST /api/5/users/ID/avatar. ProfileImage: POST /api/2/users/ID/profileimage, for
-    instances without the former."""
+    """API call that uploads a picture. Avatar: POST /api/5/users/ID/avatar. ProfileImage: POST
+    /api/2/users/ID/profileimage, for instances that do not have Avatar."""
     match: Annotated[
         tuple[MatchRule, ...],
         Field(min_length=1, max_length=8, json_schema_extra={LIST_TYPE: "atomic"}),
@@ -95,20 +95,20 @@ class HighQ(ApiModel):
             message="must not hold the same rule twice",
         ),
     ] = _DEFAULT_MATCH
-    """How a person's HighQ user is found: rules, tried in order. A person who is not led to exactly
-    one active user, or who shares that user with another person, gets no picture."""
+    """Rules that find a person's HighQ user, tried in order. No picture is uploaded for a person who
+    matches no active user or several, or whose user another person matches too."""
     requests_per_minute: Annotated[int, Field(strict=True, ge=1, le=6000)] | None = Field(
         None, examples=[120]
     )
-    """Our own ceiling of requests a minute. Omitted: as fast as HighQ allows."""
+    """Upper limit of requests to HighQ per minute. Omitted: as fast as HighQ allows."""
     proxy: Proxy | None = None
-    """The proxy to HighQ. Not built yet: set HTTPS_PROXY and NO_PROXY in the worker's environment,
-    which is also what omitting it means."""
+    """The HTTP proxy to HighQ. Omitted: HTTPS_PROXY and NO_PROXY of the worker's environment. Not built
+    yet: set those two."""
     ca_bundle_ref: CABundleRef | None = None
-    """Authorities that HighQ's certificate may come from, for a proxy that opens TLS. Omitted: the
-    system's store."""
+    """Certificate authorities for HighQ's certificate, for a proxy that inspects TLS. Omitted: the system's
+    trust store."""
 
     @property
     def address(self) -> str:
-        """`host/instance`: what a state is bound to, whatever the case the URL is written in."""
+        """`host/instance` in lower case: a state is bound to it."""
         return self.url.removeprefix("https://").lower()

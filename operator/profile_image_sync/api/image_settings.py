@@ -12,29 +12,29 @@ SMALLEST_SIDE = 256  # pixels; HighQ refuses less
 
 
 class Fit(StrEnum):
-    """How a picture that is not square becomes so."""
+    """How a picture becomes square."""
 
     CROP = "Crop"
     PAD = "Pad"
 
 
 class Focus(StrEnum):
-    """What Crop keeps of a tall picture; of a wide one it keeps the middle."""
+    """Which part of a tall picture Crop keeps. Of a wide picture it keeps the middle."""
 
     TOP = "Top"
     CENTER = "Center"
 
 
 class ImageSettings(ApiModel):
-    """What a picture becomes on its way."""
+    """Shape and size of the picture that is sent to HighQ."""
 
     fit: Fit = Fit.CROP
-    """Crop: cut to a square. Pad: a white square around the whole picture."""
+    """How a picture becomes square. Crop: cut to a square. Pad: the whole picture on a white square."""
     focus: Focus = Focus.TOP
-    """What Crop keeps of a tall picture: Top (heads) or Center."""
+    """Which part of a tall picture Crop keeps: Top, where heads are, or Center."""
     max_size: Whole = Field(512, ge=SMALLEST_SIDE, le=2048, examples=[256])
-    """Pixels a side at most of the picture that is sent; larger ones are scaled down. HighQ takes
-    none under 256."""
+    """Largest side of the picture that is sent, in pixels. Larger pictures are scaled down. HighQ requires
+    at least 256."""
     min_source_size: Whole = Field(48, ge=1, le=1024, examples=[96])
-    """Pixels of the shorter side under which a picture is refused (TooSmall); from there on it is
-    scaled up to the 256 pixels that HighQ asks for."""
+    """Smallest shorter side that a source picture may have, in pixels. Smaller ones are refused (TooSmall);
+    the others are scaled up to the 256 pixels that HighQ requires."""

@@ -1,4 +1,4 @@
-"""`spec.job`: how the pods of a run are made. The fields are those of Kubernetes, bounded."""
+"""`spec.job`: settings of a run's Job and pod. The fields are Kubernetes' own, with bounds."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ Quantities = Annotated[dict[ResourceName, Quantity], Field(max_length=16)]
 
 
 class TolerationOperator(StrEnum):
-    """How a toleration compares."""
+    """How a toleration is compared with a taint."""
 
     EXISTS = "Exists"
     EQUAL = "Equal"
 
 
 class TaintEffect(StrEnum):
-    """What a taint does."""
+    """Effect of a taint on pods."""
 
     NO_SCHEDULE = "NoSchedule"
     PREFER_NO_SCHEDULE = "PreferNoSchedule"
@@ -63,7 +63,7 @@ class TaintEffect(StrEnum):
 
 
 class Toleration(ApiModel):
-    """A taint of nodes that the pods do not mind."""
+    """A node taint that the pod tolerates."""
 
     rules = (
         Rule(
@@ -88,42 +88,41 @@ class Toleration(ApiModel):
     )
 
     key: LabelKey | None = Field(None, examples=["dedicated"])
-    """Key of the taint. Omitted, with operator Exists: every taint."""
+    """Key of the taint. Omitted, with operator Exists: all taints."""
     operator: TolerationOperator = TolerationOperator.EQUAL
-    """Exists: any value of the taint. Equal: the value below."""
+    """Exists: any value of the taint matches. Equal: only the given value matches."""
     value: LabelValue | None = Field(None, examples=["batch"])
     """Value of the taint."""
     effect: TaintEffect | None = Field(None, examples=["NoSchedule"])
-    """Effect of the taint. Omitted: every effect."""
+    """Effect of the taint. Omitted: all effects."""
     toleration_seconds: Count | None = Field(None, examples=[300])
-    """Seconds after which a pod is evicted from a node that got a NoExecute taint. Omitted: never."""
+    """Seconds that a pod stays on a node after a NoExecute taint. Omitted: it is never evicted."""
 
 
 class ResourceRequirements(ApiModel):
-    """What a pod asks for, and what it may not exceed."""
+    """CPU and memory of a run's pod."""
 
     requests: Quantities = Field({}, examples=[{"cpu": "100m", "memory": "128Mi"}])
-    """What a pod asks for, by resource, as Kubernetes quantities."""
+    """Resources that are reserved for the pod, as Kubernetes quantities."""
     limits: Quantities = Field({}, examples=[{"memory": "512Mi"}])
-    """What a pod may not exceed, by resource, as Kubernetes quantities."""
+    """Resources that the pod must not exceed, as Kubernetes quantities."""
 
 
 class JobSettings(ApiModel):
-    """How the pods of a run are made."""
+    """Settings of a run's Job and pod."""
 
     active_deadline_seconds: Whole = Field(14_400, ge=60, le=604_800, examples=[3600])
-    """Seconds after which a run is stopped; what was accepted until then is recorded."""
+    """Time limit of a run in seconds. What HighQ accepted before the limit is recorded."""
     backoff_limit: Whole = Field(2, ge=0, le=20, examples=[4])
-    """How many times a run that failed for a passing reason is started again before it counts as
-    failed."""
+    """How often a run is started again after an error that may pass (a server that cannot be reached)."""
     successful_jobs_history_limit: Whole = Field(3, ge=0, le=100, examples=[1])
-    """How many finished Jobs are kept, for their logs."""
+    """Number of successful Jobs to keep, for their logs."""
     failed_jobs_history_limit: Whole = Field(3, ge=0, le=100, examples=[1])
-    """How many failed Jobs are kept, for their logs."""
+    """Number of failed Jobs to keep, for their logs."""
     resources: ResourceRequirements = ResourceRequirements(
         requests={"cpu": "100m", "memory": "128Mi"}, limits={"memory": "512Mi"}
     )
-    """CPU and memory of a run's pod; what is given replaces the default as a whole."""
+    """CPU and memory of a run's pod. A given value replaces the whole default."""
     node_selector: Annotated[
         dict[str, LabelValue],
         Field(max_length=16),

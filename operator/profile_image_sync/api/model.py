@@ -1,4 +1,4 @@
-"""What every model of the API has in common: frozen, strict, and rules written once for two readers.
+"""Base class of the API models (frozen, strict), and rules that are written once for two readers.
 
 A `Rule` holds one condition twice, side by side: in CEL for the API server, and as a predicate for
 us, who also read manifests outside a cluster. `crd.py` prints the first, pydantic runs the second.

@@ -28,18 +28,18 @@ KeyName = Annotated[
 
 
 class SecretRef(ApiModel):
-    """A Secret of the resource's namespace."""
+    """A Secret in the namespace of this resource."""
 
     name: ObjectName = Field(examples=["ad-bind"])
     """Name of the Secret, in the namespace of this resource."""
 
 
 class CABundleRef(ApiModel):
-    """Certificates of the authorities to trust, in PEM, instead of the system's store."""
+    """Certificate authorities to trust instead of the system's trust store, in PEM."""
 
     kind: ReferenceKind = "ConfigMap"
-    """What the bundle stands in; it is no secret, so a ConfigMap is usual."""
+    """Kind of the object that holds the certificates: ConfigMap or Secret."""
     name: ObjectName = Field(examples=["corp-ca"])
     """Name of the ConfigMap or Secret, in the namespace of this resource."""
     key: KeyName = "ca.crt"
-    """The key that holds the certificates, in PEM, one after the other."""
+    """Key of the object that holds the certificates, in PEM, one after another."""

@@ -1,7 +1,7 @@
-"""What a run says back: the report without names, and the lists of the people it is about.
+"""The report of a run, without names, and the lists of people that belong to it.
 
-The worker writes both; the operator turns the report into status and metrics. Names stay in the
-lists, which are kept where few may read (a Secret, a file of mode 0600).
+The worker writes both. The operator turns the report into status and metrics. Names are only in the
+lists, which are kept where few may read them: a Secret, or a file of mode 0600.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ LISTED = 100  # people of each kind
 
 
 class Report(ApiModel):
-    """One run. Holds no name, no address and no secret."""
+    """Result of one run. Holds no name, no address and no secret."""
 
     run: Run
     """The numbers, as status shows them."""
     exit_code: int
-    """Of the process that did the run."""
+    """Exit code of the worker."""
     reason: str = ""
-    """Of a run that ended early: the error's CamelCase word."""
+    """Reason of a run that ended early: one CamelCase word."""
     message: str = ""
-    """And its line for people."""
+    """The same for people, and what to do."""
     reasons: dict[str, int] = Field(default_factory=dict)
-    """How many people each CamelCase reason was said of."""
+    """Number of people by reason."""
     notes: tuple[str, ...] = ()
-    """What else a person should know."""
+    """Other remarks for people."""
     first_sync_completed: bool = False
-    """Whether everyone in scope has been through a first run."""
+    """Whether the first sync is complete: every person in scope has been attempted once."""
     highq_token_expiry: AwareDatetime | None = None
-    """When HighQ's refresh token ends unless it is renewed before."""
+    """When HighQ's refresh token expires, unless a run renews it before."""
     brake: Brake | None = None
-    """Numbers that looked wrong and stopped the run, or would stop a real one."""
+    """The brake that stopped the run, or would stop it without dryRun."""
     state: State | None = None
-    """The state as the run left it."""
+    """The state at the end of the run."""
 
 
 class Kind(StrEnum):
-    """The lists of people that a run leaves."""
+    """The lists of people in a report."""
 
     UPLOADED = "uploaded"
     ADOPTED = "adopted"
@@ -54,7 +54,7 @@ class Kind(StrEnum):
 
 
 class ListedPerson(ApiModel):
-    """One line of a list."""
+    """One person of a list."""
 
     guid: str
     """objectGUID."""
@@ -63,7 +63,7 @@ class ListedPerson(ApiModel):
     reason: str = ""
     """One CamelCase word."""
     detail: str = ""
-    """A sentence, with the remedy."""
+    """The reason for people, and what to do."""
 
 
 class PeopleLists(ApiModel):

@@ -36,14 +36,14 @@ NOT_BUILT_YET = {
 
 
 class Mode(StrEnum):
-    """How long a resource goes on."""
+    """Whether pictures are kept in step, or uploaded once per person."""
 
     CONTINUOUS = "Continuous"
     ONE_OFF = "OneOff"
 
 
 class FirstSync(StrEnum):
-    """What happens to people who have no accepted picture yet."""
+    """What a first sync does for a person whose picture HighQ has not accepted yet."""
 
     OVERRIDE = "Override"
     ADOPT = "Adopt"
@@ -63,7 +63,7 @@ def _not_built(path: str, instead: str) -> Rule:
 
 
 class ProfileImageSyncSpec(ApiModel):
-    """What is synchronised, from where to where, and when."""
+    """What is synchronised, from where, to where, and when."""
 
     rules = (
         Rule(
@@ -76,48 +76,47 @@ class ProfileImageSyncSpec(ApiModel):
     )
 
     mode: Mode = Mode.CONTINUOUS
-    """Continuous: every change in the directory is carried over, by schedule. OneOff: each person gets
-    their picture once, also those who join later. May be changed at any time; the state carries
-    over."""
+    """Continuous: each change in Active Directory is uploaded, on schedule. OneOff: each person's picture is
+    uploaded once; people who join later get theirs once too. May be changed at any time; the state is
+    kept."""
     first_sync: FirstSync = FirstSync.OVERRIDE
-    """What happens to people who have no accepted picture yet. Override: they get the directory's,
-    even where HighQ has one. Adopt: it is only recorded, and uploaded when it next changes: the way to
-    move over from the Appliance without touching anyone's own picture."""
+    """What the first sync does for people who have a picture in Active Directory. Override: it is uploaded,
+    even if HighQ already has one. Adopt: it is only recorded, and uploaded when it next changes; use this
+    to move over from the Appliance without replacing anyone's own picture."""
     schedule: Schedule | None = Field(None, examples=["*/15 * * * *", "@daily-random"])
-    """When runs start: five cron fields (minute, hour, day of the month, month, day of the week; Sunday
-    is 0), or @hourly, @daily, @weekly, @monthly, @yearly, or @hourly-random, @daily-random,
-    @weekly-random, which spread resources by a hash of namespace and name. Required when mode is
-    Continuous. OneOff without a schedule is a single run; with one, later runs serve those who joined
-    since."""
+    """When runs start: five cron fields (minute, hour, day of month, month, day of week; Sunday is 0), or
+    @hourly, @daily, @weekly, @monthly, @yearly, or @hourly-random, @daily-random, @weekly-random, which
+    spread resources by a hash of namespace and name. Required when mode is Continuous. OneOff without a
+    schedule is a single run; with one, later runs upload the pictures of people who joined since."""
     time_zone: TimeZone = Field("Etc/UTC", examples=["Europe/London"])
-    """The time zone of schedule, by its IANA name."""
+    """Time zone of the schedule: an IANA name."""
     suspend: Flag = False
-    """Stop the schedule and the first run. Explicit requests still run; a running one finishes;
-    nothing is made up for on resume."""
+    """Stop the schedule and the first run. Requested runs still start, and a run under way finishes. Missed
+    runs are not caught up on resume."""
     run_on_create: Flag = True
-    """Start a first run at once instead of at the schedule's first slot."""
+    """Start a first run at once instead of at the first scheduled time."""
     dry_run: Flag = False
-    """Plan and report only: no upload, nothing recorded. Never counts as the first or the one-off
-    run."""
+    """Plan and report only: nothing is uploaded and nothing recorded. A dry run never counts as the first or
+    the one-off run."""
     run_request: str = Field("", max_length=128, examples=["2026-05-04 after the reorganisation"])
-    """Each new value asks for one run, whatever the schedule says; the same as the annotation
-    profileimagesync.io/run-request."""
+    """Each new value requests one run, whatever the schedule is. The annotation
+    profileimagesync.io/run-request does the same."""
     active_directory: ActiveDirectory
-    """Where people and their pictures are read."""
+    """Domain controllers, the account to read with, and which people and attributes to read."""
     highq: HighQ
-    """The HighQ instance that gets the pictures."""
+    """The HighQ instance to upload to, and how people are matched to its users."""
     image: ImageSettings = Field(default_factory=ImageSettings)
-    """What a picture becomes on its way."""
+    """Shape and size of the picture that is sent to HighQ."""
     safety: Safety = Field(default_factory=Safety)
-    """Brakes: numbers that look wrong stop a run before its first upload."""
+    """Brakes: limits that stop a run before its first upload."""
     state: StatePolicy = Field(default_factory=StatePolicy)
-    """What becomes of the record of what HighQ has accepted."""
+    """What happens to the state: the record of what HighQ has accepted."""
     job: JobSettings = Field(default_factory=JobSettings)
-    """How the pods of a run are made. Of no meaning outside a cluster."""
+    """Settings of a run's Job and pod. Ignored outside of a cluster."""
 
 
 class Metadata(BaseModel):
-    """What the sync needs of an object's metadata; the rest (labels, annotations) is ignored."""
+    """The parts of an object's metadata that are used. Labels and annotations are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -136,7 +135,7 @@ def _must_be(expected: str) -> AfterValidator:
 
 
 class ProfileImageSync(ApiModel):
-    """The resource as a manifest or the API server writes it; its status is not read from it."""
+    """The resource as a manifest or the API server gives it. Its status is ignored."""
 
     api_version: Annotated[str, _must_be(names.API_VERSION)]
     kind: Annotated[str, _must_be(names.KIND)]
@@ -152,5 +151,5 @@ class ProfileImageSync(ApiModel):
 
     @property
     def identity(self) -> str:
-        """`namespace/name`: what spreads @…-random schedules and names the resource in logs."""
+        """`namespace/name`, for log lines and for spreading @…-random schedules."""
         return f"{self.metadata.namespace}/{self.metadata.name}"

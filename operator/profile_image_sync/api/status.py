@@ -1,7 +1,7 @@
-"""What the operator writes about a resource: conditions and the last runs, as numbers, never names.
+"""`status`: conditions and the last runs, as numbers, never names of people.
 
-The schema is strict: the API server drops what is not here. Nothing has a default in it, or the API
-server would write it.
+The API server drops fields that are not declared here. The schema declares no defaults, because the API
+server would write them into the object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_RUNS = 5  # in history
 
 
 class ConditionType(StrEnum):
-    """What a condition speaks of (kstatus, and Synced for the last run)."""
+    """Types of conditions: those of kstatus, and Synced for the last run."""
 
     READY = "Ready"
     RECONCILING = "Reconciling"
@@ -31,7 +31,7 @@ class ConditionType(StrEnum):
 
 
 class ConditionStatus(StrEnum):
-    """Whether it is so."""
+    """Status of a condition."""
 
     TRUE = "True"
     FALSE = "False"
@@ -52,99 +52,99 @@ class Condition(ApiModel):
     """A standard Kubernetes condition."""
 
     type: ConditionType
-    """Ready: the spec is accepted, the children are in place and the last finished run did not fail.
-    Reconciling: children are being brought into line. Stalled: a person must act. Synced: how the last
-    run went."""
+    """Ready: the spec is valid, the objects that belong to it exist, and the last run did not fail.
+    Reconciling: objects are being created or updated. Stalled: a person must act. Synced: result of the
+    last run."""
     status: ConditionStatus
-    """Whether it is so."""
+    """True, False or Unknown."""
     reason: Annotated[str, Field(min_length=1, max_length=128)]
-    """One CamelCase word, stable, for programs."""
+    """The reason for programs: one CamelCase word that does not change between versions."""
     message: Annotated[str, Field(max_length=32_768)]
-    """A sentence for people, with what to do."""
+    """The reason for people, and what to do."""
     last_transition_time: AwareDatetime
-    """When status last changed."""
+    """When the status of the condition last changed."""
     observed_generation: Generation | None = None
-    """The generation of the spec that this speaks of."""
+    """Generation of the spec that the condition is about."""
 
 
 class Run(ApiModel):
     """What one run did, in numbers of people."""
 
     id: Word
-    """Which run."""
+    """Id of the run: the suffix of its Job's name."""
     request: Word | None = None
-    """The run request that it served."""
+    """The run request that the run answered."""
     generation: Generation | None = None
-    """The generation of the spec that it ran with."""
+    """Generation of the spec that the run used."""
     start_time: AwareDatetime | None = None
-    """When it started."""
+    """When the run started."""
     completion_time: AwareDatetime | None = None
-    """When it ended."""
+    """When the run ended."""
     outcome: Outcome | None = None
-    """How it ended. PartialFailure: some people's uploads failed, fewer than
-    safety.failureThresholdPercent. Busy: another run held the state."""
+    """How the run ended. PartialFailure: some uploads failed, fewer than safety.failureThresholdPercent.
+    Busy: another run was using the state."""
     people: Count = 0
-    """People in scope."""
+    """Number of people in scope."""
     uploaded: Count = 0
-    """Pictures that HighQ accepted."""
+    """Number of pictures that HighQ accepted in this run."""
     adopted: Count = 0
-    """Pictures that were only recorded (firstSync: Adopt)."""
+    """Number of pictures that were recorded without an upload (firstSync: Adopt)."""
     unchanged: Count = 0
-    """Pictures that HighQ had accepted before."""
+    """Number of pictures that HighQ had accepted before."""
     no_image: Count = 0
-    """People without a picture in the directory."""
+    """Number of people without a picture in Active Directory."""
     refused: Count = 0
-    """Pictures refused for good, by our rules or by HighQ's, until they change."""
+    """Number of pictures that were refused and are not sent again until they change."""
     unmatched: Count = 0
-    """People without an active HighQ user."""
+    """Number of people without an active HighQ user."""
     ambiguous: Count = 0
-    """People who share a HighQ user, or whom several HighQ users fit."""
+    """Number of people who match several HighQ users, or a user whom another person matches too."""
     failed: Count = 0
-    """Uploads that failed; the next run tries them again."""
+    """Number of uploads that failed. The next run tries them again."""
     job: Annotated[str, Field(max_length=253)] | None = None
-    """The Job that did it."""
+    """Name of the Job."""
 
 
 class Brake(ApiModel):
-    """Numbers that looked wrong and stopped a run."""
+    """A limit of spec.safety that stopped a run before its first upload."""
 
     id: Word
-    """What spec.safety.acknowledge must say to let one run through with no worse numbers."""
+    """Value for spec.safety.acknowledge that lets one run through if its numbers are not worse."""
     reason: Word
-    """Which brake, in one CamelCase word."""
+    """Which brake: one CamelCase word."""
     message: Sentence
-    """The numbers, for people."""
+    """The numbers, and what to do."""
 
 
 class State(ApiModel):
-    """The record of what HighQ has accepted."""
+    """The state: the record of what HighQ has accepted."""
 
     id: Word
-    """Which record: every report names it."""
+    """Id of the state. Every report names it."""
     people: Count = 0
-    """People with a row."""
+    """Number of people with a record."""
     shards: Count = 0
-    """Parts that it is stored in."""
+    """Number of shards (ConfigMaps) that hold the records."""
     bytes: Bytes = 0
-    """Bytes as stored."""
+    """Size of the shards in bytes."""
 
 
 class Pause(ApiModel):
-    """Why no run is started by itself: the last one needs a person, and nothing has changed since."""
+    """Why no scheduled run starts: the last run needs a person, and nothing has changed since."""
 
     run: Word
-    """The run that ended so."""
+    """Id of the run that failed."""
     generation: Generation
-    """The generation of the spec that it ended with."""
+    """Generation of the spec that the run used."""
     references: Word
-    """Fingerprint of the versions of the Secrets and ConfigMaps that the spec names."""
+    """Hash of the versions of the Secrets and ConfigMaps that the spec names."""
 
 
 class ProfileImageSyncStatus(ApiModel):
-    """What was last seen and done."""
+    """Observed state of the resource, and its last runs."""
 
     observed_generation: Generation | None = None
-    """The generation of the spec that this speaks of."""
+    """Generation of the spec that the status is about."""
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
@@ -158,26 +158,26 @@ class ProfileImageSyncStatus(ApiModel):
     last_success_time: AwareDatetime | None = None
     """When a run last ended with Succeeded or PartialFailure."""
     next_run_time: AwareDatetime | None = None
-    """When the schedule starts the next run."""
+    """When the next scheduled run starts."""
     effective_schedule: Annotated[str, Field(max_length=128)] | None = None
-    """The schedule as five cron fields."""
+    """The schedule as five cron fields, with @…-random resolved."""
     first_sync_completed: bool | None = None
-    """Whether everyone in scope has been through a first run."""
+    """Whether the first sync is complete: every person in scope has been attempted once."""
     last_handled_run_request: Word | None = None
-    """The value of spec.runRequest, or of the annotation, that was last served."""
+    """The last run request (of spec.runRequest or the annotation) that a run has answered."""
     handled_run_requests: Annotated[
         tuple[Word, ...], Field(max_length=2, json_schema_extra={LIST_TYPE: "atomic"})
     ] = ()
-    """Which of the present values of spec.runRequest and of the annotation ask for no other run."""
+    """Current values of spec.runRequest and the annotation that a run has answered."""
     highq_token_expiry: AwareDatetime | None = None
-    """When HighQ's refresh token ends unless it is renewed before."""
+    """When HighQ's refresh token expires, unless a run renews it before."""
     brake: Brake | None = None
-    """Numbers that looked wrong and stopped the last run."""
+    """The brake that stopped the last run."""
     pause: Pause | None = None
-    """Set while no run is started by itself: until the spec, a Secret or a request changes."""
+    """Set while no scheduled run starts: until the spec, a Secret that it names, or a run request changes."""
     state: State | None = None
-    """The record of what HighQ has accepted."""
+    """The state: the record of what HighQ has accepted."""
     history: Annotated[
         tuple[Run, ...], Field(max_length=MOST_RUNS, json_schema_extra={LIST_TYPE: "atomic"})
     ] = ()
-    """The last runs, newest first."""
+    """The last five runs, newest first."""

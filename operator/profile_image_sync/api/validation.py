@@ -1,4 +1,4 @@
-"""From a document to a model, or to one `InvalidSpec` with one line a field, in the user's spelling.
+"""Validates a document: returns a model, or raises one `InvalidSpec` with a line per field.
 
 Values are quoted only where a rule says that they may be: a document may hold secrets.
 """

@@ -1,6 +1,6 @@
-"""A scripted LDAP server, for what a real one cannot be made to do: break off, lie, never end.
+"""A scripted LDAP server for what Samba cannot be made to do: break off, repeat itself, never end.
 
-It speaks just enough LDAP (RFC 4511) to be bound to and searched, and remembers who tried to sign in.
+It speaks just enough LDAP (RFC 4511) for a bind and searches, and records what clients sent.
 """
 
 from __future__ import annotations
@@ -35,21 +35,23 @@ Attributes = Mapping[str, Sequence[bytes]]
 
 
 @dataclass(frozen=True)
-class Answer:
+class PageResponse:
     """One page of a search: entries, the cookie for the next one, the result code."""
 
     entries: Sequence[Attributes] = ()
     cookie: bytes | None = b""  # None: without the paging control
     result: int = SUCCESS
-    cut_after: int | None = None  # hang up after that many bytes of the page
-    garbage: bytes = b""  # instead of everything else, before hanging up
+    cut_after: int | None = None  # close the connection after that many bytes of the page
+    garbage: bytes = b""  # sent instead of the page, then the connection is closed
 
 
 @dataclass
 class Script:
-    """What the server does; tests change it, and look at what came in."""
+    """What the server responds; tests change it, and read what was received."""
 
-    page: Callable[[int], Answer] = lambda _: Answer()  # by number, from 1, over all searches
+    page: Callable[[int], PageResponse] = lambda _: (
+        PageResponse()
+    )  # by number, from 1, over all searches
     bind_result: int = SUCCESS
     bind_diagnostic: str = ""
     start_tls_result: int = SUCCESS
@@ -60,8 +62,8 @@ class Script:
     pages: int = 0
 
 
-class ScriptedDirectory:
-    """The server: `with ScriptedDirectory(certificate, key) as server`."""
+class ScriptedLdapServer:
+    """The server: `with ScriptedLdapServer(certificate, key) as server`."""
 
     def __init__(self, certificate: Path, key: Path, *, plain: bool = False) -> None:
         """Serve on a free port of 127.0.0.1; `plain`: in clear text until asked for StartTLS."""
@@ -72,7 +74,7 @@ class ScriptedDirectory:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                _Conversation(self.request, script, context, plain=plain).hold()
+                _Client(self.request, script, context, plain=plain).serve()
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -94,8 +96,8 @@ class ScriptedDirectory:
         self._server.server_close()
 
 
-class _Conversation:
-    """One client."""
+class _Client:
+    """One client's connection."""
 
     def __init__(
         self, connection: socket.socket, script: Script, context: ssl.SSLContext, *, plain: bool
@@ -103,8 +105,8 @@ class _Conversation:
         self._connection, self._script, self._context = connection, script, context
         self._plain = plain
 
-    def hold(self) -> None:
-        """Answer until the client leaves."""
+    def serve(self) -> None:
+        """Respond until the client disconnects."""
         try:
             if not self._plain:
                 self._secure()
@@ -113,7 +115,7 @@ class _Conversation:
                 if not self._answer(*request):
                     return
         except OSError:
-            pass  # the client left, or did not trust us
+            pass  # the client disconnected, or did not trust the certificate
         finally:
             self._connection.close()
 
@@ -139,7 +141,7 @@ class _Conversation:
         return data
 
     def _answer(self, message: bytes, operation: int, body: bytes, _controls: bytes) -> bool:
-        """Do what was asked; False: hang up."""
+        """Respond to one request; return False to close the connection."""
         if operation == BIND:
             self._script.binds.append(list(_parts(body))[2][1])
             done = _result(BIND_DONE, self._script.bind_result, self._script.bind_diagnostic)
@@ -163,17 +165,17 @@ class _Conversation:
         self._send(message, _result(SEARCH_DONE, code))
         return True
 
-    def _page(self, message: bytes, answer: Answer) -> bool:
-        if answer.garbage:
-            self._connection.sendall(answer.garbage)
+    def _page(self, message: bytes, response: PageResponse) -> bool:
+        if response.garbage:
+            self._connection.sendall(response.garbage)
             return False
-        data = b"".join(_message(message, _entry(entry)) for entry in answer.entries)
-        if answer.cut_after is not None:
-            self._connection.sendall(data[: answer.cut_after])
+        data = b"".join(_message(message, _entry(entry)) for entry in response.entries)
+        if response.cut_after is not None:
+            self._connection.sendall(data[: response.cut_after])
             return False
-        control = b"" if answer.cookie is None else _paging(answer.cookie)
+        control = b"" if response.cookie is None else _paging(response.cookie)
         self._connection.sendall(data)
-        self._send(message, _result(SEARCH_DONE, answer.result), control)
+        self._send(message, _result(SEARCH_DONE, response.result), control)
         return True
 
     def _send(self, message: bytes, operation: bytes, controls: bytes = b"") -> None:

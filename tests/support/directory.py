@@ -11,7 +11,7 @@ from profile_image_sync.worker.directory import BindCredentials, Directory
 MATCH = ("mail", "userPrincipalName")
 
 
-def biggest(values: Sequence[bytes]) -> bytes:
+def longest(values: Sequence[bytes]) -> bytes:
     """Choose among several pictures, whatever their order."""
     return max(values, key=lambda value: (len(value), value))
 
@@ -32,5 +32,5 @@ def open_directory(
         match_attributes=match,
         credentials=lambda: BindCredentials(username, password),
         ca_bundle=ca_file.read_text() if ca_file else None,
-        choose=biggest,
+        select_image=longest,
     )

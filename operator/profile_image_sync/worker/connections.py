@@ -1,4 +1,7 @@
-"""Opens the two sides of a run from what its spec says and the Secrets that it names."""
+"""Opens the directory and HighQ as the spec and its Secrets say.
+
+Apart, so that neither package knows the resource's references, and credentials are read at each use.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from profile_image_sync.worker.directory import BindCredentials, Directory
 from profile_image_sync.worker.highq.client import HighQ
 from profile_image_sync.worker.highq.clock import Timing
 from profile_image_sync.worker.highq.oauth import ClientCredentials
-from profile_image_sync.worker.images import choose
+from profile_image_sync.worker.images import largest
 from profile_image_sync.worker.references import References
 from profile_image_sync.worker.token_store import TokenStore
 
@@ -28,7 +31,7 @@ def open_directory(spec: ProfileImageSyncSpec, references: References) -> Direct
 
     keys = [rule.active_directory for rule in spec.highq.match]
     bundle = _bundle(directory.ca_bundle_ref, references)
-    return Directory.connect(directory, keys, credentials, bundle, choose)
+    return Directory.connect(directory, keys, credentials, bundle, largest)
 
 
 def open_highq(

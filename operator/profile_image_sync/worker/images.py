@@ -1,8 +1,8 @@
-"""A directory's picture made ready for HighQ: bytes in, bytes out.
+"""Converts a picture of the directory into an avatar for HighQ: bytes in, bytes out.
 
-The only module that knows Pillow, and none of Pillow's errors leave it: what comes out is a Avatar
-or ImageRefused. Pictures are strangers' bytes: kind and size are judged before anything is decoded.
-Several threads may call it at once: it changes no setting of Pillow's or of Python's.
+The only module that imports Pillow: callers see an Avatar or ImageRefused, never an error of Pillow's.
+Pictures are untrusted input: format and size are checked before anything is decoded. Thread-safe: it
+changes no global setting.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from profile_image_sync.api.image_settings import SMALLEST_SIDE, Fit, Focus, Ima
 from profile_image_sync.errors import ImageRefused
 from profile_image_sync.worker.people import Avatar
 
-MAX_PIXELS = 40_000_000  # of a source: more is a mistake or a bomb, however few bytes it takes
+MAX_PIXELS = 40_000_000  # of a source: more is a mistake or a decompression bomb
 MAX_HELD_PIXELS = 12_000_000  # to be held at once: about 180 MiB at worst (grey with transparency)
 QUALITY = 90  # of the JPEG that is sent
 
@@ -41,9 +41,9 @@ _UPRIGHT = {  # by the tag's value; 1 is upright already
     8: Image.Transpose.ROTATE_90,
 }
 
-# What Pillow's Python code and codecs raise on damaged bytes. Not MemoryError: that is our machine's
-# trouble, and must not be held against the picture.
-_UNREADABLE = (
+# What Pillow's Python code and codecs raise on damaged bytes. Not MemoryError: the machine, not the
+# picture, is to blame for it.
+_DECODE_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -62,14 +62,14 @@ _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # of a G
 
 
 class _JpegFile(JpegImageFile):
-    """Pillow's, but for its search of EXIF for a resolution: broken EXIF would make it warn."""
+    """Pillow's JPEG reader without its search of EXIF for a resolution: broken EXIF makes it warn."""
 
     def _read_dpi_from_exif(self) -> None:
-        """Leave EXIF alone."""
+        """Read nothing."""
 
 
-# Pillow's classes, not Image.open: that one asks every plugin, and tells of bombs by a warning only.
-_KINDS: tuple[tuple[bytes, str, Callable[[BytesIO], ImageFile]], ...] = (
+# Pillow's classes, not Image.open: that one tries every plugin, and only warns of decompression bombs.
+_FORMATS: tuple[tuple[bytes, str, Callable[[BytesIO], ImageFile]], ...] = (
     (b"\xff\xd8\xff", "JPEG", _JpegFile),
     (b"\x89PNG\r\n\x1a\n", "PNG", PngImageFile),
     (b"GIF87a", "GIF", GifImageFile),
@@ -94,18 +94,18 @@ UNSUPPORTED_SIGNATURES = (
 )
 
 
-def portrait(raw: bytes, settings: ImageSettings) -> Avatar:
+def make_avatar(raw: bytes, settings: ImageSettings) -> Avatar:
     """Return the picture upright, square, in sRGB, on white, as JPEG without metadata.
 
     A side has at least 256 pixels and at most `settings.max_size`. Equal bytes and settings give
     equal bytes. Raises ImageRefused: NotAnImage, UnsupportedFormat, TooManyPixels, TooSmall, Corrupt.
     """
-    kind, image = _opened(raw)
-    _judge_size(image.size, settings)
+    kind, image = _open(raw)
+    _check_size(image.size, settings)
     try:
         _decode(image, settings)
-        square = _square(_plain(_upright(image)), image.info.get("icc_profile"), settings)
-    except _UNREADABLE:
+        square = _square(_flattened(_upright(image)), image.info.get("icc_profile"), settings)
+    except _DECODE_ERRORS:
         raise _corrupt(kind) from None
     data = BytesIO()
     square.save(data, "JPEG", quality=QUALITY)
@@ -113,15 +113,15 @@ def portrait(raw: bytes, settings: ImageSettings) -> Avatar:
 
 
 def source_md5(raw: bytes) -> bytes:
-    """Return the 16 bytes by which a source is known: of the raw value, before any change to it."""
+    """Return the MD5 of the raw value, before any conversion (rule 2)."""
     return md5(raw, usedforsecurity=False).digest()
 
 
-def choose(values: Sequence[bytes]) -> bytes:
-    """Return the one of an attribute's values that counts, in whatever order they come.
+def largest(values: Sequence[bytes]) -> bytes:
+    """Return the value with the most pixels by its header, among equals the one with the smallest hash.
 
-    The one with the most pixels, as far as its header tells and they may be decoded; among equals
-    the smallest hash. `values` holds at least one.
+    LDAP values have no order: the choice must not depend on it. Values that would be refused count as
+    0 pixels. `values` holds at least one.
     """
     if len(values) == 1:
         return values[0]
@@ -129,20 +129,20 @@ def choose(values: Sequence[bytes]) -> bytes:
 
 
 def settings_fingerprint(settings: ImageSettings) -> bytes:
-    """Return 4 bytes that change with the settings: our refusals hold as long as they do not."""
+    """Return 4 bytes that change with the settings: a refusal holds as long as they stay the same."""
     named = f"{settings.fit} {settings.focus} {settings.max_size} {settings.min_source_size}"
     return sha256(named.encode()).digest()[:4]
 
 
-def _opened(raw: bytes) -> tuple[str, ImageFile]:
+def _open(raw: bytes) -> tuple[str, ImageFile]:
     """Return the format's name and the picture, with nothing but its header read."""
-    for magic, kind, opener in _KINDS:
+    for magic, kind, opener in _FORMATS:
         if raw.startswith(magic):
             try:
                 return kind, opener(BytesIO(raw))
             except _BOMB:
                 raise _too_many_pixels(MAX_PIXELS) from None
-            except _UNREADABLE:
+            except _DECODE_ERRORS:
                 raise _corrupt(kind) from None
     for offset, magic, name in UNSUPPORTED_SIGNATURES:
         if raw.startswith(magic, offset):
@@ -165,7 +165,7 @@ def _corrupt(kind: str) -> ImageRefused:
     )
 
 
-def _judge_size(size: tuple[int, int], settings: ImageSettings) -> None:
+def _check_size(size: tuple[int, int], settings: ImageSettings) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
         raise _too_many_pixels(MAX_PIXELS)
@@ -186,7 +186,7 @@ def _too_many_pixels(limit: int) -> ImageRefused:
 
 
 def _decode(image: ImageFile, settings: ImageSettings) -> None:
-    """Load the pixels, unless they would fill the memory of a small pod."""
+    """Load the pixels, unless they need too much memory."""
     whole = image.size
     # a large JPEG is decoded at a half, a quarter or an eighth, never under the size asked for
     image.draft(None, (settings.max_size, settings.max_size))
@@ -199,7 +199,7 @@ def _decode(image: ImageFile, settings: ImageSettings) -> None:
 
 def _usable_pixels(raw: bytes) -> int:
     try:
-        _, image = _opened(raw)
+        _, image = _open(raw)
     except ImageRefused:
         return 0
     pixels = image.width * image.height
@@ -212,9 +212,9 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _orientation(exif: bytes) -> int:
-    """Read the one tag that matters, 1 when it cannot be found.
+    """Return the orientation tag, 1 when there is none.
 
-    Pillow's reader would parse them all, and warn of whatever is wrong with any.
+    Pillow's reader parses all tags, and warns of every broken one.
     """
     tiff = exif.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
@@ -229,8 +229,8 @@ def _orientation(exif: bytes) -> int:
     return 1
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """Return it as L, RGB or CMYK, with white where it is transparent."""
+def _flattened(image: Image.Image) -> Image.Image:
+    """Return the image as L, RGB or CMYK, with white where it is transparent."""
     if image.mode == "I;16":  # grey of 16 bits a pixel
         image = image.point(lambda value: value / 256).convert("L")
     if image.has_transparency_data:
@@ -243,7 +243,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _square(image: Image.Image, icc: bytes | None, settings: ImageSettings) -> Image.Image:
-    """Crop or pad, and scale, onto a new canvas, which no metadata of the source follows."""
+    """Crop or pad, and scale, onto a new canvas, which has none of the source's metadata."""
     width, height = image.size
     box = (0, 0, width, height)
     if settings.fit is Fit.CROP:
@@ -262,9 +262,9 @@ def _square(image: Image.Image, icc: bytes | None, settings: ImageSettings) -> I
 
 
 def _in_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """Translate the colours by the picture's own profile; a broken one is as good as none."""
+    """Convert the colours by the embedded profile; a broken profile is ignored."""
     if icc:
-        with suppress(*_UNREADABLE):
+        with suppress(*_DECODE_ERRORS):
             profile = ImageCms.ImageCmsProfile(BytesIO(icc))
             srgb = ImageCms.createProfile("sRGB")
             translated = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")

@@ -130,14 +130,14 @@ class _Work:
                     directory=directory,
                     highq=highq,
                     ledger=ledger,
-                    tally=self._tally,
+                    counters=self._tally,
                     policy=policy,
                     settings=spec.image,
                     dry_run=spec.dry_run,
                     stop=bench.stop,
                     clock=bench.clock,
                     progress=bench.progress,
-                ).deliver(decisions)
+                ).upload_all(decisions)
                 self._token_expiry = highq.token_expiry()
         self._finish(ledger, sweep)
 

@@ -1,7 +1,7 @@
-"""Carries decisions out: fetch the picture, make the portrait, upload it, record HighQ's yes.
+"""The second phase of a run: reads each picture, converts it, uploads it, records what HighQ accepted.
 
-One thread reads the directory and writes the ledger; a few threads convert and upload. A person's
-failure never stops the others; what ends the run (SyncError) does so after what is under way is recorded.
+One thread reads the directory and writes the ledger; a few threads convert and upload. Apart from `run`,
+so that the rule "record only after HighQ's yes, whatever ends the run" stands in one place.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from profile_image_sync.errors import (
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.client import HighQ
-from profile_image_sync.worker.images import portrait, source_md5
+from profile_image_sync.worker.images import make_avatar, source_md5
 from profile_image_sync.worker.ledger import Accepted, Entry, Ledger, Refused
 from profile_image_sync.worker.matching import EXPLANATIONS, MatchOutcome
 from profile_image_sync.worker.people import Source
 from profile_image_sync.worker.plan import Decision, Policy, Verdict, classify
 
-UPLOADERS = 4  # threads; HighQ's rate limit, not their number, bounds a run
-IN_FLIGHT = 2 * UPLOADERS  # pictures held in memory
-GIVE_UP_AFTER = 10  # people failing in a row: HighQ is down, not they are wrong
-FLUSH_SECONDS = 5.0  # a killed run repeats the uploads of this long at most
+THREADS = 4  # HighQ's rate limit, not their number, bounds a run
+IN_FLIGHT = 2 * THREADS  # pictures held in memory
+MAX_CONSECUTIVE_FAILURES = 10  # then HighQ is down, and the run ends
+FLUSH_SECONDS = 5.0  # a killed run repeats at most the uploads of this time
 
 log = structlog.get_logger()
 
-Progress = Callable[[int, int], None]  # decisions carried out, of how many
+Progress = Callable[[int, int], None]  # decisions processed, of how many
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A picture on its way: the bytes that count are those that were sent."""
+    """A picture in flight. `source` is the hash of `raw`, the bytes that are sent, not of the plan."""
 
     decision: Decision
     source: Source
     raw: bytes
 
     def __repr__(self) -> str:
-        """Leave the picture out: image bytes belong in no log."""
+        """Leave the bytes out: no log may hold a picture."""
         return f"Upload({self.decision.person.guid}, {len(self.raw)} bytes)"
 
 
@@ -64,7 +64,7 @@ class Uploader:
         directory: Directory,
         highq: HighQ,
         ledger: Ledger,
-        tally: RunCounters,
+        counters: RunCounters,
         policy: Policy,
         settings: ImageSettings,
         dry_run: bool,
@@ -72,11 +72,11 @@ class Uploader:
         clock: Callable[[], float],
         progress: Progress,
     ) -> None:
-        """Take the rooms to work with; `clock` is monotonic, in seconds."""
+        """`clock` is monotonic, in seconds; `stop` is set by SIGTERM."""
         self._directory = directory
         self._highq = highq
         self._ledger = ledger
-        self._tally = tally
+        self._counters = counters
         self._policy = policy
         self._settings = settings
         self._dry_run = dry_run
@@ -84,27 +84,27 @@ class Uploader:
         self._clock = clock
         self._progress = progress
         self._in_flight: dict[Future[None], Upload] = {}
-        self._failures_in_a_row = 0
+        self._consecutive_failures = 0
         self._flushed_at = clock()
 
-    def deliver(self, decisions: Sequence[Decision]) -> None:
-        """Carry all decisions out, shard by shard. Raises the SyncError that ends the run early."""
+    def upload_all(self, decisions: Sequence[Decision]) -> None:
+        """Process all decisions, shard by shard. Raises the SyncError that ends the run early."""
         work = sorted(decisions, key=lambda d: self._ledger.shard_index(d.person.guid))
-        with ThreadPoolExecutor(UPLOADERS, thread_name_prefix="upload") as pool:
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="upload") as pool:
             try:
                 for done, decision in enumerate(work):
                     self._progress(done, len(work))
-                    self._carry_out(decision, pool)
+                    self._process(decision, pool)
                 while self._in_flight:
                     self._collect_finished()
             finally:
                 self._drain()
         self._progress(len(work), len(work))
 
-    def _carry_out(self, decision: Decision, pool: ThreadPoolExecutor) -> None:
+    def _process(self, decision: Decision, pool: ThreadPoolExecutor) -> None:
         if self._stop.is_set():
             raise Interrupted(
-                "asked to stop: what HighQ accepted is recorded, the next run does the rest"
+                "stopped as requested: what HighQ accepted is recorded, the next run does the rest"
             )
         if not decision.verdict.uploads:
             self._record_without_upload(decision)
@@ -115,32 +115,32 @@ class Uploader:
             self._in_flight[pool.submit(self._send, upload)] = upload
 
     def _record_without_upload(self, decision: Decision) -> None:
-        """Count, and where the verdict says so record, a decision that uploads nothing."""
+        """Count a decision that uploads nothing; record it if its verdict says so."""
         person, source = decision.person, decision.person.source
         match decision.verdict:
             case Verdict.ADOPT | Verdict.RERECORD if source:
                 accepted = Accepted(source.md5, source.attribute, decision.account_id)
                 self._record(decision, Entry(accepted, None))
                 if decision.verdict is Verdict.ADOPT:
-                    self._tally.add(Kind.ADOPTED, person)
+                    self._counters.add(Kind.ADOPTED, person)
                 else:
-                    self._tally.unchanged += 1
+                    self._counters.unchanged += 1
             case Verdict.NO_IMAGE:
-                self._tally.add(Kind.NO_IMAGE, person)
+                self._counters.add(Kind.NO_IMAGE, person)
             case Verdict.REMOVED:
-                self._tally.add(Kind.NO_IMAGE, person, "RemovedInSource")
+                self._counters.add(Kind.NO_IMAGE, person, "RemovedInSource")
             case Verdict.REFUSED:
                 detail = f"refused before ({decision.reason}); tried again when the picture changes"
-                self._tally.add(Kind.REFUSED, person, decision.reason, detail)
+                self._counters.add(Kind.REFUSED, person, decision.reason, detail)
             case Verdict.UNMATCHED | Verdict.AMBIGUOUS as verdict:
                 kind = Kind.UNMATCHED if verdict is Verdict.UNMATCHED else Kind.AMBIGUOUS
                 detail = EXPLANATIONS[MatchOutcome(decision.reason)]
-                self._tally.add(kind, person, decision.reason, detail)
+                self._counters.add(kind, person, decision.reason, detail)
             case _:
-                self._tally.unchanged += 1
+                self._counters.unchanged += 1
 
     def _fetch(self, decision: Decision) -> Upload | None:
-        """Read the picture anew; judge again when it is not the one that was planned."""
+        """Read the picture; classify it again when it is not the one that was planned."""
         person, planned = decision.person, decision.person.source
         assert planned is not None  # noqa: S101  # a verdict that uploads has a source
         raw = self._directory.picture(person.guid, planned.attribute)
@@ -155,13 +155,13 @@ class Uploader:
         return Upload(decision, source, raw) if source and raw else None
 
     def _send(self, upload: Upload) -> None:
-        """Run in an uploader's thread. Raises PersonError or SyncError."""
-        ready = portrait(upload.raw, self._settings)
+        """Convert and upload, in a thread of the pool. Raises PersonError or SyncError."""
+        ready = make_avatar(upload.raw, self._settings)
         if not self._dry_run:
             self._highq.upload(upload.decision.account_id, ready)
 
     def _collect_finished(self) -> None:
-        """Wait until something has finished, or a second; record what has."""
+        """Wait at most a second for uploads to finish, and record their results."""
         done, _ = wait(self._in_flight, timeout=1.0, return_when=FIRST_COMPLETED)
         for future in done:
             upload = self._in_flight.pop(future)
@@ -175,11 +175,11 @@ class Uploader:
 
     def _on_success(self, upload: Upload) -> None:
         decision, source = upload.decision, upload.source
-        self._failures_in_a_row = 0
+        self._consecutive_failures = 0
         self._record(
             decision, Entry(Accepted(source.md5, source.attribute, decision.account_id), None)
         )
-        self._tally.add(Kind.UPLOADED, decision.person, decision.verdict.value)
+        self._counters.add(Kind.UPLOADED, decision.person, decision.verdict.value)
         if not self._dry_run:
             log.info("uploaded", person=str(decision.person.guid), account=decision.account_id)
 
@@ -187,15 +187,15 @@ class Uploader:
         person = upload.decision.person
         log.warning("not uploaded", person=str(person.guid), reason=error.reason, detail=str(error))
         if isinstance(error, UploadFailed):
-            self._tally.add(Kind.FAILED, person, error.reason, str(error))
-            self._failures_in_a_row += 1
-            if self._failures_in_a_row >= GIVE_UP_AFTER:
+            self._counters.add(Kind.FAILED, person, error.reason, str(error))
+            self._consecutive_failures += 1
+            if self._consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
                 raise HighQUnavailable(
-                    f"the uploads of {GIVE_UP_AFTER} people in a row failed, the last one so: {error}"
+                    f"{MAX_CONSECUTIVE_FAILURES} uploads in a row failed; the last error: {error}"
                 )
             return
-        self._failures_in_a_row = 0
-        self._tally.add(Kind.REFUSED, person, error.reason, str(error))
+        self._consecutive_failures = 0
+        self._counters.add(Kind.REFUSED, person, error.reason, str(error))
         settings = self._policy.image_settings if isinstance(error, ImageRefused) else None
         entry = self._ledger.entry(person.guid)
         refused = Refused(upload.source.md5, error.reason, settings)
@@ -211,14 +211,14 @@ class Uploader:
             self._flushed_at = self._clock()
 
     def _drain(self) -> None:
-        """After an early end: no further upload starts, what HighQ still accepts is recorded."""
+        """After an early end: start no further upload, and record those that still finish."""
         for future in [each for each in self._in_flight if each.cancel()]:
             del self._in_flight[future]
         try:
             while self._in_flight:
                 try:
                     self._collect_finished()
-                except SyncError as error:  # the first one is already on its way to the caller
+                except SyncError as error:  # the first error is being raised already
                     log.info("also ended", reason=error.reason)
         finally:
             self._ledger.flush()

@@ -1,4 +1,4 @@
-"""A directory opened as a run opens it, closed after the test."""
+"""A directory connect as a run opens it, closed after the test."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from profile_image_sync.worker.directory import Directory
 from testkit.samba.domain_controller import DomainController
 from tests.support.directory import open_directory
 
-Open = Callable[..., Directory]
+Connect = Callable[..., Directory]
 
 
 @pytest.fixture
-def opened(domain_controller: DomainController) -> Iterator[Open]:
+def connect(domain_controller: DomainController) -> Iterator[Connect]:
     """Give a maker of open directories; its arguments are fields of `activeDirectory`."""
     directories: list[Directory] = []
 

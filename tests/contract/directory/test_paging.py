@@ -1,4 +1,4 @@
-"""A sweep is whole or it is an error: real pages first, then answers that break off."""
+"""A paged search is complete or an error: first against Samba, then with scripted failures."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from testkit.certificates import TestAuthority
 from testkit.ldap_server import (
     INVALID_CREDENTIALS,
     UNAVAILABLE,
-    Answer,
     Attributes,
-    ScriptedDirectory,
+    PageResponse,
+    ScriptedLdapServer,
 )
 from testkit.samba.administrator import Administrator
-from tests.contract.directory.conftest import Open
+from tests.contract.directory.conftest import Connect
 from tests.support.directory import open_directory
 
 BUSY, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT, UNWILLING, REFERRAL = 51, 3, 4, 11, 53, 10
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ScriptedDirectory]:
+def server(tmp_path: Path) -> Iterator[ScriptedLdapServer]:
     """Give a scripted server behind LDAPS."""
     authority = TestAuthority(tmp_path / "authority")
-    with ScriptedDirectory(*authority.issue("127.0.0.1")) as running:
+    with ScriptedLdapServer(*authority.issue("127.0.0.1")) as running:
         yield running
 
 
 @pytest.fixture
-def connect(server: ScriptedDirectory, tmp_path: Path) -> Iterator[Open]:
+def connect_scripted(server: ScriptedLdapServer, tmp_path: Path) -> Iterator[Connect]:
     """Give a maker of connections to `server`; its arguments are fields of `activeDirectory`."""
     directories: list[Directory] = []
 
@@ -55,7 +55,7 @@ def connect(server: ScriptedDirectory, tmp_path: Path) -> Iterator[Open]:
         directory.close()
 
 
-def entries(*numbers: int, photo: bytes = b"face") -> Sequence[Attributes]:
+def entries(*numbers: int, photo: bytes = b"photo") -> Sequence[Attributes]:
     """Return people with these numbers as GUIDs."""
     return [
         {
@@ -69,14 +69,14 @@ def entries(*numbers: int, photo: bytes = b"face") -> Sequence[Attributes]:
 
 @pytest.mark.samba
 def test_a_sweep_over_several_pages_finds_everyone_once(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """With pages of growing size, on one connection, beside another reading."""
     everyone = {
         administrator.add_person(f"p{number}", unit, thumbnailPhoto=b"%d" % number)
         for number in range(3 * FIRST_ROWS + 7)
     }
-    directory = opened(searchBases=[unit])
+    directory = connect(searchBases=[unit])
     found = []
     for person in directory.people():
         found.append(person.guid)
@@ -86,35 +86,37 @@ def test_a_sweep_over_several_pages_finds_everyone_once(
     assert set(found) == everyone
 
 
-def test_pages_follow_each_other_to_the_last(server: ScriptedDirectory, connect: Open) -> None:
+def test_pages_follow_each_other_to_the_last(
+    server: ScriptedLdapServer, connect_scripted: Connect
+) -> None:
     """An empty page in between is no end."""
     pages = [
-        Answer(entries(1, 2), b"a"),
-        Answer((), b"b"),
-        Answer(entries(3), b"c"),
-        Answer(entries(4)),
+        PageResponse(entries(1, 2), b"a"),
+        PageResponse((), b"b"),
+        PageResponse(entries(3), b"c"),
+        PageResponse(entries(4)),
     ]
     server.script.page = lambda number: pages[number - 1]
-    guids = sorted(person.guid.int for person in connect().people())
+    guids = sorted(person.guid.int for person in connect_scripted().people())
     assert guids == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
     "broken",
     [
-        Answer(entries(5), b"", BUSY),
-        Answer(entries(5), b"", TIME_LIMIT),
-        Answer(entries(5), b"", SIZE_LIMIT),
-        Answer(entries(5), b"", ADMIN_LIMIT),
-        Answer(entries(5), b"", UNWILLING),
-        Answer(entries(5), b"", REFERRAL),
-        Answer(entries(5), b"more", UNAVAILABLE),
-        Answer(entries(5), None),
-        Answer(entries(5, 6), cut_after=0),
-        Answer(entries(5, 6), cut_after=40),
-        Answer(entries(5, 6, photo=b"x" * 50_000), cut_after=70_000),
-        Answer(garbage=b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-        Answer(garbage=b"\x30\x03\x02\x01\x09"),
+        PageResponse(entries(5), b"", BUSY),
+        PageResponse(entries(5), b"", TIME_LIMIT),
+        PageResponse(entries(5), b"", SIZE_LIMIT),
+        PageResponse(entries(5), b"", ADMIN_LIMIT),
+        PageResponse(entries(5), b"", UNWILLING),
+        PageResponse(entries(5), b"", REFERRAL),
+        PageResponse(entries(5), b"more", UNAVAILABLE),
+        PageResponse(entries(5), None),
+        PageResponse(entries(5, 6), cut_after=0),
+        PageResponse(entries(5, 6), cut_after=40),
+        PageResponse(entries(5, 6, photo=b"x" * 50_000), cut_after=70_000),
+        PageResponse(garbage=b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        PageResponse(garbage=b"\x30\x03\x02\x01\x09"),
     ],
     ids=[
         "busy", "time limit", "size limit", "admin limit", "unwilling", "referral", "unavailable",
@@ -122,38 +124,44 @@ def test_pages_follow_each_other_to_the_last(server: ScriptedDirectory, connect:
         "half a message",
     ],
 )  # fmt: skip
-def test_a_page_that_breaks_off_voids_the_sweep(
-    server: ScriptedDirectory, connect: Open, broken: Answer
+def test_a_page_that_breaks_off_voids_the_whole_search(
+    server: ScriptedLdapServer, connect_scripted: Connect, broken: PageResponse
 ) -> None:
     """Page 3 of 5 fails: never a shorter list that looks whole, and never a traceback."""
-    good = [Answer(entries(1, 2), b"a"), Answer(entries(3, 4), b"b")]
+    good = [PageResponse(entries(1, 2), b"a"), PageResponse(entries(3, 4), b"b")]
     server.script.page = lambda number: broken if number == 3 else good[number - 1]
     with pytest.raises(DirectoryUnavailable, match="page 3") as caught:
-        list(connect().people())
+        list(connect_scripted().people())
     assert server.url in str(caught.value)
 
 
-def test_a_search_that_goes_round_is_noticed(server: ScriptedDirectory, connect: Open) -> None:
+def test_a_search_that_repeats_itself_is_noticed(
+    server: ScriptedLdapServer, connect_scripted: Connect
+) -> None:
     """A cookie that leads back to the start would never end."""
     cycle = [entries(1, 2), entries(3, 4), entries(5, 1)]
-    server.script.page = lambda number: Answer(cycle[(number - 1) % 3], b"again")
+    server.script.page = lambda number: PageResponse(cycle[(number - 1) % 3], b"again")
     with pytest.raises(DirectoryUnavailable, match="does not come to an end"):
-        list(connect().people())
+        list(connect_scripted().people())
     assert server.script.pages == 3
 
 
-def test_empty_pages_without_end_are_noticed(server: ScriptedDirectory, connect: Open) -> None:
+def test_empty_pages_without_end_are_noticed(
+    server: ScriptedLdapServer, connect_scripted: Connect
+) -> None:
     """So would a cookie that leads nowhere."""
-    server.script.page = lambda _: Answer((), b"again")
+    server.script.page = lambda _: PageResponse((), b"again")
     with pytest.raises(DirectoryUnavailable, match="does not come to an end"):
-        list(connect().people())
+        list(connect_scripted().people())
     assert server.script.pages == MAX_EMPTY_PAGES + 1
 
 
-def test_after_a_cut_the_connection_is_done(server: ScriptedDirectory, connect: Open) -> None:
-    """Nothing is signed in again behind the run's back."""
-    server.script.page = lambda _: Answer(cut_after=0)
-    directory = connect()
+def test_after_a_cut_the_connection_is_not_used_again(
+    server: ScriptedLdapServer, connect_scripted: Connect
+) -> None:
+    """No second bind is made unnoticed."""
+    server.script.page = lambda _: PageResponse(cut_after=0)
+    directory = connect_scripted()
     with pytest.raises(DirectoryUnavailable):
         list(directory.people())
     with pytest.raises(DirectoryUnavailable):
@@ -161,60 +169,62 @@ def test_after_a_cut_the_connection_is_done(server: ScriptedDirectory, connect: 
     assert len(server.script.binds) == 1
 
 
-def test_a_person_without_guid_ends_the_run(server: ScriptedDirectory, connect: Open) -> None:
+def test_a_person_without_guid_ends_the_run(
+    server: ScriptedLdapServer, connect_scripted: Connect
+) -> None:
     """Nobody can be known by a mail address."""
-    server.script.page = lambda _: Answer([{"mail": [b"a@b"]}])
+    server.script.page = lambda _: PageResponse([{"mail": [b"a@b"]}])
     with pytest.raises(DirectoryMisconfigured, match="without objectGUID"):
-        list(connect().people())
+        list(connect_scripted().people())
 
 
 @pytest.mark.parametrize("code", [2, 12, 18, 53])
 def test_a_filter_that_the_server_refuses_is_a_mistake_in_the_spec(
-    server: ScriptedDirectory, connect: Open, code: int
+    server: ScriptedLdapServer, connect_scripted: Connect, code: int
 ) -> None:
     """An unknown matching rule, say: trying again would not help."""
     server.script.filter_result = code
     with pytest.raises(InvalidSpec, match=r"spec\.activeDirectory\.userFilter.*does not take it"):
-        list(connect(userFilter="(cn:1.2.3:=x)").people())
+        list(connect_scripted(userFilter="(cn:1.2.3:=x)").people())
     assert server.script.pages == 0
 
 
 def test_a_server_that_is_busy_when_the_filter_is_tried_says_nothing_of_the_filter(
-    server: ScriptedDirectory, connect: Open
+    server: ScriptedLdapServer, connect_scripted: Connect
 ) -> None:
     """The next run tries again."""
     server.script.filter_result = BUSY
     with pytest.raises(DirectoryUnavailable, match="busy"):
-        list(connect(userFilter="(cn=x)").people())
+        list(connect_scripted(userFilter="(cn=x)").people())
 
 
 def test_a_server_that_is_no_domain_controller_gets_no_password(
-    server: ScriptedDirectory, connect: Open
+    server: ScriptedLdapServer, connect_scripted: Connect
 ) -> None:
     """Another LDAP server under the name: said so, before the bind."""
     server.script.root = {"namingContexts": [b"o=other"]}
     with pytest.raises(DirectoryMisconfigured, match="no domain controller"):
-        connect()
+        connect_scripted()
     assert server.script.binds == []
 
 
 def test_a_domain_controller_that_is_still_being_filled_is_not_read(
-    server: ScriptedDirectory, connect: Open
+    server: ScriptedLdapServer, connect_scripted: Connect
 ) -> None:
     """Its list of people would be shorter than the domain's."""
     server.script.root = {"defaultNamingContext": [b"DC=ad,DC=test"], "isSynchronized": [b"FALSE"]}
     with pytest.raises(DirectoryUnavailable, match="not been filled"):
-        connect()
+        connect_scripted()
     assert server.script.binds == []
 
 
 def test_a_busy_server_at_the_bind_is_like_one_that_is_down(
-    server: ScriptedDirectory, connect: Open
+    server: ScriptedLdapServer, connect_scripted: Connect
 ) -> None:
     """No verdict on the password: try again later."""
     server.script.bind_result = UNAVAILABLE
     with pytest.raises(DirectoryUnavailable, match="unavailable"):
-        connect()
+        connect_scripted()
 
 
 @pytest.mark.parametrize(
@@ -226,11 +236,11 @@ def test_a_busy_server_at_the_bind_is_like_one_that_is_down(
     ],
 )
 def test_refusals_of_other_servers_are_told_in_words(
-    server: ScriptedDirectory, connect: Open, diagnostic: str, words: str
+    server: ScriptedLdapServer, connect_scripted: Connect, diagnostic: str, words: str
 ) -> None:
     """Windows tells some causes that Samba keeps to itself."""
     server.script.bind_result = INVALID_CREDENTIALS
     server.script.bind_diagnostic = diagnostic
     with pytest.raises(BindRefused, match=words):
-        connect()
+        connect_scripted()
     assert len(server.script.binds) == 1

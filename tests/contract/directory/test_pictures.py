@@ -10,7 +10,7 @@ from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.people import Source
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
-from tests.contract.directory.conftest import Open
+from tests.contract.directory.conftest import Connect
 
 pytestmark = pytest.mark.samba
 
@@ -29,45 +29,45 @@ def only_source(directory: Directory) -> Source | None:
 
 
 def test_the_source_is_the_md5_of_the_raw_bytes(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
-    """Whatever the bytes are: the directory room does not look into them."""
+    """Whatever the bytes are: `directory` does not look into them."""
     data = bytes(range(256)) * 400  # 102,400 bytes, as much as thumbnailPhoto takes
     administrator.add_person("somebody", unit, thumbnailPhoto=data)
-    (person,) = opened(searchBases=[unit]).people()
+    (person,) = connect(searchBases=[unit]).people()
     assert person.source == source("thumbnailPhoto", data)
     assert person.images == ("thumbnailPhoto",)
 
 
 def test_the_first_attribute_with_a_value_wins(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """In the order, and the spelling, of imageAttributes."""
     administrator.add_person("somebody", unit, thumbnailPhoto=b"thumb", jpegPhoto=b"jpeg")
-    (person,) = opened(searchBases=[unit], imageAttributes=BOTH).people()
+    (person,) = connect(searchBases=[unit], imageAttributes=BOTH).people()
     assert person.source == source("jpegPhoto", b"jpeg")
     assert person.images == ("jpegPhoto", "thumbnailPhoto")
-    other_way = opened(searchBases=[unit], imageAttributes=["THUMBNAILPHOTO", "jpegPhoto"])
+    other_way = connect(searchBases=[unit], imageAttributes=["THUMBNAILPHOTO", "jpegPhoto"])
     assert only_source(other_way) == source("THUMBNAILPHOTO", b"thumb")
 
 
 def test_a_person_without_a_picture_has_no_source(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """They are listed all the same: absence is told, not guessed."""
     guid = administrator.add_person("somebody", unit)
-    directory = opened(searchBases=[unit])
+    directory = connect(searchBases=[unit])
     (person,) = directory.people()
     assert (person.source, person.images) == (None, ())
     assert directory.picture(guid, "thumbnailPhoto") is None
 
 
 def test_of_several_pictures_in_one_attribute_always_the_same_is_taken(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """LDAP values have no order: the choice must not flap when they are written in another one."""
     guid = administrator.add_person("somebody", unit, jpegPhoto=[b"small", b"the biggest", b"mid"])
-    directory = opened(searchBases=[unit], imageAttributes=BOTH)
+    directory = connect(searchBases=[unit], imageAttributes=BOTH)
     assert only_source(directory) == source("jpegPhoto", b"the biggest")
     administrator.set_photo(guid, "jpegPhoto", [b"the biggest", b"mid", b"small"])
     assert only_source(directory) == source("jpegPhoto", b"the biggest")
@@ -75,11 +75,11 @@ def test_of_several_pictures_in_one_attribute_always_the_same_is_taken(
 
 
 def test_a_changed_and_a_cleared_picture_are_seen_at_once(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """On the same connection: nothing is remembered from the last reading."""
     guid = administrator.add_person("somebody", unit, thumbnailPhoto=b"before")
-    directory = opened(searchBases=[unit])
+    directory = connect(searchBases=[unit])
     assert only_source(directory) == source("thumbnailPhoto", b"before")
     administrator.set_photo(guid, "thumbnailPhoto", b"after")
     assert only_source(directory) == source("thumbnailPhoto", b"after")
@@ -90,12 +90,12 @@ def test_a_changed_and_a_cleared_picture_are_seen_at_once(
 
 
 def test_a_picture_is_found_by_guid_after_a_rename_and_a_move(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """A new name, mail or place is the same person, between the plan and the upload, too."""
     elsewhere = administrator.add_unit("Elsewhere", unit)
-    guid = administrator.add_person("Before, Marriage", unit, thumbnailPhoto=b"face")
-    directory = opened(searchBases=[unit])
+    guid = administrator.add_person("Before, Marriage", unit, thumbnailPhoto=b"photo")
+    directory = connect(searchBases=[unit])
     (before,) = directory.people()
     administrator.rename(guid, 'After "Marriage"')
     administrator.move(guid, elsewhere)
@@ -103,28 +103,28 @@ def test_a_picture_is_found_by_guid_after_a_rename_and_a_move(
     (after,) = directory.people()
     assert before.guid == after.guid == guid
     assert after.label == "after@firm.example"
-    assert directory.picture(guid, "thumbnailPhoto") == b"face"
+    assert directory.picture(guid, "thumbnailPhoto") == b"photo"
 
 
 def test_a_deleted_person_has_no_picture(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """Somebody who is deleted between the plan and the upload is no error."""
-    guid = administrator.add_person("somebody", unit, thumbnailPhoto=b"face")
-    directory = opened(searchBases=[unit])
+    guid = administrator.add_person("somebody", unit, thumbnailPhoto=b"photo")
+    directory = connect(searchBases=[unit])
     administrator.delete(guid)
     assert directory.picture(guid, "thumbnailPhoto") is None
 
 
 def test_an_attribute_that_may_not_be_read_looks_absent(
-    opened: Open,
+    connect: Connect,
     administrator: Administrator,
     unit: str,
     domain_controller: DomainController,
 ) -> None:
     """Active Directory says nothing of it: why absence is never evidence (the brakes' work)."""
     administrator.add_person("somebody", unit, jpegPhoto=b"hidden", thumbnailPhoto=b"shown")
-    directory = opened(searchBases=[unit], imageAttributes=BOTH)
+    directory = connect(searchBases=[unit], imageAttributes=BOTH)
     assert only_source(directory) == source("jpegPhoto", b"hidden")
     reader = administrator.find(domain_controller.bind_user.split("@")[0])
     administrator.deny_read(reader, "jpegPhoto", unit)

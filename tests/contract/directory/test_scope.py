@@ -9,7 +9,7 @@ from profile_image_sync.worker.directory import Directory
 from testkit.people import staff
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
-from tests.contract.directory.conftest import Open
+from tests.contract.directory.conftest import Connect
 
 pytestmark = pytest.mark.samba
 
@@ -31,40 +31,40 @@ def labels(directory: Directory) -> list[str]:
     return sorted(person.label.split("@")[0] for person in directory.people())
 
 
-def test_the_domain_is_known_by_its_guid_and_name(opened: Open) -> None:
+def test_the_domain_is_known_by_its_guid_and_name(connect: Connect) -> None:
     """State is bound to the GUID of the domain, people are told its name."""
-    first, second = opened().domain, opened().domain
+    first, second = connect().domain, connect().domain
     assert first == second
     assert first.name == "ad.test"
     assert first.naming_context == "DC=ad,DC=test"
 
 
 def test_without_search_bases_the_whole_domain_is_read(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """Default scope: every person, wherever they are; neither computers nor groups."""
     anyone = administrator.add_person("anyone", unit)
     administrator.add_group("anything", unit)
-    everybody = {person.guid for person in opened().people()}
+    everybody = {person.guid for person in connect().people()}
     assert {anyone, administrator.find("Administrator")} <= everybody
     assert administrator.find("DC1$") not in everybody
     assert administrator.find("anything") not in everybody
 
 
 def test_overlapping_search_bases_give_a_person_once(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """A base within another one, or spelled otherwise, does not double people."""
     inner = administrator.add_unit("Inner", unit)
     administrator.add_person("outside", unit)
     administrator.add_person("inside", inner)
     bases = [unit, inner, inner.lower()]
-    assert labels(opened(searchBases=bases)) == ["inside", "outside"]
+    assert labels(connect(searchBases=bases)) == ["inside", "outside"]
 
 
-def test_a_search_base_that_does_not_exist_is_named(opened: Open, unit: str) -> None:
+def test_a_search_base_that_does_not_exist_is_named(connect: Connect, unit: str) -> None:
     """A typing error in a base ends the run and names the field: it must not mean "nobody"."""
-    directory = opened(searchBases=[unit, f"OU=Nowhere,{unit}"])
+    directory = connect(searchBases=[unit, f"OU=Nowhere,{unit}"])
     with pytest.raises(
         DirectoryMisconfigured, match=r"spec\.activeDirectory\.searchBases\[1\]"
     ) as caught:
@@ -74,43 +74,43 @@ def test_a_search_base_that_does_not_exist_is_named(opened: Open, unit: str) -> 
 
 @pytest.mark.parametrize("base", ["DC=other,DC=test", "OU=People,=,DC=ad", "OU=a,,b"])
 def test_a_search_base_of_another_domain_or_no_name_at_all_is_named(
-    opened: Open, base: str
+    connect: Connect, base: str
 ) -> None:
     """So does a base that lies elsewhere or is no distinguished name."""
     with pytest.raises(DirectoryMisconfigured, match=r"searchBases\[0\]"):
-        next(opened(searchBases=[base]).people())
+        next(connect(searchBases=[base]).people())
 
 
 def test_a_user_filter_narrows_the_scope(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """The filter is and-ed to "is a person"."""
     administrator.add_person("lawyer", unit, department="Legal")
     administrator.add_person("clerk", unit, department="Post")
-    legal = opened(searchBases=[unit], userFilter="(|(department=Legal)(department=Law))")
+    legal = connect(searchBases=[unit], userFilter="(|(department=Legal)(department=Law))")
     assert labels(legal) == ["lawyer"]
 
 
 def test_a_user_filter_that_cannot_be_read_is_refused_before_anything_is_asked(
-    opened: Open,
+    connect: Connect,
 ) -> None:
     """A filter that would end early, and so widen the scope, is a mistake in the spec."""
     with pytest.raises(InvalidSpec, match=r"spec\.activeDirectory\.userFilter"):
-        opened(userFilter="(cn=a))(|(cn=*)", servers=["ldaps://nowhere.invalid"])
+        connect(userFilter="(cn=a))(|(cn=*)", servers=["ldaps://nowhere.invalid"])
 
 
 def test_disabled_people_are_left_out_unless_wanted(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """A leaver's account is disabled first: their picture is no longer kept up to date."""
     administrator.add_person("present", unit)
     administrator.disable(administrator.add_person("left", unit))
-    assert labels(opened(searchBases=[unit])) == ["present"]
-    assert labels(opened(searchBases=[unit], includeDisabled=True)) == ["left", "present"]
+    assert labels(connect(searchBases=[unit])) == ["present"]
+    assert labels(connect(searchBases=[unit], includeDisabled=True)) == ["left", "present"]
 
 
 def test_groups_limit_the_scope_to_their_members_nested_ones_too(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """People in a group within the group are members; people in neither group are not."""
     direct, nested, outsider = (
@@ -119,54 +119,54 @@ def test_groups_limit_the_scope_to_their_members_nested_ones_too(
     inner = administrator.add_group("Inner (old), \\ #1", unit, [nested])
     outer = administrator.add_group("Outer", unit, [direct, inner])
     other = administrator.add_group("Other", unit, [outsider])
-    assert labels(opened(groups=[administrator.dn(outer)])) == ["direct", "nested"]
-    assert labels(opened(groups=[administrator.dn(inner)])) == ["nested"]
+    assert labels(connect(groups=[administrator.dn(outer)])) == ["direct", "nested"]
+    assert labels(connect(groups=[administrator.dn(inner)])) == ["nested"]
     both = [administrator.dn(inner), administrator.dn(other)]
-    assert labels(opened(groups=both)) == ["nested", "outsider"]
+    assert labels(connect(groups=both)) == ["nested", "outsider"]
 
 
 def test_a_group_that_does_not_exist_is_named(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """A missing group would show nobody: the run stops and names the field instead."""
     group = administrator.dn(administrator.add_group("Team", unit))
     with pytest.raises(DirectoryMisconfigured, match=r"spec\.activeDirectory\.groups\[1\]"):
-        next(opened(groups=[group, f"CN=Nobody,{unit}"]).people())
+        next(connect(groups=[group, f"CN=Nobody,{unit}"]).people())
 
 
 def test_a_group_that_is_a_person_is_named(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """So does an entry that is not a group."""
     person = administrator.dn(administrator.add_person("somebody", unit))
     with pytest.raises(DirectoryMisconfigured, match=r"groups\[0\]: is not a group"):
-        next(opened(groups=[person]).people())
+        next(connect(groups=[person]).people())
 
 
 def test_people_with_odd_names_are_read_like_others(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """Commas, quotes, blanks, brackets, other alphabets in a name: nothing special."""
     everyone = {
         administrator.add_person(name, unit, sAMAccountName=f"odd{index}", thumbnailPhoto=b"x")
         for index, name in enumerate(ODD_NAMES)
     }
-    directory = opened(searchBases=[unit])
+    directory = connect(searchBases=[unit])
     assert {person.guid for person in directory.people()} == everyone
     assert {directory.picture(guid, "thumbnailPhoto") for guid in everyone} == {b"x"}
 
 
 def test_search_bases_with_odd_names_are_found(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """A base is sent as it is written, escapes included."""
     odd = administrator.add_unit('Kö, "x" + y', unit)
     administrator.add_person("somebody", odd)
-    assert labels(opened(searchBases=[odd])) == ["somebody"]
+    assert labels(connect(searchBases=[odd])) == ["somebody"]
 
 
 def test_the_keys_of_a_person_are_the_match_attributes(
-    opened: Open, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, unit: str
 ) -> None:
     """One key a rule, in their order: the primary address of proxyAddresses, single values trimmed."""
     guid = administrator.add_person(
@@ -178,7 +178,7 @@ def test_the_keys_of_a_person_are_the_match_attributes(
         otherTelephone=["1", "2"],
     )
     match = ("EMPLOYEEID", "mail", "proxyAddresses", "otherTelephone", "title", "objectGUID")
-    (person,) = opened(searchBases=[unit], match=match).people()
+    (person,) = connect(searchBases=[unit], match=match).people()
     assert person.guid == guid
     assert person.keys == (
         "007",
@@ -192,13 +192,13 @@ def test_the_keys_of_a_person_are_the_match_attributes(
 
 
 def test_the_invented_staff_are_read_as_they_were_entered(
-    opened: Open, administrator: Administrator, unit: str, domain_controller: DomainController
+    connect: Connect, administrator: Administrator, unit: str, domain_controller: DomainController
 ) -> None:
     """Everyone who is enabled, with their addresses; over LDAPS and over StartTLS alike."""
     guids = {administrator.add_staff(person, unit): person for person in staff()}
     for url in (domain_controller.url, domain_controller.start_tls_url):
         found = {
-            person.guid: person for person in opened(servers=[url], searchBases=[unit]).people()
+            person.guid: person for person in connect(servers=[url], searchBases=[unit]).people()
         }
         assert found.keys() == {guid for guid, person in guids.items() if person.enabled}
         for guid, person in found.items():

@@ -10,7 +10,7 @@ from profile_image_sync.errors import BindRefused, DirectoryUnavailable
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
 from testkit.samba.provision import LOCKOUT_THRESHOLD
-from tests.contract.directory.conftest import Open
+from tests.contract.directory.conftest import Connect
 
 pytestmark = pytest.mark.samba
 
@@ -25,14 +25,14 @@ def account(administrator: Administrator, unit: str) -> UUID:
 
 
 @pytest.mark.usefixtures("account")
-def test_a_password_is_sent_as_it_is_written(opened: Open) -> None:
+def test_a_password_is_sent_as_it_is_written(connect: Connect) -> None:
     """Umlauts, fractions, blanks: no normalisation that would make it another password."""
-    assert opened(username="reader@ad.test", password=PASSWORD).domain.name == "ad.test"
-    assert opened(username="ADTEST\\reader", password=PASSWORD).domain.name == "ad.test"
+    assert connect(username="reader@ad.test", password=PASSWORD).domain.name == "ad.test"
+    assert connect(username="ADTEST\\reader", password=PASSWORD).domain.name == "ad.test"
 
 
 def test_a_wrong_password_costs_one_attempt_whatever_the_number_of_servers(
-    opened: Open,
+    connect: Connect,
     account: UUID,
     administrator: Administrator,
     domain_controller: DomainController,
@@ -40,7 +40,7 @@ def test_a_wrong_password_costs_one_attempt_whatever_the_number_of_servers(
     """The verdict of one server is the verdict; the password is in no message."""
     servers = [domain_controller.url, domain_controller.start_tls_url]
     with pytest.raises(BindRefused, match="user name or the password is wrong") as caught:
-        opened(servers=servers, username="reader@ad.test", password="not this one")
+        connect(servers=servers, username="reader@ad.test", password="not this one")
     assert administrator.wrong_passwords(account) == 1
     assert domain_controller.url in str(caught.value)
     assert "spec.activeDirectory.credentialsSecretRef" in str(caught.value)
@@ -59,7 +59,7 @@ def test_a_wrong_password_costs_one_attempt_whatever_the_number_of_servers(
 )
 @pytest.mark.usefixtures("account")
 def test_an_account_that_may_not_sign_in_is_told_why(
-    opened: Open,
+    connect: Connect,
     administrator: Administrator,
     attribute: str,
     value: str | bytes,
@@ -70,41 +70,41 @@ def test_an_account_that_may_not_sign_in_is_told_why(
     administrator.set(account, "userAccountControl", "512")  # or a password could not age
     administrator.set(account, attribute, value)
     with pytest.raises(BindRefused) as caught:
-        opened(username="reader@ad.test", password=PASSWORD)
+        connect(username="reader@ad.test", password=PASSWORD)
     assert words in str(caught.value)
 
 
 def test_a_locked_account_is_told(
-    opened: Open, account: UUID, administrator: Administrator
+    connect: Connect, account: UUID, administrator: Administrator
 ) -> None:
     """After too many wrong passwords of somebody else."""
     for _ in range(LOCKOUT_THRESHOLD):
         with pytest.raises(BindRefused, match="is wrong"):
-            opened(username="reader@ad.test", password="guess")
+            connect(username="reader@ad.test", password="guess")
     with pytest.raises(BindRefused, match=r"is locked \(data 775\); unlock it"):
-        opened(username="reader@ad.test", password=PASSWORD)
+        connect(username="reader@ad.test", password=PASSWORD)
     assert administrator.wrong_passwords(account) == LOCKOUT_THRESHOLD
 
 
 @pytest.mark.parametrize(("username", "password"), [("reader@ad.test", ""), ("", "x")])
-def test_empty_credentials_are_refused_here(opened: Open, username: str, password: str) -> None:
+def test_empty_credentials_are_refused_here(connect: Connect, username: str, password: str) -> None:
     """A server would take an empty password as an anonymous bind, and show nobody."""
     with pytest.raises(BindRefused, match="is empty"):
-        opened(username=username, password=password)
+        connect(username=username, password=password)
 
 
 def test_the_next_server_serves_when_the_first_cannot_be_reached(
-    opened: Open, domain_controller: DomainController
+    connect: Connect, domain_controller: DomainController
 ) -> None:
     """Servers are tried in the order of the spec."""
     servers = ["ldaps://no-such-host.invalid", NOBODY_LISTENS, domain_controller.url]
-    assert opened(servers=servers).domain.name == "ad.test"
+    assert connect(servers=servers).domain.name == "ad.test"
 
 
-def test_every_server_that_could_not_be_reached_is_named_with_its_reason(opened: Open) -> None:
+def test_every_server_that_could_not_be_reached_is_named_with_its_reason(connect: Connect) -> None:
     """All down: try again later."""
     with pytest.raises(DirectoryUnavailable) as caught:
-        opened(servers=[NOBODY_LISTENS, "ldaps://no-such-host.invalid"])
+        connect(servers=[NOBODY_LISTENS, "ldaps://no-such-host.invalid"])
     message = str(caught.value)
     assert f"{NOBODY_LISTENS}: Connection refused" in message
     assert "ldaps://no-such-host.invalid: " in message

@@ -9,10 +9,10 @@ import pytest
 
 from profile_image_sync.errors import DirectoryUnavailable, DirectoryUntrusted, InvalidSpec
 from testkit.certificates import TestAuthority
-from testkit.ldap_server import UNAVAILABLE, ScriptedDirectory
+from testkit.ldap_server import UNAVAILABLE, ScriptedLdapServer
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
-from tests.contract.directory.conftest import Open
+from tests.contract.directory.conftest import Connect
 from tests.support.directory import open_directory
 
 WHO = ("reader@ad.test", "a secret")
@@ -26,15 +26,15 @@ def authority(tmp_path: Path) -> TestAuthority:
 
 
 @pytest.fixture
-def clear_text(authority: TestAuthority) -> Iterator[ScriptedDirectory]:
+def clear_text(authority: TestAuthority) -> Iterator[ScriptedLdapServer]:
     """Give a server on clear-text LDAP, which StartTLS turns into TLS."""
-    with ScriptedDirectory(*authority.issue("127.0.0.1"), plain=True) as server:
+    with ScriptedLdapServer(*authority.issue("127.0.0.1"), plain=True) as server:
         yield server
 
 
 @pytest.mark.samba
 def test_an_unknown_authority_is_not_trusted(
-    opened: Open,
+    connect: Connect,
     authority: TestAuthority,
     administrator: Administrator,
     domain_controller: DomainController,
@@ -43,7 +43,7 @@ def test_an_unknown_authority_is_not_trusted(
     account = administrator.find(domain_controller.bind_user.split("@")[0])
     for url in (domain_controller.url, domain_controller.start_tls_url):
         with pytest.raises(DirectoryUntrusted, match="authority that is not trusted") as caught:
-            opened(servers=[url], ca_file=authority.ca_file, password="wrong")
+            connect(servers=[url], ca_file=authority.ca_file, password="wrong")
         assert url in str(caught.value)
         assert "spec.activeDirectory.caBundleRef" in str(caught.value)
         assert NOTHING_SENT in str(caught.value)
@@ -52,42 +52,44 @@ def test_an_unknown_authority_is_not_trusted(
 
 @pytest.mark.samba
 def test_without_a_bundle_the_systems_store_decides(
-    opened: Open,
+    connect: Connect,
 ) -> None:
     """No CA configured never means no verification."""
     with pytest.raises(DirectoryUntrusted, match="authority that is not trusted"):
-        opened(ca_file=None)
+        connect(ca_file=None)
 
 
 @pytest.mark.samba
 def test_a_certificate_for_another_name_is_not_trusted(
-    opened: Open, domain_controller: DomainController
+    connect: Connect, domain_controller: DomainController
 ) -> None:
     """The name in the spec, or the IP address, must stand in the certificate."""
     (url,) = domain_controller.unnamed_urls
     with pytest.raises(DirectoryUntrusted, match="does not prove the name") as caught:
-        opened(servers=[url])
+        connect(servers=[url])
     assert NOTHING_SENT in str(caught.value)
 
 
 @pytest.mark.samba
 def test_an_untrusted_server_is_not_passed_over(
-    opened: Open, domain_controller: DomainController
+    connect: Connect, domain_controller: DomainController
 ) -> None:
     """A server that cannot prove its name may be an attack: the run ends, the next is not asked."""
     with pytest.raises(DirectoryUntrusted):
-        opened(servers=[*domain_controller.unnamed_urls, domain_controller.url])
+        connect(servers=[*domain_controller.unnamed_urls, domain_controller.url])
 
 
 @pytest.mark.samba
-def test_start_tls_comes_before_the_bind(opened: Open, domain_controller: DomainController) -> None:
+def test_start_tls_comes_before_the_bind(
+    connect: Connect, domain_controller: DomainController
+) -> None:
     """This server refuses binds in clear text (like Windows Server 2025), and takes ours."""
-    assert opened(servers=[domain_controller.start_tls_url]).domain.name == "ad.test"
+    assert connect(servers=[domain_controller.start_tls_url]).domain.name == "ad.test"
 
 
 def test_an_expired_certificate_is_not_trusted(authority: TestAuthority) -> None:
     """Nor is a name that was proved once."""
-    with ScriptedDirectory(*authority.issue_expired("127.0.0.1")) as server:
+    with ScriptedLdapServer(*authority.issue_expired("127.0.0.1")) as server:
         with pytest.raises(DirectoryUntrusted, match="has expired") as caught:
             open_directory([server.url], authority.ca_file, *WHO)
         assert server.script.requests == 0
@@ -99,14 +101,14 @@ def test_the_wrong_name_is_found_before_anything_is_sent(
     authority: TestAuthority, name: str
 ) -> None:
     """No request of any kind reaches a server whose certificate is for another name or address."""
-    with ScriptedDirectory(*authority.issue(name)) as server:
+    with ScriptedLdapServer(*authority.issue(name)) as server:
         with pytest.raises(DirectoryUntrusted):
             open_directory([server.url], authority.ca_file, *WHO)
         assert server.script.requests == 0
 
 
 def test_a_server_without_start_tls_gets_nothing(
-    authority: TestAuthority, clear_text: ScriptedDirectory
+    authority: TestAuthority, clear_text: ScriptedLdapServer
 ) -> None:
     """ldap:// never falls back to clear text."""
     clear_text.script.start_tls_result = UNAVAILABLE
@@ -117,12 +119,12 @@ def test_a_server_without_start_tls_gets_nothing(
 
 
 def test_start_tls_verifies_like_ldaps(
-    authority: TestAuthority, clear_text: ScriptedDirectory, tmp_path: Path
+    authority: TestAuthority, clear_text: ScriptedLdapServer, tmp_path: Path
 ) -> None:
     """The certificate is proved before the bind there, too."""
-    stranger = TestAuthority(tmp_path / "stranger")
+    other = TestAuthority(tmp_path / "other")
     with pytest.raises(DirectoryUntrusted, match="authority that is not trusted"):
-        open_directory([clear_text.url], stranger.ca_file, *WHO)
+        open_directory([clear_text.url], other.ca_file, *WHO)
     assert clear_text.script.binds == []
     open_directory([clear_text.url], authority.ca_file, *WHO).close()
     assert clear_text.script.binds == [b"a secret"]
@@ -130,12 +132,12 @@ def test_start_tls_verifies_like_ldaps(
 
 @pytest.mark.samba
 def test_ldaps_to_the_clear_text_port_is_unreachable(
-    opened: Open, domain_controller: DomainController
+    connect: Connect, domain_controller: DomainController
 ) -> None:
     """A wrong port in the spec: no TLS, so nothing is said; the message names the address."""
     url = f"{domain_controller.url}:389"
     with pytest.raises(DirectoryUnavailable, match=url):
-        opened(servers=[url])
+        connect(servers=[url])
 
 
 def test_a_bundle_without_a_certificate_is_refused_before_connecting(

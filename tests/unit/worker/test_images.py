@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from profile_image_sync.api.image_settings import Fit, Focus, ImageSettings
 from profile_image_sync.errors import ImageRefused
-from profile_image_sync.worker.images import choose, portrait, settings_fingerprint, source_md5
+from profile_image_sync.worker.images import largest, make_avatar, settings_fingerprint, source_md5
 from testkit import pictures
 
 DEFAULTS = ImageSettings()
@@ -46,8 +46,8 @@ def striped(width: int, height: int, first: Colour, middle: Colour, last: Colour
 
 
 def shown(raw: bytes, settings: ImageSettings = DEFAULTS) -> Image.Image:
-    """Return what HighQ would get, having checked what holds for every portrait."""
-    ready = portrait(raw, settings)
+    """Return what HighQ would get, having checked what holds for every avatar."""
+    ready = make_avatar(raw, settings)
     image = Image.open(BytesIO(ready.data), formats=("JPEG",))
     assert image.size == (ready.side, ready.side)
     assert 256 <= ready.side <= settings.max_size
@@ -67,7 +67,7 @@ def looks_like(image: Image.Image, where: tuple[float, float], colour: Colour) -
 def refusal(raw: bytes, settings: ImageSettings = DEFAULTS) -> ImageRefused:
     """Return why the picture is refused."""
     with pytest.raises(ImageRefused) as refused:
-        portrait(raw, settings)
+        make_avatar(raw, settings)
     return refused.value
 
 
@@ -174,7 +174,7 @@ def test_no_metadata_leaves_the_house() -> None:
     )
     for raw in (place, noted):
         shown(raw)
-        assert b"Telephone" not in portrait(raw, DEFAULTS).data
+        assert b"Telephone" not in make_avatar(raw, DEFAULTS).data
 
 
 @pytest.mark.parametrize(
@@ -252,19 +252,19 @@ def test_a_pictures_own_colour_space_is_translated() -> None:
 def test_a_broken_colour_profile_is_as_good_as_none(profile: bytes, mode: str) -> None:
     """The picture goes up all the same; so it does when the profile is one for another mode."""
     source = Image.new("RGB", (99, 99), RED).convert(mode)
-    plain = portrait(encoded(source, "JPEG"), DEFAULTS)
-    assert portrait(encoded(source, "JPEG", icc_profile=profile), DEFAULTS) == plain
+    plain = make_avatar(encoded(source, "JPEG"), DEFAULTS)
+    assert make_avatar(encoded(source, "JPEG", icc_profile=profile), DEFAULTS) == plain
     if mode != "RGB":
-        assert portrait(encoded(source, "JPEG", icc_profile=SRGB), DEFAULTS) == plain
+        assert make_avatar(encoded(source, "JPEG", icc_profile=SRGB), DEFAULTS) == plain
 
 
-def test_equal_bytes_and_settings_give_equal_portraits_in_any_thread() -> None:
+def test_equal_bytes_and_settings_give_equal_avatars_in_any_thread() -> None:
     """The sync can be repeated, and several pictures are converted at once."""
     raws = [pictures.jpeg(pictures.portrait(f"P{seed}", seed, 200, 260)) for seed in range(12)]
-    expected = [portrait(raw, DEFAULTS) for raw in raws]
+    expected = [make_avatar(raw, DEFAULTS) for raw in raws]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
-            assert list(pool.map(lambda raw: portrait(raw, DEFAULTS), raws)) == expected
+            assert list(pool.map(lambda raw: make_avatar(raw, DEFAULTS), raws)) == expected
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -391,7 +391,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=600, deadline=None)
 @given(damaged() | st.binary(max_size=300))
-def test_whatever_the_bytes_a_portrait_or_a_refusal_comes_out(raw: bytes) -> None:
+def test_any_bytes_become_an_avatar_or_a_refusal(raw: bytes) -> None:
     """No error of Pillow's gets away, and no message holds bytes of the picture."""
     reasons = {"Corrupt", "NotAnImage", "TooManyPixels", "TooSmall", "UnsupportedFormat"}
     for options in (DEFAULTS, ImageSettings(fit=Fit.PAD, min_source_size=1, max_size=256)):
@@ -403,7 +403,7 @@ def test_whatever_the_bytes_a_portrait_or_a_refusal_comes_out(raw: bytes) -> Non
         assert refused is None or refused.reason in reasons
         assert str(refused).isprintable()
         assert "\\x" not in str(refused)
-    assert choose([raw, raw]) == raw
+    assert largest([raw, raw]) == raw
 
 
 def test_of_several_values_the_one_with_the_most_pixels_counts() -> None:
@@ -412,15 +412,15 @@ def test_of_several_values_the_one_with_the_most_pixels_counts() -> None:
     large = pictures.png(Image.new("RGB", (200, 200), RED))
     rubbish, bomb = b"rubbish", png_header(9_000, 9_000)
     for order in permutations((small, large, rubbish, bomb)):
-        assert choose(order) == large
-    assert choose([rubbish]) == rubbish
+        assert largest(order) == large
+    assert largest([rubbish]) == rubbish
 
 
 def test_among_pictures_of_one_size_the_smallest_hash_counts() -> None:
     """Any rule would do, as long as two runs choose alike."""
     values = [pictures.png(Image.new("RGB", (96, 96), (shade, 0, 0))) for shade in range(4)]
     expected = min(values, key=lambda value: md5(value, usedforsecurity=False).hexdigest())
-    assert {choose(order) for order in permutations(values)} == {expected}
+    assert {largest(order) for order in permutations(values)} == {expected}
 
 
 def test_the_source_hash_is_md5_of_the_raw_bytes() -> None:

@@ -1,7 +1,7 @@
-"""Active Directory: who is in scope, and their pictures. The only room that knows LDAP.
+"""Active Directory: who is in scope, and their pictures. The only package that imports ldap3.
 
-It reads, never writes. What it hands out is whole or nothing: an answer that breaks off is an error,
-never a shorter list of people.
+It reads and never writes. A search that breaks off is an error, never a shorter list of people: a
+short list would look as if the missing people had left.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Opens a verified TLS connection to one server and puts ldap3 on it; sends no password.
+"""Opens a verified TLS connection to one server, with ldap3 on top of it. It sends no password.
 
-The standard library opens the socket and proves the server's name, ldap3 only speaks LDAP on it: its
-own TLS does not verify by default, and its errors hide what went wrong.
+The standard library opens the socket and verifies the certificate; ldap3 only speaks LDAP over it.
+ldap3's own TLS does not verify by default, and its errors hide what went wrong.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _OTHER_NAME = (62, 64)
 LDAP_ERRORS = (LDAPException, LookupError, TypeError, ValueError)
 
 
-class Unreachable(Exception):  # a reason to ask the next server, not an end
-    """This server gave no verdict: the next one may."""
+class Unreachable(Exception):  # caught by the session, which tries the next server
+    """This server did not answer: the next one may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class ServerAddress:
 
 
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """Return what verifies servers: against the bundle (PEM), or the system's store without one.
+    """Return a context that verifies servers against the bundle (PEM), or the system's store if None.
 
     Raises InvalidSpec for a bundle without certificates: it must not fall back to the system's store.
     """
@@ -88,30 +88,30 @@ def open_connection(address: ServerAddress, context: ssl.SSLContext) -> Connecti
     Raises Unreachable when the server does not answer, DirectoryUntrusted when it does not prove its name.
     """
     try:
-        return _connected(address, context)
+        return _connect(address, context)
     except ssl.SSLCertVerificationError as error:
-        raise DirectoryUntrusted(_distrust_in_words(address, error)) from error
+        raise DirectoryUntrusted(_certificate_error(address, error)) from error
     except ssl.SSLError as error:
         raise Unreachable(f"no TLS on port {address.port} ({error.reason})") from error
     except (OSError, UnicodeError) as error:  # the latter: no host can be called so
         raise Unreachable(getattr(error, "strerror", None) or str(error)) from error
 
 
-def _connected(address: ServerAddress, context: ssl.SSLContext) -> Connection:
-    with ExitStack() as unless_done:
+def _connect(address: ServerAddress, context: ssl.SSLContext) -> Connection:
+    with ExitStack() as on_error:
         plain = socket.create_connection((address.host, address.port), CONNECT_SECONDS)
-        unless_done.callback(plain.close)
+        on_error.callback(plain.close)
         connection = _ldap_on(plain)
         if address.start_tls:
-            _ask_for_tls(address, connection)
+            _start_tls(address, connection)
         connection.socket = context.wrap_socket(plain, server_hostname=address.host)
         connection.socket.settimeout(ANSWER_SECONDS)
-        unless_done.pop_all()
+        on_error.pop_all()
     return connection
 
 
-def in_words(error: BaseException) -> str:
-    """Say what went wrong on the wire; never what the server wrote, which may name people."""
+def describe_error(error: BaseException) -> str:
+    """Describe an error without the server's own text, which may name people."""
     if isinstance(error, LDAPOperationResult):
         return f"{error.description} ({error.result})"
     if isinstance(error, LDAPException):
@@ -120,13 +120,13 @@ def in_words(error: BaseException) -> str:
 
 
 class RawValueStrategy(SyncStrategy):
-    """ldap3's synchronous strategy, leaving values of entries as they came.
+    """ldap3's synchronous strategy that leaves attribute values as raw bytes.
 
-    ldap3 makes a second, decoded copy of every value, pictures too: half of its time and memory.
+    ldap3 keeps a second, decoded copy of every value, pictures too: half of its time and memory.
     """
 
     def begin(self) -> None:
-        """Be open, as `open` would make it, on a socket that is open already."""
+        """Mark the strategy as open: the socket is already connected."""
         self.socket_size = _TLS_RECORD
         self._outstanding: dict[int, Any] = {}
 
@@ -142,10 +142,12 @@ class RawValueStrategy(SyncStrategy):
         return {"type": "searchResEntry", "entry": entry}
 
 
-def _ldap_on(wire: socket.socket) -> Connection:
-    """Return ldap3's connection on an open socket."""
+def _ldap_on(sock: socket.socket) -> Connection:
+    """Return an ldap3 connection on a connected socket."""
     connection = Connection(
-        Server("opened", get_info=NONE, allowed_referral_hosts=[]),  # a name it never looks up
+        Server(
+            "connected", get_info=NONE, allowed_referral_hosts=[]
+        ),  # a name that is never resolved
         authentication=ANONYMOUS,  # until the bind
         client_strategy=SYNC,
         auto_bind=False,
@@ -162,24 +164,24 @@ def _ldap_on(wire: socket.socket) -> Connection:
     connection.get_response = strategy.get_response
     connection.post_send_single_response = strategy.post_send_single_response
     connection.post_send_search = strategy.post_send_search
-    connection.socket, connection.closed, connection.listening = wire, False, True
+    connection.socket, connection.closed, connection.listening = sock, False, True
     return connection
 
 
-def _ask_for_tls(address: ServerAddress, connection: Connection) -> None:
-    """Have the server switch to TLS: nothing else is ever sent in clear text."""
+def _start_tls(address: ServerAddress, connection: Connection) -> None:
+    """Send StartTLS: nothing else is ever sent in clear text."""
     try:
         connection.extended(_START_TLS)
     except LDAPOperationResult as error:
         raise DirectoryUntrusted(
-            f"{address.url} offers no StartTLS ({in_words(error)}), so nothing was sent to it; "
+            f"{address.url} offers no StartTLS ({describe_error(error)}), so nothing was sent to it; "
             "install a certificate there, or use an ldaps:// address in spec.activeDirectory.servers"
         ) from error
     except LDAP_ERRORS as error:
-        raise Unreachable(in_words(error)) from error
+        raise Unreachable(describe_error(error)) from error
 
 
-def _distrust_in_words(address: ServerAddress, error: ssl.SSLCertVerificationError) -> str:
+def _certificate_error(address: ServerAddress, error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code == _EXPIRED:
         cause, remedy = "has expired", "renew it on the server"
     elif error.verify_code in _UNKNOWN_AUTHORITY:

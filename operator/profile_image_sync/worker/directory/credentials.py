@@ -1,4 +1,8 @@
-"""The account that reads the directory, and what a refusal of it means. Pure."""
+"""The account that reads the directory, and what the codes of a refused bind mean. Pure.
+
+Apart, because result 49 hides its cause in a sub-code of the diagnostic message: without this table
+an expired password and a locked account would look the same.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from dataclasses import dataclass, field
 
 _DATA_CODE = re.compile(r"\bdata ([0-9a-fA-F]+)")
 
-# Active Directory's sub-codes of result 49 (invalidCredentials): what is the matter, what to do.
+# Active Directory's sub-codes of result 49 (invalidCredentials): cause and remedy.
 _CAUSES = {
     "525": ("there is no such account", "correct the user name"),
     "52e": ("the user name or the password is wrong", "correct them"),
@@ -30,8 +34,8 @@ class BindCredentials:
     password: str = field(repr=False)
 
 
-def refusal_in_words(server: str, diagnostic: str) -> str:
-    """Say why a bind was refused, from the diagnostic message of Active Directory's result 49."""
+def bind_error(server: str, diagnostic: str) -> str:
+    """Return why a bind was refused, from the diagnostic message of result 49."""
     found = _DATA_CODE.search(diagnostic)
     code = found.group(1).lower() if found else ""
     cause, remedy = _CAUSES.get(code, _UNKNOWN)

@@ -1,4 +1,8 @@
-"""The directory as a run sees it: a domain, the people in scope, one picture."""
+"""The directory as a run sees it: the domain, the people in scope, one person's picture.
+
+Apart from `session`, which speaks LDAP: this module knows what the spec's scope means, and refuses a
+scope that would show nobody because of a typing error.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from uuid import UUID
 from profile_image_sync.api.activedirectory import ActiveDirectory
 from profile_image_sync.errors import DirectoryMisconfigured, InvalidSpec
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
-from profile_image_sync.worker.directory.entries import Choose, PersonReader
+from profile_image_sync.worker.directory.entries import PersonReader, SelectImage
 from profile_image_sync.worker.directory.filters import people_filter
 from profile_image_sync.worker.directory.paging import pages
 from profile_image_sync.worker.directory.session import Credentials, Session, open_session
@@ -23,7 +27,7 @@ class Directory:
     def __init__(
         self, session: Session, spec: ActiveDirectory, reader: PersonReader, people: str
     ) -> None:
-        """Take the parts; `connect` makes them. `people` is the filter of the scope."""
+        """`connect` makes one. `people` is the LDAP filter of the scope."""
         self._session = session
         self._spec = spec
         self._reader = reader
@@ -37,18 +41,18 @@ class Directory:
         match_attributes: Sequence[str],
         credentials: Credentials,
         ca_bundle: str | None,
-        choose: Choose,
+        select_image: SelectImage,
     ) -> Self:
         """Bind to the first server of the spec that can be reached.
 
         `match_attributes` become `Person.keys`, in that order. `ca_bundle` is PEM; None: the
-        system's store. `choose` picks among several pictures in one attribute, whatever their order.
+        system's store. `select_image` picks one of several images in an attribute, in any order.
         Raises InvalidSpec, DirectoryUntrusted, BindRefused, DirectoryMisconfigured, DirectoryUnavailable.
         """
         people = people_filter(
             spec.user_filter, spec.groups, include_disabled=spec.include_disabled
         )
-        reader = PersonReader(match_attributes, spec.image_attributes, choose)
+        reader = PersonReader(match_attributes, spec.image_attributes, select_image)
         servers = [ServerAddress.parse(url, i) for i, url in enumerate(spec.servers or ())]
         session = open_session(servers, credentials, tls_context(ca_bundle))
         try:
@@ -83,7 +87,7 @@ class Directory:
         return self._reader.picture(values) if values else None
 
     def close(self) -> None:
-        """Sign out."""
+        """Unbind."""
         self._session.close()
 
     def __enter__(self) -> Self:
@@ -98,22 +102,22 @@ class Directory:
         self.close()
 
     def _check_scope(self) -> None:
-        """Refuse a scope that would show nobody for a wrong reason."""
+        """Refuse a scope that names what does not exist: it would show nobody."""
         for index, base in enumerate(self._spec.search_bases):
-            self._require(base, f"searchBases[{index}]")
+            self._require_entry(base, f"searchBases[{index}]")
         for index, group in enumerate(self._spec.groups):
-            classes = self._require(group, f"groups[{index}]")
+            classes = self._require_entry(group, f"groups[{index}]")
             if b"group" not in classes:
                 raise DirectoryMisconfigured(
                     f"spec.activeDirectory.groups[{index}]: is not a group"
                 )
-        if self._spec.user_filter and (objection := self._session.objection(self._people)):
+        if self._spec.user_filter and (problem := self._session.filter_error(self._people)):
             raise InvalidSpec(
                 f"spec.activeDirectory.userFilter: {self._session.server} does not take it "
-                f"({objection}); correct it"
+                f"({problem}); correct it"
             )
 
-    def _require(self, dn: str, field: str) -> list[bytes]:
+    def _require_entry(self, dn: str, field: str) -> list[bytes]:
         """Return the object classes of an entry that the spec names."""
         entry = self._session.read(dn, ["objectClass"])
         if entry is None:

@@ -1,4 +1,7 @@
-"""Turns a directory entry into a Person; the picture is hashed and dropped. Pure."""
+"""Turns an LDAP entry into a Person; the picture is hashed and dropped. Pure.
+
+Apart, because it decides which value counts when an attribute has none, several, or no text.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from uuid import UUID
 from profile_image_sync.errors import DirectoryMisconfigured
 from profile_image_sync.worker.people import Person, Source
 
-Entry = dict[str, list[bytes]]  # values by lower-case attribute name
-Choose = Callable[[Sequence[bytes]], bytes]  # of several pictures: LDAP values have no order
+LdapEntry = dict[str, list[bytes]]  # values by lower-case attribute name
+SelectImage = Callable[[Sequence[bytes]], bytes]  # LDAP values have no order
 
 _GUID_BYTES = 16
 _LABELS = ("mail", "userPrincipalName", "sAMAccountName")
@@ -18,20 +21,23 @@ _PRIMARY = b"SMTP:"  # of proxyAddresses; other addresses are written smtp:
 
 
 class PersonReader:
-    """Knows which attributes make a Person, and how."""
+    """Maps attributes to the fields of a Person."""
 
     def __init__(
-        self, match_attributes: Sequence[str], image_attributes: Sequence[str], choose: Choose
+        self,
+        match_attributes: Sequence[str],
+        image_attributes: Sequence[str],
+        select_image: SelectImage,
     ) -> None:
-        """Take the attributes that keys and pictures come from, in the order of the spec."""
+        """Both lists are in the order of the spec."""
         wanted = ["objectGUID", *_LABELS, *match_attributes, *image_attributes]
         self.attributes = tuple({name.lower(): name for name in wanted}.values())
         self._keys = [name.lower() for name in match_attributes]
         self._labels = [name.lower() for name in _LABELS]
         self._images = [(name, name.lower()) for name in image_attributes]
-        self._choose = choose
+        self._select_image = select_image
 
-    def person(self, entry: Entry) -> Person:
+    def person(self, entry: LdapEntry) -> Person:
         """Return the person. Raises DirectoryMisconfigured when the entry has no objectGUID."""
         raw = entry.get("objectguid")
         if not raw or len(raw[0]) != _GUID_BYTES:
@@ -51,16 +57,16 @@ class PersonReader:
 
     def picture(self, values: Sequence[bytes]) -> bytes:
         """Return the picture among the values of one attribute (at least one)."""
-        return values[0] if len(values) == 1 else self._choose(values)
+        return values[0] if len(values) == 1 else self._select_image(values)
 
-    def _source(self, entry: Entry) -> Source | None:
+    def _source(self, entry: LdapEntry) -> Source | None:
         for spelled, name in self._images:
             if values := entry.get(name):
                 digest = md5(self.picture(values), usedforsecurity=False).digest()
                 return Source(spelled, digest)
         return None
 
-    def _key(self, entry: Entry, name: str, guid: UUID) -> str | None:
+    def _key(self, entry: LdapEntry, name: str, guid: UUID) -> str | None:
         if name == "objectguid":
             return str(guid)
         values = entry.get(name)

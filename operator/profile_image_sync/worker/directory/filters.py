@@ -1,6 +1,7 @@
-"""Builds the LDAP filter that says who is in scope. Pure.
+"""Builds the LDAP filter of the people in scope. Pure.
 
-An administrator's filter is parsed on its own first, so that it can only narrow the scope.
+The administrator's filter is parsed on its own first. Otherwise an unbalanced bracket in it could
+widen the scope beyond "is a person".
 """
 
 from __future__ import annotations
@@ -33,22 +34,22 @@ def people_filter(user_filter: str, groups: Iterable[str], *, include_disabled: 
     if not include_disabled:
         parts.append(_ENABLED)
     if user_filter.strip():
-        parts.append(_checked(user_filter.strip()))
+        parts.append(_valid(user_filter.strip()))
     memberships = [f"({_NESTED_MEMBER_OF}={escape_filter_chars(group)})" for group in groups]
     if memberships:
         parts.append(f"(|{''.join(memberships)})")
     return f"(&{''.join(parts)})"
 
 
-def _checked(text: str) -> str:
-    """Return the filter as it is, once it is known to be one filter and to be read as meant."""
+def _valid(text: str) -> str:
+    """Return the filter unchanged if it is exactly one valid filter."""
     try:
         _require_one_filter(text)
         root = parse_filter(  # type: ignore[no-untyped-call]  # the stubs leave it out
             text, None, auto_escape=True, auto_encode=True, validator=None, check_names=False
         )
         for node in root.elements:
-            _require_sound(node)
+            _require_valid_node(node)
     except LDAPInvalidFilterError as error:
         raise InvalidSpec(
             f"spec.activeDirectory.userFilter: is not an LDAP filter ({error}); write one such as "
@@ -58,7 +59,7 @@ def _checked(text: str) -> str:
 
 
 def _require_one_filter(text: str) -> None:
-    """Brackets within values are escaped, so that counting them tells where a filter ends."""
+    """Count brackets to find where the filter ends: within values they are escaped."""
     if _LONE_BACKSLASH.search(text):
         raise LDAPInvalidFilterError("a backslash is followed by two hexadecimal digits")
     depth = 0
@@ -68,12 +69,12 @@ def _require_one_filter(text: str) -> None:
             raise LDAPInvalidFilterError("it must stand in one pair of brackets")
 
 
-def _require_sound(node: FilterNode) -> None:
-    """Refuse what ldap3 would take and then send as something else."""
+def _require_valid_node(node: FilterNode) -> None:
+    """Refuse what ldap3 accepts but would send as a different filter."""
     if node.tag == NOT and len(node.elements) != 1:
         raise LDAPInvalidFilterError("! takes exactly one filter")
     if node.tag in (AND, OR, NOT):
         for element in node.elements:
-            _require_sound(element)
+            _require_valid_node(element)
     elif not _ATTRIBUTE.fullmatch(node.assertion["attr"] or ""):
         raise LDAPInvalidFilterError("a comparison starts with the name of an attribute")

@@ -1,28 +1,32 @@
-"""Reads a whole subtree page by page, sized by weight; a broken answer is an error, never an end."""
+"""Reads a whole subtree page by page, with page sizes chosen by bytes.
+
+Apart, because it decides when a paged search is complete: an error, a repeated page or an endless
+cookie must never pass for the end of the list.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from profile_image_sync.errors import DirectoryUnavailable
-from profile_image_sync.worker.directory.entries import Entry
+from profile_image_sync.worker.directory.entries import LdapEntry
 from profile_image_sync.worker.directory.session import Session
 
 PAGE_BYTES = 16 * 1024 * 1024  # a page is held in memory, two or three times over
 FIRST_ROWS = 50
 MAX_ROWS = 500  # AD's own limit is 1000 (MaxPageSize)
-MAX_EMPTY_PAGES = 100  # in a row; a sparse filter may leave some pages empty
+MAX_EMPTY_PAGES = 100  # consecutive; a sparse filter may leave some pages empty
 
 
 def pages(
     session: Session, base: str, search_filter: str, attributes: Sequence[str]
-) -> Iterator[list[Entry]]:
+) -> Iterator[list[LdapEntry]]:
     """Yield the entries below `base`, in no order; `attributes` must hold objectGUID.
 
     Raises DirectoryUnavailable when the answer breaks off, repeats itself or does not end.
     """
     rows, cookie, number, empty = FIRST_ROWS, b"", 0, 0
-    starts: set[bytes] = set()  # a GUID of each page: a search that went round would meet one again
+    starts: set[bytes] = set()  # one GUID of each page: a search that repeats itself meets it again
     while True:
         number += 1
         page = session.page(
@@ -49,7 +53,7 @@ def next_rows(asked: int, got: int, weight: int) -> int:
     return max(1, min(MAX_ROWS, 2 * asked, fitting))
 
 
-def _weight(entry: Entry) -> int:
+def _weight(entry: LdapEntry) -> int:
     return sum(len(value) for values in entry.values() for value in values)
 
 

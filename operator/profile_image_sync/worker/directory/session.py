@@ -1,6 +1,6 @@
 """One bound connection to one domain controller: binds once, reads entries and pages.
 
-Every error of ldap3 ends here: what comes out is an entry, a page, or an error of our tree.
+Apart, because all ldap3 errors end here: callers see an entry, a page, or an error of `errors`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from profile_image_sync.worker.directory.connection import (
     LDAP_ERRORS,
     ServerAddress,
     Unreachable,
-    in_words,
+    describe_error,
     open_connection,
 )
-from profile_image_sync.worker.directory.credentials import BindCredentials, refusal_in_words
-from profile_image_sync.worker.directory.entries import Entry
+from profile_image_sync.worker.directory.credentials import BindCredentials, bind_error
+from profile_image_sync.worker.directory.entries import LdapEntry
 
-Credentials = Callable[[], BindCredentials]  # asked at the bind: they may have been rotated
+Credentials = Callable[[], BindCredentials]  # read at each bind: they may have been rotated
 
 ANYTHING = "(objectClass=*)"
 
@@ -36,48 +36,48 @@ _DOMAIN_SCOPE = ("1.2.840.113556.1.4.1339", False, None)  # no referrals to othe
 # LDAP result codes
 _SUCCESS = 0
 _INVALID_CREDENTIALS = 49
-_NOT_NOW = (51, 52)  # busy, unavailable
-_NOT_THERE = (10, 32, 34, 50)  # a referral elsewhere, noSuchObject, invalidDNSyntax, not for us
-_FILTERS_FAULT = (2, 12, 16, 17, 18, 21, 53)  # from protocolError to unwillingToPerform
+_TEMPORARY = (51, 52)  # busy, unavailable
+_NOT_FOUND = (10, 32, 34, 50)  # referral, noSuchObject, invalidDNSyntax, insufficientAccessRights
+_INVALID_FILTER = (2, 12, 16, 17, 18, 21, 53)  # from protocolError to unwillingToPerform
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Part of a paged search's answer, in no order; an empty cookie: the last one."""
+class SearchPage:
+    """One page of a search's result, in no order; an empty cookie marks the last page."""
 
-    entries: list[Entry]
+    entries: list[LdapEntry]
     cookie: bytes
 
 
 class Session:
-    """A bound connection to `server`. Not for use by several threads at once."""
+    """A bound connection to `server`. Not thread-safe."""
 
     def __init__(self, server: str, connection: Connection, naming_context: str) -> None:
-        """Take a connection that is bound; `open_session` makes one."""
+        """Take a bound connection; `open_session` makes one."""
         self.server = server
         self.naming_context = naming_context
         self._connection = connection
 
-    def read(self, dn: str, attributes: Sequence[str]) -> Entry | None:
-        """Return one entry; None when there is none of that name, or none that we may see."""
+    def read(self, dn: str, attributes: Sequence[str]) -> LdapEntry | None:
+        """Return one entry; None when it does not exist or may not be read."""
         try:
             found = _search(self._connection, dn, ANYTHING, BASE, attributes)
         except LDAP_ERRORS as error:
-            if isinstance(error, LDAPOperationResult) and error.result in _NOT_THERE:
+            if isinstance(error, LDAPOperationResult) and error.result in _NOT_FOUND:
                 return None
-            raise self._broken_off("an entry", error) from error
+            raise self._interrupted("an entry", error) from error
         return found.entries[0] if found.entries else None
 
-    def objection(self, search_filter: str) -> str:
-        """Return why the server does not take a filter; "" when it does."""
+    def filter_error(self, search_filter: str) -> str:
+        """Return why the server refuses a filter; "" when it accepts it."""
         try:
             _search(self._connection, self.naming_context, search_filter, BASE, ["objectGUID"])
         except LDAP_ERRORS as error:
-            if isinstance(error, LDAPOperationResult) and error.result in _FILTERS_FAULT:
-                return in_words(error)
-            raise self._broken_off("an entry", error) from error
+            if isinstance(error, LDAPOperationResult) and error.result in _INVALID_FILTER:
+                return describe_error(error)
+            raise self._interrupted("an entry", error) from error
         return ""
 
     def page(
@@ -89,25 +89,25 @@ class Session:
         rows: int,
         cookie: bytes,
         number: int,
-    ) -> Page:
+    ) -> SearchPage:
         """Return the next page, of at most `rows` entries, of a subtree search.
 
-        `number` counts pages from 1. Raises DirectoryUnavailable: what was read before is then void.
+        `number` counts pages from 1, for messages. After DirectoryUnavailable the earlier pages are void.
         """
         try:
             return _search(
                 self._connection, base, search_filter, SUBTREE, attributes, rows=rows, cookie=cookie
             )
         except LDAP_ERRORS as error:
-            raise self._broken_off(f"page {number}", error) from error
+            raise self._interrupted(f"page {number}", error) from error
 
     def close(self) -> None:
-        """Say goodbye, whatever state the connection is in."""
+        """Unbind and close the socket, whatever state the connection is in."""
         _close(self._connection)
 
-    def _broken_off(self, what: str, error: BaseException) -> DirectoryUnavailable:
+    def _interrupted(self, what: str, error: BaseException) -> DirectoryUnavailable:
         return DirectoryUnavailable(
-            f"{self.server} broke off while {what} was read: {in_words(error)}; nothing is taken "
+            f"{self.server} broke off while {what} was read: {describe_error(error)}; nothing is taken "
             "from what was read. The next run tries again; if it stays so, look at that server"
         )
 
@@ -137,20 +137,20 @@ def open_session(
 
 
 def _open(address: ServerAddress, credentials: Credentials, context: SSLContext) -> Session:
-    with ExitStack() as unless_done:
+    with ExitStack() as on_error:
         connection = open_connection(address, context)
-        unless_done.callback(_close, connection)
+        on_error.callback(_close, connection)
         try:
             naming_context = _naming_context(address, connection)
             _bind(address, connection, credentials())
         except LDAP_ERRORS as error:
-            raise Unreachable(in_words(error)) from error
-        unless_done.pop_all()
+            raise Unreachable(describe_error(error)) from error
+        on_error.pop_all()
     return Session(address.url, connection, naming_context)
 
 
 def _naming_context(address: ServerAddress, connection: Connection) -> str:
-    """Return the name of the domain's own part of the tree, which anyone may ask for."""
+    """Return the DN of the domain, from the rootDSE, which needs no bind."""
     attributes = ["defaultNamingContext", "isSynchronized"]
     found = _search(connection, "", ANYTHING, BASE, attributes)
     root = found.entries[0] if found.entries else {}
@@ -177,10 +177,10 @@ def _bind(address: ServerAddress, connection: Connection, given: BindCredentials
         connection.bind(read_server_info=False)
     except LDAPOperationResult as error:
         if error.result == _INVALID_CREDENTIALS:
-            raise BindRefused(refusal_in_words(address.url, error.message or "")) from error
-        if error.result in _NOT_NOW:
+            raise BindRefused(bind_error(address.url, error.message or "")) from error
+        if error.result in _TEMPORARY:
             raise
-        raise BindRefused(f"{address.url} refused the bind: {in_words(error)}") from error
+        raise BindRefused(f"{address.url} refused the bind: {describe_error(error)}") from error
     finally:
         connection.password = connection.request = None
     if not connection.bound:
@@ -196,8 +196,8 @@ def _search(
     *,
     rows: int | None = None,
     cookie: bytes = b"",
-) -> Page:
-    """Search, in pages if `rows` is given. Raises one of LDAP_ERRORS unless all went well."""
+) -> SearchPage:
+    """Search, one page if `rows` is given. Raises one of LDAP_ERRORS unless the result is success."""
     connection.search(
         base,
         search_filter,
@@ -210,15 +210,15 @@ def _search(
         paged_cookie=cookie or None,
     )
     result, response = connection.result, connection.response or []
-    connection.response = None  # pictures: held no longer than need be
+    connection.response = None  # free the pictures
     if result["result"] != _SUCCESS:  # ldap3 lets some pass, timeLimitExceeded among them
         raise LDAPOperationResult(result["result"], result["description"])
     entries = [answer["entry"] for answer in response if answer["type"] == "searchResEntry"]
     if rows is None:
-        return Page(entries, b"")
+        return SearchPage(entries, b"")
     if _PAGED_RESULTS not in result.get("controls", {}):
-        raise LDAPControlError("it does not say whether more pages follow")
-    return Page(entries, result["controls"][_PAGED_RESULTS]["value"]["cookie"])
+        raise LDAPControlError("without the paged results control")
+    return SearchPage(entries, result["controls"][_PAGED_RESULTS]["value"]["cookie"])
 
 
 def _close(connection: Connection) -> None:

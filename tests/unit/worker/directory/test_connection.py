@@ -9,7 +9,11 @@ import pytest
 from ldap3.core.exceptions import LDAPNoSuchObjectResult
 
 from profile_image_sync.errors import InvalidSpec
-from profile_image_sync.worker.directory.connection import ServerAddress, in_words, tls_context
+from profile_image_sync.worker.directory.connection import (
+    ServerAddress,
+    describe_error,
+    tls_context,
+)
 from testkit.certificates import TestAuthority
 
 
@@ -51,7 +55,7 @@ def test_a_bundle_that_cannot_be_read_is_refused(bundle: str) -> None:
 def test_messages_do_not_quote_the_server() -> None:
     """What a server writes may name people and places."""
     error = LDAPNoSuchObjectResult(32, "noSuchObject", message="best match of: OU=Secret,DC=corp")
-    assert in_words(error) == "noSuchObject (32)"
+    assert describe_error(error) == "noSuchObject (32)"
 
 
 def test_every_server_is_verified_over_tls_1_2_or_newer(tmp_path: Path) -> None:

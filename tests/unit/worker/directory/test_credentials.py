@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from profile_image_sync.worker.directory.credentials import BindCredentials, refusal_in_words
+from profile_image_sync.worker.directory.credentials import BindCredentials, bind_error
 
 WINDOWS = "80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data {}, v3839"
 
@@ -27,7 +27,7 @@ WINDOWS = "80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext erro
 )
 def test_a_refusal_says_what_is_the_matter(code: str, words: str) -> None:
     """Each of Active Directory's codes in words, with the server and where to mend it."""
-    message = refusal_in_words("ldaps://dc1", WINDOWS.format(code))
+    message = bind_error("ldaps://dc1", WINDOWS.format(code))
     assert words in message
     assert message.startswith("ldaps://dc1 refused the bind")
     assert "spec.activeDirectory.credentialsSecretRef" in message
@@ -35,7 +35,7 @@ def test_a_refusal_says_what_is_the_matter(code: str, words: str) -> None:
 
 def test_a_refusal_without_a_code_is_told_all_the_same() -> None:
     """Other servers write other diagnostics; they are not quoted."""
-    message = refusal_in_words("ldaps://dc1", "no luck, CN=Reader,DC=corp")
+    message = bind_error("ldaps://dc1", "no luck, CN=Reader,DC=corp")
     assert "the account is refused;" in message
     assert "CN=Reader" not in message
 

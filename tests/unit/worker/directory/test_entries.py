@@ -59,7 +59,7 @@ def test_an_entry_without_a_guid_is_an_error(value: list[bytes] | None) -> None:
 def test_a_key_is_the_one_value_of_its_attribute(
     attribute: str, values: list[bytes], key: str | None
 ) -> None:
-    """None when it is absent, no text, or not one: a guess could give a face to somebody else."""
+    """None when it is absent, no text, or not one: a guess could give a picture to somebody else."""
     entry = {"objectguid": [RAW_GUID], attribute.lower(): values}
     assert reader(attribute).person(entry).keys == (key,)
 

@@ -1,0 +1,360 @@
+"""What is uploaded, counted and recorded for each decision, and what ends a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+from uuid import UUID
+
+import pytest
+from PIL import Image
+
+from profile_image_sync.api.image_settings import ImageSettings
+from profile_image_sync.api.report import Kind
+from profile_image_sync.api.spec import Mode
+from profile_image_sync.api.state_header import new_header
+from profile_image_sync.errors import (
+    AuthorisationRefused,
+    HighQUnavailable,
+    Interrupted,
+    StateUnavailable,
+    UploadFailed,
+    UploadRefused,
+)
+from profile_image_sync.worker import uploader
+from profile_image_sync.worker.counters import RunCounters
+from profile_image_sync.worker.directory import Directory
+from profile_image_sync.worker.highq.client import HighQ
+from profile_image_sync.worker.images import settings_fingerprint, source_md5
+from profile_image_sync.worker.ledger import Accepted, Entry, Ledger, Refused
+from profile_image_sync.worker.people import Person, Source
+from profile_image_sync.worker.plan import Decision, Policy, Verdict
+from profile_image_sync.worker.uploader import (
+    FLUSH_SECONDS,
+    MAX_CONSECUTIVE_FAILURES,
+    Uploader,
+)
+from testkit import pictures
+from tests.support.memory_store import MemoryStore
+from tests.unit.worker.fakes import FakeDirectory, FakeHighQ
+
+STATE = UUID(int=0xACE)
+SETTINGS = ImageSettings()
+UPLOADS = [Verdict.UPLOAD_FIRST, Verdict.UPLOAD_CHANGED, Verdict.UPLOAD_NEW_ACCOUNT]
+
+
+def png(shade: int) -> bytes:
+    """Return a small picture."""
+    return pictures.png(Image.new("RGB", (64, 64), (shade % 256, shade // 256, 0)))
+
+
+def guid(number: int) -> UUID:
+    """Return a GUID that is spread over the shards."""
+    return UUID(int=number * 0x01010101_01010101_01010101_01010101 % 2**128)
+
+
+@dataclass
+class Scenario:
+    """An uploader with fakes at its edges and a real ledger."""
+
+    mode: Mode = Mode.CONTINUOUS
+    dry_run: bool = False
+    directory: FakeDirectory = field(default_factory=FakeDirectory)
+    highq: FakeHighQ = field(default_factory=FakeHighQ)
+    store: MemoryStore = field(default_factory=lambda: MemoryStore(new_header(STATE)))
+    counters: RunCounters = field(default_factory=RunCounters)
+    stop: threading.Event = field(default_factory=threading.Event)
+    seconds: float = 0.0
+    progress: list[tuple[int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger.open(self.store, expected_id=STATE)
+
+    def decision(
+        self,
+        number: int,
+        verdict: Verdict = Verdict.UPLOAD_FIRST,
+        picture: bytes | None = None,
+        reason: str = "",
+    ) -> Decision:
+        """Return a decision about person `number`, whose account has the same number."""
+        picture = png(number) if picture is None else picture
+        self.directory.pictures[guid(number)] = picture
+        source = Source("thumbnailPhoto", source_md5(picture)) if picture else None
+        images = ("thumbnailPhoto",) if picture else ()
+        person = Person(guid(number), (None,), source, images, f"p{number}@ad.test")
+        return Decision(person, verdict, number, reason)
+
+    def upload_all(self, decisions: Sequence[Decision]) -> None:
+        """Process the decisions as a run does."""
+        Uploader(
+            directory=cast("Directory", self.directory),
+            highq=cast("HighQ", self.highq),
+            ledger=self.ledger,
+            counters=self.counters,
+            policy=Policy(
+                mode=self.mode,
+                adopting=False,
+                image_attributes=("thumbnailPhoto",),
+                rerecord=False,
+                image_settings=settings_fingerprint(SETTINGS),
+            ),
+            settings=SETTINGS,
+            dry_run=self.dry_run,
+            stop=self.stop,
+            clock=lambda: self.seconds,
+            progress=lambda done, total: self.progress.append((done, total)),
+        ).upload_all(decisions)
+
+    def stored(self, number: int) -> Entry:
+        """Return the record of a person as the next run will find it."""
+        return Ledger.open(self.store, expected_id=STATE).entry(guid(number))
+
+    def listed(self, kind: Kind) -> list[tuple[str, str]]:
+        """Return label and reason of the people in one list."""
+        people = self.counters.lists("run").people.get(kind, ())
+        return [(person.label, person.reason) for person in people]
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    """Give an uploader of a Continuous sync."""
+    return Scenario()
+
+
+def accepted(picture: bytes, account: int) -> Entry:
+    """Return the record of an accepted upload."""
+    return Entry(Accepted(source_md5(picture), "thumbnailPhoto", account), None)
+
+
+@pytest.mark.parametrize("verdict", UPLOADS)
+def test_an_accepted_picture_is_recorded_with_its_account(
+    scenario: Scenario, verdict: Verdict
+) -> None:
+    """Rule 4: recorded as accepted after HighQ's yes, and counted with the reason of the upload."""
+    scenario.upload_all([scenario.decision(7, verdict)])
+    ((account, avatar),) = scenario.highq.uploads
+    assert (account, avatar.side) == (7, 256)
+    assert scenario.stored(7) == accepted(png(7), 7)
+    assert scenario.listed(Kind.UPLOADED) == [("p7@ad.test", verdict.value)]
+
+
+def test_the_hash_recorded_is_that_of_the_bytes_sent_not_of_the_plan(scenario: Scenario) -> None:
+    """A picture that changes between plan and upload is sent and recorded as it is then (rule 2)."""
+    decision = scenario.decision(7)
+    scenario.directory.pictures[guid(7)] = png(99)
+    scenario.upload_all([decision])
+    assert scenario.stored(7) == accepted(png(99), 7)
+
+
+def test_a_picture_that_changed_back_meanwhile_is_not_sent(scenario: Scenario) -> None:
+    """A person whose picture is the accepted one again is unchanged (rule 3)."""
+    scenario.ledger.record(guid(7), accepted(png(1), 7))
+    decision = scenario.decision(7, Verdict.UPLOAD_CHANGED, png(2))
+    scenario.directory.pictures[guid(7)] = png(1)
+    scenario.upload_all([decision])
+    assert scenario.highq.uploads == []
+    assert scenario.counters.unchanged == 1
+    assert scenario.stored(7) == accepted(png(1), 7)
+
+
+def test_a_picture_that_vanished_meanwhile_is_no_upload(scenario: Scenario) -> None:
+    """Somebody who left or lost the picture between plan and upload is counted as without one."""
+    decision = scenario.decision(7)
+    del scenario.directory.pictures[guid(7)]
+    scenario.upload_all([decision])
+    assert scenario.highq.uploads == []
+    assert scenario.listed(Kind.NO_IMAGE) == [("p7@ad.test", "")]
+    assert scenario.stored(7) == Entry(None, None)
+
+
+def test_an_adopted_picture_is_recorded_and_not_sent(scenario: Scenario) -> None:
+    """`firstSync: Adopt` (rule 5)."""
+    scenario.upload_all([scenario.decision(7, Verdict.ADOPT)])
+    assert scenario.highq.uploads == []
+    assert scenario.listed(Kind.ADOPTED) == [("p7@ad.test", "")]
+    assert scenario.stored(7) == accepted(png(7), 7)
+
+
+def test_a_rerecorded_picture_counts_as_unchanged(scenario: Scenario) -> None:
+    """A changed `imageAttributes` moves the hash without an upload (rule 5)."""
+    scenario.upload_all([scenario.decision(7, Verdict.RERECORD)])
+    assert scenario.highq.uploads == []
+    assert scenario.counters.unchanged == 1
+    assert scenario.stored(7) == accepted(png(7), 7)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "kind", "listed"),
+    [
+        (Verdict.NO_IMAGE, "", Kind.NO_IMAGE, ""),
+        (Verdict.REMOVED, "", Kind.NO_IMAGE, "RemovedInSource"),
+        (Verdict.REFUSED, "TooSmall", Kind.REFUSED, "TooSmall"),
+        (Verdict.UNMATCHED, "NoAccount", Kind.UNMATCHED, "NoAccount"),
+        (Verdict.AMBIGUOUS, "SeveralPeople", Kind.AMBIGUOUS, "SeveralPeople"),
+    ],
+)
+def test_people_who_are_not_served_are_listed_with_their_reason(
+    scenario: Scenario, verdict: Verdict, reason: str, kind: Kind, listed: str
+) -> None:
+    """They cost no call, and their records stay as they are."""
+    scenario.ledger.record(guid(7), accepted(png(1), 7))
+    scenario.upload_all([scenario.decision(7, verdict, reason=reason)])
+    assert scenario.listed(kind) == [("p7@ad.test", listed)]
+    assert (scenario.highq.uploads, scenario.directory.reads) == ([], [])
+    assert scenario.stored(7) == accepted(png(1), 7)
+
+
+def test_an_unchanged_person_costs_nothing(scenario: Scenario) -> None:
+    """Neither a read nor a call nor a write (rule 3)."""
+    scenario.upload_all([scenario.decision(7, Verdict.UNCHANGED)])
+    assert (scenario.highq.uploads, scenario.directory.reads, scenario.store.log) == ([], [], [])
+    assert scenario.counters.unchanged == 1
+
+
+def test_an_image_refused_by_us_is_recorded_with_the_image_settings(scenario: Scenario) -> None:
+    """It is not tried again until the picture or the settings change (rule 4); others go on."""
+    scenario.upload_all([scenario.decision(1, picture=b"no image"), scenario.decision(2)])
+    refused = Refused(source_md5(b"no image"), "NotAnImage", settings_fingerprint(SETTINGS))
+    assert scenario.stored(1) == Entry(None, refused)
+    assert scenario.listed(Kind.REFUSED) == [("p1@ad.test", "NotAnImage")]
+    assert [account for account, _ in scenario.highq.uploads] == [2]
+
+
+def test_a_refusal_keeps_the_picture_that_was_accepted_before(scenario: Scenario) -> None:
+    """Accepted A, refused B, back to A: nothing to do (rule 4)."""
+    scenario.ledger.record(guid(1), accepted(png(1), 1))
+
+    def refuse(_account: int) -> None:
+        raise UploadRefused("NotSquare", "HighQ refuses it")
+
+    scenario.highq.respond = refuse
+    scenario.upload_all([scenario.decision(1, Verdict.UPLOAD_CHANGED, png(2))])
+    entry = scenario.stored(1)
+    assert entry.accepted == accepted(png(1), 1).accepted
+    assert entry.refused is not None
+    assert (entry.refused.md5, entry.refused.reason) == (source_md5(png(2)), "NotSquare")
+
+
+def test_a_failed_upload_is_not_recorded(scenario: Scenario) -> None:
+    """The next run tries again (rule 4)."""
+
+    def fail(account: int) -> None:
+        if account == 1:
+            raise UploadFailed("HighQTrouble", "HTTP 503")
+
+    scenario.highq.respond = fail
+    scenario.upload_all([scenario.decision(1), scenario.decision(2)])
+    assert scenario.stored(1) == Entry(None, None)
+    assert scenario.stored(2) == accepted(png(2), 2)
+    assert scenario.listed(Kind.FAILED) == [("p1@ad.test", "HighQTrouble")]
+    assert scenario.counters.failed == 1
+
+
+def test_many_failures_in_a_row_end_the_run(scenario: Scenario) -> None:
+    """HighQ is down: the people who are left would fail as well."""
+
+    def fail(_account: int) -> None:
+        raise UploadFailed("HighQTrouble", "HTTP 503")
+
+    scenario.highq.respond = fail
+    with pytest.raises(HighQUnavailable, match=r"10 uploads in a row failed; .* HTTP 503"):
+        scenario.upload_all([scenario.decision(number) for number in range(1, 60)])
+    assert MAX_CONSECUTIVE_FAILURES <= scenario.counters.failed < 30
+
+
+def test_failures_with_a_success_between_them_do_not_end_the_run(scenario: Scenario) -> None:
+    """Only an unbroken row of failures says that HighQ is down."""
+
+    def fail(account: int) -> None:
+        if account % 2:
+            raise UploadFailed("HighQTrouble", "HTTP 503")
+
+    scenario.highq.respond = fail
+    scenario.upload_all([scenario.decision(number) for number in range(1, 61)])
+    assert scenario.counters.failed == 30
+    assert len(scenario.highq.uploads) == 30
+
+
+def test_an_error_that_ends_the_run_leaves_every_accepted_upload_recorded(
+    scenario: Scenario,
+) -> None:
+    """What is in flight when HighQ refuses our token is waited for and written (rule 4)."""
+
+    def revoke(account: int) -> None:
+        if account == 5:
+            raise AuthorisationRefused("revoked")
+
+    scenario.highq.respond = revoke
+    with pytest.raises(AuthorisationRefused):
+        scenario.upload_all([scenario.decision(number) for number in range(1, 60)])
+    sent = {account for account, _ in scenario.highq.uploads}
+    assert len(sent) < 58
+    for number in range(1, 60):
+        expected = accepted(png(number), number) if number in sent else Entry(None, None)
+        assert scenario.stored(number) == expected
+
+
+def test_a_stopped_run_starts_no_further_upload_and_records_what_was_accepted(
+    scenario: Scenario,
+) -> None:
+    """SIGTERM."""
+    scenario.highq.respond = lambda _account: scenario.stop.set()
+    with pytest.raises(Interrupted):
+        scenario.upload_all([scenario.decision(number) for number in range(1, 60)])
+    sent = {account for account, _ in scenario.highq.uploads}
+    assert 0 < len(sent) <= uploader.IN_FLIGHT + 1
+    assert all(scenario.stored(number) == accepted(png(number), number) for number in sent)
+
+
+def test_a_dry_run_converts_pictures_but_sends_and_records_nothing(scenario: Scenario) -> None:
+    """It tells who would be uploaded and who would be refused (design: dryRun)."""
+    scenario.dry_run = True
+    decisions = [scenario.decision(1), scenario.decision(2, picture=b"no image")]
+    scenario.upload_all([*decisions, scenario.decision(3, Verdict.ADOPT)])
+    assert (scenario.highq.uploads, scenario.store.log) == ([], [])
+    assert scenario.listed(Kind.UPLOADED) == [("p1@ad.test", "UploadFirst")]
+    assert scenario.listed(Kind.REFUSED) == [("p2@ad.test", "NotAnImage")]
+
+
+def test_records_are_written_every_few_seconds_while_uploads_go_on(scenario: Scenario) -> None:
+    """A killed run repeats at most the uploads of the last seconds."""
+    writes: list[int] = []
+
+    def tick(_account: int) -> None:
+        scenario.seconds += FLUSH_SECONDS
+        writes.append(len(scenario.store.log))
+
+    scenario.highq.respond = tick
+    scenario.upload_all([scenario.decision(number) for number in range(1, 31)])
+    assert len(set(writes)) > 3
+
+
+def test_records_are_not_written_one_by_one(scenario: Scenario) -> None:
+    """Thirty uploads within five seconds are one write of shard and header."""
+    scenario.upload_all([scenario.decision(number) for number in range(1, 31)])
+    assert scenario.store.log == ["shard 0", "header"]
+
+
+def test_a_store_that_fails_ends_the_run(scenario: Scenario) -> None:
+    """Uploads that cannot be recorded would be sent again by every run."""
+    scenario.store.fail_at = 1
+    with pytest.raises(StateUnavailable):
+        scenario.upload_all([scenario.decision(1)])
+
+
+def test_progress_counts_decisions_to_the_last(scenario: Scenario) -> None:
+    """What a terminal's progress bar shows."""
+    scenario.upload_all([scenario.decision(n, Verdict.UNCHANGED) for n in range(1, 4)])
+    assert scenario.progress == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_a_picture_in_flight_does_not_show_its_bytes(scenario: Scenario) -> None:
+    """Image bytes belong in no log and no traceback."""
+    decision = scenario.decision(7)
+    assert decision.person.source is not None
+    upload = uploader.Upload(decision, decision.person.source, b"secret bytes")
+    assert "secret" not in repr(upload)
+    assert "12 bytes" in repr(upload)

@@ -9,7 +9,7 @@ from typing import Any
 from testkit.cluster_tenant import Tenant
 from testkit.environment import Stage
 from testkit.people import staff
-from testkit.simulator.settings import PictureFacts
+from testkit.simulator.schema import PictureFacts
 from testkit.sync_command import ordinary, picture
 
 OWN_PICTURES = ("ada.brook", "ben.castle", "cleo.dale", "dan.east")  # in HighQ before the first run

@@ -19,7 +19,7 @@ from testkit.people import MAIL_DOMAIN, HighQUser, TestPerson
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
 from testkit.simulator.process import Instance, Simulator
-from testkit.simulator.settings import AuditEntry, UserSettings
+from testkit.simulator.schema import AuditEntry, UserSettings
 
 COMMAND = [sys.executable, "-m", "profile_image_sync"]
 

@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 from .instances import Instances
+from .schema import Seed
 from .server import build, serve
-from .settings import Seed
-from .store import Forgetful, SqliteStore, Store
+from .store import NullStore, SqliteStore, Store
 
 
 def main() -> None:
@@ -25,15 +25,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder that keeps the state; else memory")
     parser.add_argument("--seed", type=Path, help="JSON file of instances to make if missing")
     options = parser.parse_args()
-    store: Store = SqliteStore(options.data) if options.data else Forgetful()
+    store: Store = SqliteStore(options.data) if options.data else NullStore()
     with closing(store):
         instances = Instances(time.time, store)
         if options.seed:
-            _plant(instances, options.seed)
+            _create_missing(instances, options.seed)
         serve(build(instances), options.host, options.port, options.tls_cert, options.tls_key)
 
 
-def _plant(instances: Instances, file: Path) -> None:
+def _create_missing(instances: Instances, file: Path) -> None:
     for settings in Seed.model_validate_json(file.read_bytes()).instances:
         if instances.get(settings.name) is None:
             instances.create(settings)

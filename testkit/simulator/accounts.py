@@ -1,4 +1,4 @@
-"""Users as HighQ tells of them: both families' objects and both families' lists. Pure."""
+"""Users, as both API families describe and list them. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .answers import Refused
-from .pictures import Box
-from .settings import Knobs, SetBy
+from .avatar_files import Box
+from .rendering import ApiError
+from .schema import Knobs, SetBy
 
 Page = tuple[Sequence["User"], int]  # the users of one answer, and how many match in all
 
@@ -94,14 +94,14 @@ def publisher_page(users: Iterable[User], query: Mapping[str, str]) -> Page:
     if status := query.get("status", "").lower():
         status = _STATUS_NUMBERS.get(status, status)
         if status not in _PUBLISHER_STATUS.values():
-            raise Refused(400, 80)
+            raise ApiError(400, 80)
         found = [user for user in found if _publisher_status(user) == status]
     if text := query.get("search", "").partition("#")[0].lower():
         found = [user for user in found if _mentions(user, text)]
     if sort := query.get("sort", ""):
         order = _ORDERS.get(sort.lstrip("+- ").replace(" ", "").lower())
         if order is None:
-            raise Refused(400, 79)
+            raise ApiError(400, 79)
         found.sort(key=order, reverse=sort.startswith("-"))
     offset = _whole(query.get("offset"), 0, 0, 106)
     limit = _whole(query.get("limit"), PUBLISHER_LIMIT, 1, 107)
@@ -242,9 +242,9 @@ def _whole(text: str | None, default: int, least: int, ref: int) -> int:
     try:
         number = int(text)
     except ValueError:
-        raise Refused(400, ref) from None
+        raise ApiError(400, ref) from None
     if number < least:
-        raise Refused(400, ref)
+        raise ApiError(400, ref)
     return number
 
 

@@ -1,4 +1,4 @@
-"""One API call: what it asks for, who asks, and what the audit will tell of it."""
+"""One API call: its target, its token, and its audit entry. Authentication and rate limit happen here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from urllib.parse import unquote
 from starlette.requests import Request
 
 from .accounts import User
-from .answers import Format, Refused, negotiate
 from .instances import Instance
-from .settings import AuditEntry, Operation
+from .rendering import ApiError, Format, negotiate
+from .schema import AuditEntry, Operation
 
 _USER = r"api/(?P<version>\d+)/users/(?P<who>[^/]+)"
 _PATHS: tuple[tuple[str, str, Operation], ...] = (
@@ -113,8 +113,8 @@ def admit(call: Call) -> User:
     """
     instance, knobs = call.instance, call.instance.knobs
     if not knobs.api_enabled:
-        raise Refused(403, 51)
-    not_authorised = Refused(401, 401, "Not authorised")
+        raise ApiError(403, 51)
+    not_authorised = ApiError(401, 401, "Not authorised")
     secret = bearer(call.request)
     token = instance.authorisations.access(secret)
     if token is None:
@@ -122,9 +122,9 @@ def admit(call: Call) -> User:
     call.entry.token = token.name
     address = call.request.client.host if call.request.client else ""
     if not instance.authorisations.admits(token.client_id, address):
-        raise Refused(401, 53)
+        raise ApiError(401, 53)
     if token.expires <= call.entry.at:
-        raise Refused(403, 123) if knobs.expired_status == 403 else not_authorised
+        raise ApiError(403, 123) if knobs.expired_status == 403 else not_authorised
     instance.admit(secret, address)
     user = instance.users.get(token.user_id)
     if user is None:

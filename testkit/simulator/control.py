@@ -1,6 +1,7 @@
-"""The control plane `/_sim/`: what tests and people do to the simulator. JSON in, JSON out.
+"""The control API `/_sim/`, for tests and people: JSON in, JSON out.
 
-Never reached through an instance's own paths, and open to all: a simulator holds no secrets of worth.
+Apart from the instances' own paths, so that no test traffic shows in an audit. No password: a simulator
+holds no real secret.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from starlette.routing import Route
 
 from .accounts import User
 from .instances import Instance, Instances, picture_facts
-from .settings import AuditEntry, Fault, InstanceSettings, Knobs, Settings, UserSettings
+from .schema import AuditEntry, Fault, InstanceSettings, Knobs, SimulatorModel, UserSettings
 
 _USERS = TypeAdapter(list[UserSettings])
 
 
-class Advance(Settings):
+class Advance(SimulatorModel):
     """Body of POST clock."""
 
     seconds: float
 
 
-class WhichTokens(Settings):
+class WhichTokens(SimulatorModel):
     """Body of POST tokens/revoke and tokens/expire."""
 
     kind: Literal["access", "refresh", "both"] = "access"
@@ -39,7 +40,7 @@ class WhichTokens(Settings):
         return ["access", "refresh"] if self.kind == "both" else [self.kind]
 
 
-class WhichClient(Settings):
+class WhichClient(SimulatorModel):
     """Body of POST tokens."""
 
     client_id: str

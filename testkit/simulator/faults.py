@@ -1,4 +1,4 @@
-"""Answers that go wrong, as networks and gateways make them."""
+"""Faulty responses, as networks and gateways produce them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import suppress
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .answers import Format, Refused, page, render_error
-from .settings import Fault
+from .rendering import ApiError, Format, page, render_error
+from .schema import Fault
 
 TRANSPORT = "simulator.transport"  # where server.py puts the connection's asyncio transport
 DRIPS = 10  # pieces a dripping body comes in
@@ -92,7 +92,7 @@ def instead(fault: Fault, form: Format, link: str) -> Response:
     """Build the answer to a call that is not carried out, or whose answer is replaced."""
     match fault.kind:
         case "status":
-            refused = Refused(fault.status, fault.ref, headers=fault.headers)
+            refused = ApiError(fault.status, fault.ref, headers=fault.headers)
             return render_error(refused, link, form)
         case "html":
             return page(fault.status, fault.headers)

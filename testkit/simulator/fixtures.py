@@ -1,4 +1,4 @@
-"""Pytest's way to the simulator: one process a session, cheap instances in each test."""
+"""Pytest fixtures: one simulator process a session; each test makes its own cheap instance."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The simulated HighQs: each with its users, tokens, knobs, faults, clock and audit. No HTTP.
+"""The simulated instances: users, tokens, knobs, faults, clock and audit of each. No HTTP.
 
-All changes go through the methods here, which also write them to the store.
+Every change goes through a method here, so that it also reaches the store.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pydantic import BaseModel
 
 from .accounts import Picture, User
-from .answers import Refused
-from .oauth import Authorisations, Grant
-from .pictures import Box, media_type
-from .settings import (
+from .avatar_files import Box, media_type
+from .grants import Authorisations, Grant
+from .rendering import ApiError
+from .schema import (
     UPLOADS,
     AuditEntry,
     Fault,
@@ -131,7 +131,7 @@ class Instance:
         if window.calls > self.knobs.rate_limit:
             reset = math.ceil(window.start + self.knobs.rate_window)
             summary = "The user API call limit has exceeded"
-            raise Refused(429, None, summary, {"X-Ratelimit-Reset": str(reset)})
+            raise ApiError(429, None, summary, {"X-Ratelimit-Reset": str(reset)})
 
     # --- users -----------------------------------------------------------------------------------
 

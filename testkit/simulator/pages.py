@@ -1,4 +1,4 @@
-"""The pages people look at: the instances, and each one's people directory."""
+"""HTML pages for people: the instances, and each instance's people directory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from . import pictures
+from . import avatar_files
 from .accounts import User
-from .answers import page
 from .instances import Instance, Instances
+from .rendering import page
 
 PAGE_SIZE = 200
 PICTURE_SIZE = 256
@@ -83,9 +83,9 @@ async def picture(request: Request) -> Response:
     if user is None:
         return page(404)
     if user.picture is None:
-        return Response(pictures.placeholder(PICTURE_SIZE), media_type="image/png")
+        return Response(avatar_files.placeholder(PICTURE_SIZE), media_type="image/png")
     content, media_type = await run_in_threadpool(
-        pictures.shown, user.picture.content, user.picture.crop, PICTURE_SIZE
+        avatar_files.shown, user.picture.content, user.picture.crop, PICTURE_SIZE
     )
     return Response(content, media_type=media_type)
 

@@ -1,4 +1,4 @@
-"""The simulator as tests hold it: a real process on the loopback, and typed calls to `/_sim/`."""
+"""The simulator as a child process, and a typed client of its control API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from pydantic import TypeAdapter
 
-from .settings import (
+from .schema import (
+    SYNC_OPERATIONS,
     AuditEntry,
     ClientSettings,
     Fault,
@@ -174,6 +175,13 @@ class Instance:
         """Tell the calls by which a picture was taken, whatever the caller heard of it."""
         query = {"verdict": "accepted"}
         return _AUDIT.validate_json(self._call("GET", "audit", params=query).content)
+
+    def foreign_calls(self) -> list[AuditEntry]:
+        """Return the calls that a sync never makes (rule 12: it lists users and uploads pictures).
+
+        After any run this is empty. Whoever calls the API itself in a test meets its own calls here.
+        """
+        return [entry for entry in self.audit() if entry.operation not in SYNC_OPERATIONS]
 
     def reset_audit(self) -> None:
         """Forget the calls so far; the numbers go on."""

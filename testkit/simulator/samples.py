@@ -1,8 +1,8 @@
-"""Made-up HighQ users, for tests and trials; the same ones each time."""
+"""Sample HighQ users; the same ones each time."""
 
 from __future__ import annotations
 
-from .settings import UserSettings
+from .schema import UserSettings
 
 _FIRST = ("Ada", "Bruno", "Chloé", "Dmitri", "Élise", "Farid", "Grace", "Håkon", "Ines", "Jürgen")
 _LAST = ("Ashby", "Brown", "Castillo", "Dvořák", "Evans", "Fischer", "García", "Hughes", "Ito")

@@ -1,4 +1,4 @@
-"""The server: API, control plane and pages in one application, run by uvicorn."""
+"""The ASGI application (API, control API, pages), and uvicorn to serve it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from . import api, control, pages
+from . import control, dispatch, pages
 from .faults import TRANSPORT
 from .instances import Instances
 
@@ -28,8 +28,7 @@ def build(instances: Instances) -> ASGIApp:
         routes=[
             *control.routes(),
             *pages.routes(),
-            Route("/{instance}/authorize.action", api.answer, methods=METHODS),
-            Route("/{instance}/api/{rest:path}", api.answer, methods=METHODS),
+            Route("/{instance}/{rest:path}", dispatch.respond, methods=METHODS),  # into the audit
         ]
     )
     app.state.instances = instances

@@ -1,6 +1,6 @@
-"""Where a simulator keeps its state between starts: an SQLite file in the folder of `--data`.
+"""Persistence of `--data`: an SQLite file, or nothing (`NullStore`).
 
-Rows only; what they mean, instances.py knows. With `Forgetful` nothing is kept.
+Rows of bytes only; instances.py knows what they mean.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Store(Protocol):
         """Close the file."""
 
 
-class Forgetful:
+class NullStore:
     """A store that keeps nothing."""
 
     def put(self, instance: str, kind: Kind, rows: Iterable[tuple[int, bytes]]) -> None:

@@ -1,4 +1,4 @@
-"""Listing HighQ's users, against the simulator."""
+"""The user list, read from the simulator: both families, paging, faults."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.errors import HighQUnavailable
-from profile_image_sync.worker.highq.clock import Timing
+from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.people import Account
 from testkit.simulator.process import Instance, Simulator
 from testkit.simulator.samples import people, person
-from testkit.simulator.settings import Knobs
-from tests.support.highq_session import HighQSession, Hurry
+from testkit.simulator.schema import Knobs
+from tests.support.highq_session import FastStop, HighQSession
 
 ENDPOINTS = pytest.mark.parametrize("endpoint", list(Endpoint))
 
@@ -29,15 +29,15 @@ def settled(
     """Make an instance of so many users: number 1 is the administrator."""
     staff = people(users)
     staff[0].sysadmin = True
-    tenancy = HighQSession.at(
+    session = HighQSession.at(
         simulator, simulator.create_instance(users=staff, knobs=knobs), folder
     )
-    tenancy.endpoint = endpoint
-    return tenancy
+    session.endpoint = endpoint
+    return session
 
 
 def lists(instance: Instance) -> list[str]:
-    """Tell the queries of the list calls so far."""
+    """Tell the queries of the list requests so far."""
     return [entry.query for entry in instance.audit(operation="list")]
 
 
@@ -48,8 +48,8 @@ def test_accounts_are_read_from_either_family(
     simulator: Simulator, tmp_path: Path, endpoint: Endpoint, knobs: Knobs, users: int
 ) -> None:
     """Number, mail, external id and status, whatever HighQ's mappers make of arrays and numbers."""
-    tenancy = settled(simulator, tmp_path, users, endpoint, knobs)
-    with tenancy.open() as highq:
+    session = settled(simulator, tmp_path, users, endpoint, knobs)
+    with session.open() as highq:
         assert highq.accounts() == [
             Account(number, True, f"p{number}@acme.example", f"ext-{number}")
             for number in range(1, users + 1)
@@ -62,9 +62,9 @@ def test_who_is_not_active_is_listed_as_such(
     simulator: Simulator, tmp_path: Path, endpoint: Endpoint, status: str
 ) -> None:
     """Leavers are there, for a match must be seen to be theirs, but they get no picture."""
-    tenancy = settled(simulator, tmp_path, 2, endpoint)
-    tenancy.instance.change_user(2, status=status)
-    with tenancy.open() as highq:
+    session = settled(simulator, tmp_path, 2, endpoint)
+    session.instance.change_user(2, status=status)
+    with session.open() as highq:
         assert [account.active for account in highq.accounts()] == [True, False]
 
 
@@ -74,10 +74,10 @@ def test_a_long_list_is_read_to_its_end_and_no_further(
     simulator: Simulator, tmp_path: Path, endpoint: Endpoint, users: int
 ) -> None:
     """Collaborate begins anew beyond the end: a list of whole pages must end all the same."""
-    tenancy = settled(simulator, tmp_path, users, endpoint)
-    with tenancy.open() as highq:
+    session = settled(simulator, tmp_path, users, endpoint)
+    with session.open() as highq:
         assert [account.id for account in highq.accounts()] == list(range(1, users + 1))
-    assert len(lists(tenancy.instance)) == -(-users // 1000)
+    assert len(lists(session.instance)) == -(-users // 1000)
 
 
 @ENDPOINTS
@@ -85,28 +85,28 @@ def test_a_list_that_shrinks_while_it_is_read_lacks_nobody(
     simulator: Simulator, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     """A user deleted on the first page moves another one out of the second: read again."""
-    tenancy = settled(simulator, tmp_path, 2100, endpoint)
+    session = settled(simulator, tmp_path, 2100, endpoint)
 
     def delete_between_pages(turn: int) -> None:
         if turn == 3:  # a refresh, the first page, now the second
-            tenancy.instance.remove_user(7)
+            session.instance.remove_user(7)
 
-    tenancy.timing = Timing(stop=Hurry(delete_between_pages))
-    with tenancy.open() as highq:
+    session.timing = Timing(stop=FastStop(delete_between_pages))
+    with session.open() as highq:
         found = [account.id for account in highq.accounts()]
     assert found == [number for number in range(1, 2101) if number != 7]
 
 
 def test_a_list_that_keeps_shrinking_ends_the_run(simulator: Simulator, tmp_path: Path) -> None:
     """Three readings, then the next run has a try: half a list would mean half the people."""
-    tenancy = settled(simulator, tmp_path, 1100)
+    session = settled(simulator, tmp_path, 1100)
 
     def delete_each_time(turn: int) -> None:
         if turn > 2:
-            tenancy.instance.remove_user(turn)
+            session.instance.remove_user(turn)
 
-    tenancy.timing = Timing(stop=Hurry(delete_each_time))
-    with tenancy.open() as highq, pytest.raises(HighQUnavailable, match="changed while it was"):
+    session.timing = Timing(stop=FastStop(delete_each_time))
+    with session.open() as highq, pytest.raises(HighQUnavailable, match="changed while it was"):
         highq.accounts()
 
 
@@ -115,12 +115,12 @@ def test_the_number_of_accounts_costs_one_small_call(
     simulator: Simulator, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     """People who wait for an account are looked for only when somebody new came."""
-    tenancy = settled(simulator, tmp_path, 5, endpoint)
-    with tenancy.open() as highq:
+    session = settled(simulator, tmp_path, 5, endpoint)
+    with session.open() as highq:
         assert highq.account_total() == 5
-        tenancy.instance.add_users([person(6)])
+        session.instance.add_users([person(6)])
         assert highq.account_total() == 6
-    assert [query.split("&")[0] for query in lists(tenancy.instance)] == ["limit=1"] * 2
+    assert [query.split("&")[0] for query in lists(session.instance)] == ["limit=1"] * 2
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_what_goes_wrong_on_the_way_is_asked_again(
     simulator: Simulator, tmp_path: Path, fault: dict[str, object]
 ) -> None:
     """Gateways and networks have bad moments; a list is whole or it is none."""
-    tenancy = settled(simulator, tmp_path, 3)
-    tenancy.timing = replace(tenancy.timing, silence_seconds=0.5, answer_seconds=0.5)
-    tenancy.instance.fail_next("list", **fault)  # type: ignore[arg-type]  # a table of keywords
-    with tenancy.open() as highq:
+    session = settled(simulator, tmp_path, 3)
+    session.timing = replace(session.timing, read_timeout=0.5, response_timeout=0.5)
+    session.instance.fail_next("list", **fault)  # type: ignore[arg-type]  # a table of keywords
+    with session.open() as highq:
         assert len(highq.accounts()) == 3
-    assert tenancy.instance.pending_faults() == []
-    assert len(lists(tenancy.instance)) > 1
+    assert session.instance.pending_faults() == []
+    assert len(lists(session.instance)) > 1
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_what_stays_wrong_ends_the_run(
     simulator: Simulator, tmp_path: Path, fault: dict[str, object], words: str
 ) -> None:
     """The message tells what came instead, and never quotes it."""
-    tenancy = settled(simulator, tmp_path, 3)
-    tenancy.instance.fail_next("list", times=100, **fault)  # type: ignore[arg-type]  # as above
-    with tenancy.open() as highq, pytest.raises(HighQUnavailable, match=words) as caught:
+    session = settled(simulator, tmp_path, 3)
+    session.instance.fail_next("list", times=100, **fault)  # type: ignore[arg-type]  # as above
+    with session.open() as highq, pytest.raises(HighQUnavailable, match=words) as caught:
         highq.accounts()
     assert "<" not in str(caught.value)
-    tenancy.instance.clear_faults()
+    session.instance.clear_faults()

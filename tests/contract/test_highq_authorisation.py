@@ -1,4 +1,4 @@
-"""OAuth as HighQ does it, against the simulator: rotation, loss, refusals and their remedies."""
+"""OAuth against the simulator: rotation, lost pairs, refusals with their remedy."""
 
 from __future__ import annotations
 
@@ -15,71 +15,71 @@ from profile_image_sync.worker.token_store import StoredTokens
 from testkit.pictures import jpeg, portrait
 from testkit.simulator.process import Simulator
 from testkit.simulator.samples import people
-from testkit.simulator.settings import ClientSettings
+from testkit.simulator.schema import ClientSettings
 from tests.support.highq_session import HighQSession, ready
 
 PICTURE = jpeg(portrait("P", 1, 320, 320))
 
 
 @pytest.fixture
-def tenancy(simulator: Simulator, tmp_path: Path) -> HighQSession:
+def session(simulator: Simulator, tmp_path: Path) -> HighQSession:
     """Twenty users, and an administrator who authorised us."""
     return HighQSession.at(simulator, simulator.create_instance(users=people(20)), tmp_path)
 
 
-def run(tenancy: HighQSession) -> None:
-    """Call HighQ once, as the next run would."""
-    with tenancy.open() as highq:
+def run(session: HighQSession) -> None:
+    """Route HighQ once, as the next run would."""
+    with session.open() as highq:
         highq.account_total()
 
 
-def kept(tenancy: HighQSession) -> StoredTokens:
+def stored(session: HighQSession) -> StoredTokens:
     """Return the pair in the store."""
-    tokens = tenancy.store.read()
+    tokens = session.store.read()
     assert tokens
     return tokens
 
 
-def test_tokens_rotate_from_run_to_run(tenancy: HighQSession) -> None:
+def test_tokens_rotate_from_run_to_run(session: HighQSession) -> None:
     """Each refresh spends the token of the one before; in between, runs refresh nothing."""
-    spent = {tenancy.credentials.refresh_token}
+    spent = {session.credentials.refresh_token}
     for refreshes in range(1, 4):
-        run(tenancy)
-        run(tenancy)
-        assert tenancy.refreshes() == refreshes
-        assert kept(tenancy).refresh_token not in spent
-        spent.add(kept(tenancy).refresh_token)
-        tenancy.instance.expire_tokens()
-    assert {entry.status for entry in tenancy.instance.audit(operation="token")} == {200}
+        run(session)
+        run(session)
+        assert session.refreshes() == refreshes
+        assert stored(session).refresh_token not in spent
+        spent.add(stored(session).refresh_token)
+        session.instance.expire_tokens()
+    assert {entry.status for entry in session.instance.audit(operation="token")} == {200}
 
 
-def test_a_consent_given_in_the_browser_is_where_it_begins(tenancy: HighQSession) -> None:
+def test_a_consent_given_in_the_browser_is_where_it_begins(session: HighQSession) -> None:
     """The refresh token that the browser flow makes is a seed like any other."""
-    tenancy.reseed(tenancy.instance.authorise().refresh_token)
-    run(tenancy)
-    assert kept(tenancy).refresh_expires_at
+    session.replace_seed(session.instance.authorise().refresh_token)
+    run(session)
+    assert stored(session).refresh_expires_at
 
 
 class WatchedStore(FolderTokenStore):
-    """Notes how many calls had been made when a pair was stored."""
+    """Notes how many requests had been made when a pair was stored."""
 
-    tenancy: HighQSession
+    session: HighQSession
     calls_before: list[int]
 
     def write(self, tokens: StoredTokens) -> None:
         """See TokenStore."""
-        self.calls_before.append(len(self.tenancy.instance.audit(operation="list")))
+        self.calls_before.append(len(self.session.instance.audit(operation="list")))
         super().write(tokens)
 
 
-def test_a_new_pair_is_stored_before_it_is_used(tenancy: HighQSession, tmp_path: Path) -> None:
+def test_a_new_pair_is_stored_before_it_is_used(session: HighQSession, tmp_path: Path) -> None:
     """A run killed at any moment leaves a refresh token that works."""
     store = WatchedStore(tmp_path)
-    store.tenancy, store.calls_before = tenancy, []
-    tenancy.store = store
-    run(tenancy)
+    store.session, store.calls_before = session, []
+    session.store = store
+    run(session)
     assert store.calls_before == [0]
-    assert len(tenancy.instance.audit(operation="list")) == 1
+    assert len(session.instance.audit(operation="list")) == 1
 
 
 class Killed(BaseException):
@@ -87,7 +87,7 @@ class Killed(BaseException):
 
 
 class KilledStore(FolderTokenStore):
-    """A process that dies between HighQ's answer and the write."""
+    """A process that dies between HighQ's response and the write."""
 
     def write(self, _tokens: StoredTokens) -> None:
         """Never return."""
@@ -95,129 +95,129 @@ class KilledStore(FolderTokenStore):
 
 
 def test_a_pair_lost_in_between_is_told_with_its_remedy(
-    tenancy: HighQSession, tmp_path: Path
+    session: HighQSession, tmp_path: Path
 ) -> None:
     """Nobody can bring the new refresh token back: a new consent is needed, and then it works."""
-    run(tenancy)
-    tenancy.instance.expire_tokens()
-    tenancy.store = KilledStore(tmp_path)
+    run(session)
+    session.instance.expire_tokens()
+    session.store = KilledStore(tmp_path)
     with pytest.raises(Killed):
-        run(tenancy)
-    tenancy.store = FolderTokenStore(tmp_path)
+        run(session)
+    session.store = FolderTokenStore(tmp_path)
     with pytest.raises(AuthorisationRefused, match=r"authorise.*Secret highq-oauth"):
-        run(tenancy)
-    tenancy.reseed(tenancy.instance.authorise().refresh_token)
-    run(tenancy)
+        run(session)
+    session.replace_seed(session.instance.authorise().refresh_token)
+    run(session)
 
 
-def test_a_patient_highq_heals_a_lost_pair(tenancy: HighQSession, tmp_path: Path) -> None:
+def test_a_patient_highq_heals_a_lost_pair(session: HighQSession, tmp_path: Path) -> None:
     """Where used refresh tokens still work for a while, the next run just asks again."""
-    tenancy.instance.knobs(refresh_grace=600)
-    tenancy.store = KilledStore(tmp_path)
+    session.instance.knobs(refresh_grace=600)
+    session.store = KilledStore(tmp_path)
     with pytest.raises(Killed):
-        run(tenancy)
-    tenancy.store = FolderTokenStore(tmp_path)
-    run(tenancy)
+        run(session)
+    session.store = FolderTokenStore(tmp_path)
+    run(session)
 
 
 @pytest.mark.parametrize("grace", [0, 600])
 @pytest.mark.parametrize("kind", ["cut", "stall"])
 def test_a_refresh_whose_answer_is_lost_is_tried_again(
-    tenancy: HighQSession, kind: str, grace: float
+    session: HighQSession, kind: str, grace: float
 ) -> None:
     """With the same refresh token; when HighQ has forgotten it, a person must authorise anew."""
-    tenancy.timing = replace(tenancy.timing, silence_seconds=0.5)
-    tenancy.instance.knobs(refresh_grace=grace)
-    tenancy.instance.fail_next("token", kind, landed=True, seconds=2)
+    session.timing = replace(session.timing, read_timeout=0.5)
+    session.instance.knobs(refresh_grace=grace)
+    session.instance.fail_next("token", kind, landed=True, seconds=2)
     if grace:
-        run(tenancy)
+        run(session)
     else:
         with pytest.raises(AuthorisationRefused, match="used up, revoked or expired"):
-            run(tenancy)
-    assert tenancy.refreshes() == 2
+            run(session)
+    assert session.refreshes() == 2
 
 
 @pytest.mark.parametrize("old_access_stays_valid", [False, True])
 @pytest.mark.parametrize("expired_status", [401, 403])
 def test_many_threads_refresh_once(
-    tenancy: HighQSession, expired_status: int, old_access_stays_valid: bool
+    session: HighQSession, expired_status: int, old_access_stays_valid: bool
 ) -> None:
     """The token expires in HighQ's eyes in mid-run: one asks, the others wait, all arrive."""
-    tenancy.instance.knobs(
+    session.instance.knobs(
         expired_status=expired_status, old_access_stays_valid=old_access_stays_valid
     )
-    with tenancy.open() as highq, ThreadPoolExecutor(8) as pool:
+    with session.open() as highq, ThreadPoolExecutor(8) as pool:
         highq.account_total()
-        tenancy.instance.expire_tokens()
+        session.instance.expire_tokens()
         list(pool.map(lambda number: highq.upload(number, ready(PICTURE)), range(1, 21)))
-    assert tenancy.refreshes() == 2
-    assert len(tenancy.instance.uploads()) == 20
+    assert session.refreshes() == 2
+    assert len(session.instance.uploads()) == 20
 
 
-def test_many_threads_begin_with_one_refresh(tenancy: HighQSession) -> None:
-    """Nothing kept yet, eight threads at once: the seed is spent once."""
-    with tenancy.open() as highq, ThreadPoolExecutor(8) as pool:
+def test_many_threads_begin_with_one_refresh(session: HighQSession) -> None:
+    """Nothing stored yet, eight threads at once: the seed is spent once."""
+    with session.open() as highq, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: highq.upload(number, ready(PICTURE)), range(1, 21)))
-    assert tenancy.refreshes() == 1
+    assert session.refreshes() == 1
 
 
 def test_a_token_is_renewed_before_it_expires(simulator: Simulator, tmp_path: Path) -> None:
     """Less than a minute left is too little for an upload: no call is made with it."""
     client = ClientSettings(access_lifetime=1800)
     instance = simulator.create_instance(users=people(2), clients=[client])
-    tenancy = HighQSession.at(simulator, instance, tmp_path)
-    run(tenancy)
+    session = HighQSession.at(simulator, instance, tmp_path)
+    run(session)
     later = datetime.now(UTC) + timedelta(seconds=1750)
-    tenancy.timing = replace(tenancy.timing, now=lambda: later)
-    run(tenancy)
-    assert tenancy.refreshes() == 2
+    session.timing = replace(session.timing, now=lambda: later)
+    run(session)
+    assert session.refreshes() == 2
     assert {entry.status for entry in instance.audit(operation="list")} == {200}
 
 
-def test_a_changed_seed_starts_over(tenancy: HighQSession) -> None:
+def test_a_changed_seed_starts_over(session: HighQSession) -> None:
     """Even while the old access token is valid: the administrator had a reason."""
-    run(tenancy)
-    before = kept(tenancy)
-    tenancy.reseed(tenancy.instance.tokens().refresh_token)
-    run(tenancy)
-    assert kept(tenancy).seed != before.seed
-    assert tenancy.refreshes() == 2
-    run(tenancy)
-    assert tenancy.refreshes() == 2
+    run(session)
+    before = stored(session)
+    session.replace_seed(session.instance.tokens().refresh_token)
+    run(session)
+    assert stored(session).seed != before.seed
+    assert session.refreshes() == 2
+    run(session)
+    assert session.refreshes() == 2
 
 
 @pytest.mark.parametrize("body", ["oauth", "highq"])
-def test_a_revoked_refresh_token_needs_a_new_consent(tenancy: HighQSession, body: str) -> None:
+def test_a_revoked_refresh_token_needs_a_new_consent(session: HighQSession, body: str) -> None:
     """The message names the command, the Secret and its key."""
-    tenancy.instance.knobs(token_error_body=body)
-    run(tenancy)
-    tenancy.instance.revoke_tokens("both")
+    session.instance.knobs(token_error_body=body)
+    run(session)
+    session.instance.revoke_tokens("both")
     remedy = r"authorise the client anew .*, and put the new refreshToken into Secret highq-oauth"
     with pytest.raises(AuthorisationRefused, match=remedy):
-        run(tenancy)
-    assert tenancy.refreshes() == 2
+        run(session)
+    assert session.refreshes() == 2
 
 
 @pytest.mark.parametrize("body", ["oauth", "highq"])
-def test_a_wrong_client_secret_is_told_from_a_dead_token(tenancy: HighQSession, body: str) -> None:
-    """Another remedy: the refresh token is still good, and kept."""
-    tenancy.instance.knobs(token_error_body=body)
-    right = tenancy.credentials
-    tenancy.credentials = replace(right, client_secret="wrong")
+def test_a_wrong_client_secret_is_told_from_a_dead_token(session: HighQSession, body: str) -> None:
+    """Another remedy: the refresh token is still good, and stored."""
+    session.instance.knobs(token_error_body=body)
+    right = session.credentials
+    session.credentials = replace(right, client_secret="wrong")
     with pytest.raises(AuthorisationRefused, match=r"clientId and clientSecret.*highq-oauth"):
-        run(tenancy)
-    assert tenancy.refreshes() == 1
-    tenancy.credentials = right
-    run(tenancy)
+        run(session)
+    assert session.refreshes() == 1
+    session.credentials = right
+    run(session)
 
 
-def test_credentials_are_read_anew_at_each_refresh(tenancy: HighQSession) -> None:
+def test_credentials_are_read_anew_at_each_refresh(session: HighQSession) -> None:
     """A client secret rotated in mid-run is picked up without a restart."""
-    with tenancy.open() as highq:
+    with session.open() as highq:
         highq.account_total()
-        tenancy.credentials = replace(tenancy.credentials, client_secret="wrong")
+        session.credentials = replace(session.credentials, client_secret="wrong")
         highq.account_total()
-        tenancy.instance.expire_tokens()
+        session.instance.expire_tokens()
         with pytest.raises(AuthorisationRefused):
             highq.account_total()
 
@@ -226,64 +226,64 @@ def test_a_user_who_is_no_administrator_is_told_so(simulator: Simulator, tmp_pat
     """One refresh, in case the token was just old; then whoever consented is not enough."""
     instance = simulator.create_instance(users=people(3))
     instance.knobs(browser_user=2)
-    tenancy = HighQSession.at(simulator, instance, tmp_path)
-    tenancy.reseed(instance.authorise().refresh_token)
+    session = HighQSession.at(simulator, instance, tmp_path)
+    session.replace_seed(instance.authorise().refresh_token)
     instance.reset_audit()
     with pytest.raises(AuthorisationRefused, match=r"no system administrator .*authorise"):
-        run(tenancy)
-    assert tenancy.refreshes() == 2
+        run(session)
+    assert session.refreshes() == 2
     assert len(instance.audit(operation="list")) == 2
 
 
-def test_an_api_that_is_off_is_told_so(tenancy: HighQSession) -> None:
+def test_an_api_that_is_off_is_told_so(session: HighQSession) -> None:
     """403 with ref 51 is no matter of tokens: none is refreshed for it."""
-    run(tenancy)
-    tenancy.instance.knobs(api_enabled=False)
+    run(session)
+    session.instance.knobs(api_enabled=False)
     with pytest.raises(AuthorisationRefused, match="API is switched off"):
-        run(tenancy)
-    assert tenancy.refreshes() == 1
+        run(session)
+    assert session.refreshes() == 1
 
 
 def test_an_address_that_is_not_registered_is_told_so(simulator: Simulator, tmp_path: Path) -> None:
     """401 with ref 53: the registration lists other addresses than ours."""
     client = ClientSettings(allowed_addresses=["192.0.2.0/24"])
     instance = simulator.create_instance(users=people(3), clients=[client])
-    tenancy = HighQSession.at(simulator, instance, tmp_path)
+    session = HighQSession.at(simulator, instance, tmp_path)
     with pytest.raises(AuthorisationRefused, match=r"IP address .* API application registration"):
-        run(tenancy)
+        run(session)
 
 
 def test_the_expiry_of_the_refresh_token_is_known(simulator: Simulator, tmp_path: Path) -> None:
-    """From the answer of the last refresh; a run that calls nobody knows it, too."""
+    """From the response of the last refresh; a run that calls nobody knows it, too."""
     client = ClientSettings(refresh_lifetime=86_400 * 30)
     instance = simulator.create_instance(users=people(3), clients=[client])
-    tenancy = HighQSession.at(simulator, instance, tmp_path)
-    with tenancy.open() as highq:
+    session = HighQSession.at(simulator, instance, tmp_path)
+    with session.open() as highq:
         assert highq.token_expiry() is None
-    run(tenancy)
-    with tenancy.open() as highq:
+    run(session)
+    with session.open() as highq:
         expiry = highq.token_expiry()
     assert expiry
     assert timedelta(days=29.9) < expiry - datetime.now(UTC) <= timedelta(days=30)
-    assert tenancy.refreshes() == 1
+    assert session.refreshes() == 1
 
 
-def test_no_refresh_without_a_place_to_keep_it(tenancy: HighQSession, tmp_path: Path) -> None:
+def test_no_refresh_without_a_place_to_keep_it(session: HighQSession, tmp_path: Path) -> None:
     """HighQ is not even asked."""
     (tmp_path / "file").touch()
-    tenancy.store = FolderTokenStore(tmp_path / "file" / "state")
+    session.store = FolderTokenStore(tmp_path / "file" / "state")
     with pytest.raises(StateUnavailable):
-        run(tenancy)
+        run(session)
     (tmp_path / "tokens.json.unfinished").mkdir()  # cannot be written over
-    tenancy.store = FolderTokenStore(tmp_path)
+    session.store = FolderTokenStore(tmp_path)
     with pytest.raises(StateUnavailable):
-        run(tenancy)
-    assert tenancy.refreshes() == 0
+        run(session)
+    assert session.refreshes() == 0
 
 
-def test_no_refresh_begins_after_sigterm(tenancy: HighQSession) -> None:
+def test_no_refresh_begins_after_sigterm(session: HighQSession) -> None:
     """It could not be waited for."""
-    tenancy.timing.stop.set()
+    session.timing.stop.set()
     with pytest.raises(Interrupted):
-        run(tenancy)
-    assert tenancy.refreshes() == 0
+        run(session)
+    assert session.refreshes() == 0

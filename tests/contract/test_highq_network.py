@@ -1,4 +1,4 @@
-"""The way to HighQ: certificates, names, proxies. Real sockets, and each failure with its remedy."""
+"""Certificates, host names, proxies: real sockets, each failure with its remedy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.highq_session import HighQSession
 
 
 @pytest.fixture
-def tenancy(simulator: Simulator, tmp_path: Path) -> HighQSession:
+def session(simulator: Simulator, tmp_path: Path) -> HighQSession:
     """Give a few users, and an administrator who authorised us."""
     return HighQSession.at(simulator, simulator.create_instance(users=people(3)), tmp_path)
 
@@ -50,39 +50,39 @@ class OtherCertificate:
         return self.authority.issue("other.example")
 
 
-def test_an_unknown_authority_is_not_trusted(tenancy: HighQSession, tmp_path: Path) -> None:
+def test_an_unknown_authority_is_not_trusted(session: HighQSession, tmp_path: Path) -> None:
     """Neither another one than ours, nor ours by the system's store; no secret leaves us."""
     for ca in (TestAuthority(tmp_path / "another").ca_file.read_text(), None):
-        tenancy.ca = ca
-        with tenancy.open() as highq, pytest.raises(HighQUntrusted) as caught:
+        session.ca = ca
+        with session.open() as highq, pytest.raises(HighQUntrusted) as caught:
             highq.account_total()
         assert "127.0.0.1" in str(caught.value)
         assert "spec.highq.caBundleRef" in str(caught.value)
-    assert tenancy.instance.audit() == []
+    assert session.instance.audit() == []
 
 
 @pytest.mark.parametrize(
     ("expired", "words"), [(False, "certificate is not valid for '127.0.0.1'"), (True, "expired")]
 )
 def test_a_certificate_must_prove_the_name_today(
-    tenancy: HighQSession, tmp_path: Path, expired: bool, words: str
+    session: HighQSession, tmp_path: Path, expired: bool, words: str
 ) -> None:
     """A certificate for another name, or one that ran out, is refused at once."""
     authority = OtherCertificate(TestAuthority(tmp_path / "authority"), expired)
-    tenancy.ca = authority.ca_file.read_text()
+    session.ca = authority.ca_file.read_text()
     with Simulator.start(tmp_path=tmp_path, tls=authority) as other:
         url = f"{other.url}/acme"
-        with tenancy.open(url) as highq, pytest.raises(HighQUntrusted, match=words):
+        with session.open(url) as highq, pytest.raises(HighQUntrusted, match=words):
             highq.account_total()
 
 
 def test_a_bundle_with_comments_and_several_authorities_is_read(
-    tenancy: HighQSession, tmp_path: Path
+    session: HighQSession, tmp_path: Path
 ) -> None:
     """As distributions ship them: names in any script between the certificates."""
     another = TestAuthority(tmp_path / "another").ca_file.read_text()
-    tenancy.ca = f"# Főtanúsítvány\n{another}\n# ours\n{tenancy.ca}"
-    with tenancy.open() as highq:
+    session.ca = f"# Főtanúsítvány\n{another}\n# ours\n{session.ca}"
+    with session.open() as highq:
         assert highq.account_total() == 4
 
 
@@ -92,28 +92,28 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_nobody_at_the_door_is_told_by_host(tenancy: HighQSession) -> None:
+def test_nobody_at_the_door_is_told_by_host(session: HighQSession) -> None:
     """Refused by every attempt: the next run may have more luck."""
     port = free_port()
     with (
-        tenancy.open(f"https://127.0.0.1:{port}/acme") as highq,
+        session.open(f"https://127.0.0.1:{port}/acme") as highq,
         pytest.raises(HighQUnavailable, match=rf"127.0.0.1:{port} cannot be .*: it refuses"),
     ):
         highq.account_total()
 
 
-def test_an_unknown_name_is_told_as_such(tenancy: HighQSession) -> None:
+def test_an_unknown_name_is_told_as_such(session: HighQSession) -> None:
     """A typing error in spec.highq.url, or the cluster's DNS."""
     with (
-        tenancy.open("https://acme.invalid/acme") as highq,
+        session.open("https://acme.invalid/acme") as highq,
         pytest.raises(HighQUnavailable, match=r"acme\.invalid cannot .*does not resolve"),
     ):
         highq.account_total()
 
 
-def test_a_host_that_never_answers_is_told_as_such(tenancy: HighQSession) -> None:
+def test_a_host_that_never_answers_is_told_as_such(session: HighQSession) -> None:
     """A firewall that drops: the listener's queue is full, so no connection comes about."""
-    tenancy.timing = replace(tenancy.timing, connect_seconds=0.1)
+    session.timing = replace(session.timing, connect_timeout=0.1)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         address = listener.getsockname()
         fillers = [socket.socket() for _ in range(4)]
@@ -121,7 +121,7 @@ def test_a_host_that_never_answers_is_told_as_such(tenancy: HighQSession) -> Non
             filler.setblocking(False)
             filler.connect_ex(address)
         with (
-            tenancy.open(f"https://127.0.0.1:{address[1]}/acme") as highq,
+            session.open(f"https://127.0.0.1:{address[1]}/acme") as highq,
             pytest.raises(HighQUnavailable, match="no connection in time"),
         ):
             highq.account_total()
@@ -129,12 +129,12 @@ def test_a_host_that_never_answers_is_told_as_such(tenancy: HighQSession) -> Non
             filler.close()
 
 
-def test_a_port_without_tls_is_told_as_such(tenancy: HighQSession, tmp_path: Path) -> None:
+def test_a_port_without_tls_is_told_as_such(session: HighQSession, tmp_path: Path) -> None:
     """Plain HTTP behind an https URL; nothing is sent in clear text."""
     with Simulator.start(tmp_path=tmp_path) as plain:
         url = plain.url.replace("http://", "https://") + "/acme"
         with (
-            tenancy.open(url) as highq,
+            session.open(url) as highq,
             pytest.raises(HighQUnavailable, match="does not speak TLS"),
         ):
             highq.account_total()
@@ -182,7 +182,7 @@ class Tunnel(StreamRequestHandler):
 
 @pytest.fixture
 def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
-    """Run a proxy that answers CONNECT with the status asked for (200)."""
+    """Run a proxy that responses CONNECT with the status asked for (200)."""
     with Proxy(getattr(request, "param", 200)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -192,11 +192,11 @@ def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
 
 
 def test_the_environments_proxy_is_used(
-    tenancy: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    session: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through a tunnel: the proxy learns host and port, and never the token."""
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    with tenancy.open() as highq:
+    with session.open() as highq:
         assert highq.account_total() == 4
     assert proxy.heads
     for head in proxy.heads:
@@ -205,24 +205,24 @@ def test_the_environments_proxy_is_used(
 
 
 def test_no_proxy_is_obeyed(
-    tenancy: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    session: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hosts listed there are reached directly."""
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
-    with tenancy.open() as highq:
+    with session.open() as highq:
         assert highq.account_total() == 4
     assert proxy.heads == []
 
 
 @pytest.mark.parametrize("proxy", [403, 407], indirect=True)
 def test_a_proxy_that_says_no_is_told_from_highq(
-    tenancy: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    session: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its answer is not HighQ's; the message names the variable, not the password in it."""
+    """Its response is not HighQ's; the message names the variable, not the password in it."""
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     with (
-        tenancy.open() as highq,
+        session.open() as highq,
         pytest.raises(HighQUnavailable, match=r"proxy did not .*127\.0\.0\.1.*HTTPS") as caught,
     ):
         highq.account_total()
@@ -230,12 +230,12 @@ def test_a_proxy_that_says_no_is_told_from_highq(
 
 
 def test_a_proxy_that_is_down_is_named_as_the_way(
-    tenancy: HighQSession, monkeypatch: pytest.MonkeyPatch
+    session: HighQSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else people would look for the trouble at HighQ."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
     with (
-        tenancy.open() as highq,
+        session.open() as highq,
         pytest.raises(HighQUnavailable, match="cannot be reached through the proxy of HTTPS_P"),
     ):
         highq.account_total()

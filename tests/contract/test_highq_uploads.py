@@ -1,4 +1,4 @@
-"""Uploading portraits, against the simulator: what arrives, what is repeated, what is refused."""
+"""Uploads to the simulator: what arrives, what is repeated, what is refused."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from profile_image_sync.errors import (
     UploadFailed,
     UploadRefused,
 )
-from profile_image_sync.worker.highq.clock import Timing
+from profile_image_sync.worker.highq.timing import Timing
 from testkit import pictures
 from testkit.pictures import portrait
 from testkit.simulator.process import Simulator
 from testkit.simulator.samples import people
-from testkit.simulator.settings import Knobs
+from testkit.simulator.schema import Knobs
 from tests.support.highq_session import HighQSession, ready
 
 ENDPOINTS = pytest.mark.parametrize("endpoint", list(Endpoint))
@@ -38,7 +38,7 @@ PICTURE = pictures.jpeg(portrait("P", 1, 320, 320))
 
 
 @pytest.fixture
-def tenancy(simulator: Simulator, tmp_path: Path) -> HighQSession:
+def session(simulator: Simulator, tmp_path: Path) -> HighQSession:
     """Twenty users, and an administrator who authorised us."""
     return HighQSession.at(simulator, simulator.create_instance(users=people(20)), tmp_path)
 
@@ -58,18 +58,18 @@ def within(seconds: float, condition: Callable[[], object]) -> None:
     ids=["jpeg", "png"],
 )
 def test_a_portrait_arrives_as_it_was_sent(
-    tenancy: HighQSession, endpoint: Endpoint, media_type: str, picture: bytes
+    session: HighQSession, endpoint: Endpoint, media_type: str, picture: bytes
 ) -> None:
     """Byte for byte, under its type, whole: no crop is asked for."""
-    tenancy.endpoint = endpoint
-    with tenancy.open() as highq:
+    session.endpoint = endpoint
+    with session.open() as highq:
         highq.upload(5, ready(picture, media_type))
-    assert tenancy.instance.picture(5) == picture
-    facts = tenancy.instance.picture_facts(5)
+    assert session.instance.picture(5) == picture
+    facts = session.instance.picture_facts(5)
     assert facts
     assert facts.content_type == media_type
     assert facts.crop in {None, (0, 0, 320, 320)}
-    assert [entry.user_id for entry in tenancy.instance.uploads()] == [5]
+    assert [entry.user_id for entry in session.instance.uploads()] == [5]
 
 
 @ENDPOINTS
@@ -90,18 +90,18 @@ def test_a_portrait_arrives_as_it_was_sent(
     ids=lambda fault: "-".join(str(value) for value in fault.values()),
 )
 def test_trouble_on_the_way_ends_in_one_picture(
-    tenancy: HighQSession, endpoint: Endpoint, fault: dict[str, object]
+    session: HighQSession, endpoint: Endpoint, fault: dict[str, object]
 ) -> None:
     """A repeated upload is harmless: the same picture again, and nobody else's."""
-    tenancy.endpoint = endpoint
-    tenancy.timing = replace(tenancy.timing, silence_seconds=0.5)
-    tenancy.instance.fail_next("upload", **fault)  # type: ignore[arg-type]  # a table of keywords
-    with tenancy.open() as highq:
+    session.endpoint = endpoint
+    session.timing = replace(session.timing, read_timeout=0.5)
+    session.instance.fail_next("upload", **fault)  # type: ignore[arg-type]  # a table of keywords
+    with session.open() as highq:
         highq.upload(5, ready(PICTURE))
-    assert tenancy.instance.picture(5) == PICTURE
-    digests = {(one.user_id, one.md5) for one in tenancy.instance.uploads()}
+    assert session.instance.picture(5) == PICTURE
+    digests = {(one.user_id, one.md5) for one in session.instance.uploads()}
     assert digests == {(5, md5(PICTURE, usedforsecurity=False).hexdigest())}
-    assert tenancy.instance.pending_faults() == []
+    assert session.instance.pending_faults() == []
 
 
 @ENDPOINTS
@@ -118,17 +118,17 @@ def test_trouble_on_the_way_ends_in_one_picture(
     ],
 )
 def test_trouble_that_stays_is_one_persons_failure(
-    tenancy: HighQSession, endpoint: Endpoint, fault: dict[str, object], reason: str
+    session: HighQSession, endpoint: Endpoint, fault: dict[str, object], reason: str
 ) -> None:
     """The others go on; the message names user, status and what happens next."""
-    tenancy.endpoint = endpoint
-    tenancy.instance.fail_next("upload", times=5, user_id=5, **fault)  # type: ignore[arg-type]  # as above
-    with tenancy.open() as highq:
+    session.endpoint = endpoint
+    session.instance.fail_next("upload", times=5, user_id=5, **fault)  # type: ignore[arg-type]  # as above
+    with session.open() as highq:
         with pytest.raises(UploadFailed, match=r"HighQ.* user 5.*next run tries again") as caught:
             highq.upload(5, ready(PICTURE))
         highq.upload(6, ready(PICTURE))
     assert caught.value.reason == reason
-    assert tenancy.instance.picture(6) == PICTURE
+    assert session.instance.picture(6) == PICTURE
 
 
 AVATAR_REFS = {
@@ -146,16 +146,16 @@ AVATAR_REFS = {
 
 @pytest.mark.parametrize("status", [400, 403])
 @pytest.mark.parametrize("ref", AVATAR_REFS)
-def test_each_avatar_ref_is_a_refusal_at_once(tenancy: HighQSession, status: int, ref: int) -> None:
+def test_each_avatar_ref_is_a_refusal_at_once(session: HighQSession, status: int, ref: int) -> None:
     """One call, no refresh: neither patience nor another token makes the picture better."""
-    with tenancy.open() as highq:
+    with session.open() as highq:
         highq.account_total()
-        tenancy.instance.fail_next("avatar", "status", status=status, ref=ref)
+        session.instance.fail_next("avatar", "status", status=status, ref=ref)
         with pytest.raises(UploadRefused, match=rf"HTTP {status}, ref {ref}, error \d+") as caught:
             highq.upload(5, ready(PICTURE))
     assert caught.value.reason == AVATAR_REFS[ref]
-    assert len(tenancy.instance.audit(operation="avatar")) == 1
-    assert tenancy.refreshes() == 1
+    assert len(session.instance.audit(operation="avatar")) == 1
+    assert session.refreshes() == 1
 
 
 @pytest.mark.parametrize("status", [400, 403])
@@ -171,23 +171,23 @@ def test_each_avatar_ref_is_a_refusal_at_once(tenancy: HighQSession, status: int
     ids=["small", "oblong", "gif", "torn", "empty"],
 )
 def test_what_highq_would_not_take_is_refused_for_good(
-    tenancy: HighQSession, status: int, picture: bytes, reason: str
+    session: HighQSession, status: int, picture: bytes, reason: str
 ) -> None:
     """By the picture itself, as HighQ's page says, whichever status it chooses."""
-    tenancy.instance.knobs(validation_status=status)
-    with tenancy.open() as highq, pytest.raises(UploadRefused) as caught:
+    session.instance.knobs(validation_status=status)
+    with session.open() as highq, pytest.raises(UploadRefused) as caught:
         highq.upload(5, ready(picture))
     assert caught.value.reason == reason
 
 
 @ENDPOINTS
 def test_a_picture_too_large_is_refused_by_a_gateway(
-    tenancy: HighQSession, endpoint: Endpoint
+    session: HighQSession, endpoint: Endpoint
 ) -> None:
     """HTTP 413 with a page: the same bytes will never pass."""
-    tenancy.endpoint = endpoint
-    tenancy.instance.fail_next("upload", "html", status=413)
-    with tenancy.open() as highq, pytest.raises(UploadRefused) as caught:
+    session.endpoint = endpoint
+    session.instance.fail_next("upload", "html", status=413)
+    with session.open() as highq, pytest.raises(UploadRefused) as caught:
         highq.upload(5, ready(PICTURE))
     assert caught.value.reason == "ImageTooLarge"
 
@@ -195,47 +195,47 @@ def test_a_picture_too_large_is_refused_by_a_gateway(
 @ENDPOINTS
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_user_deleted_since_the_list_was_read_fails_alone(
-    tenancy: HighQSession, endpoint: Endpoint, status: int
+    session: HighQSession, endpoint: Endpoint, status: int
 ) -> None:
     """HighQ says 403 or 404 with ref 110: the token is not doubted."""
-    tenancy.endpoint = endpoint
-    tenancy.instance.knobs(missing_user_status=status)
-    tenancy.instance.remove_user(5)
-    with tenancy.open() as highq, pytest.raises(UploadFailed) as caught:
+    session.endpoint = endpoint
+    session.instance.knobs(missing_user_status=status)
+    session.instance.remove_user(5)
+    with session.open() as highq, pytest.raises(UploadFailed) as caught:
         highq.upload(5, ready(PICTURE))
     assert caught.value.reason == "AccountGone"
-    assert tenancy.refreshes() == 1
+    assert session.refreshes() == 1
 
 
 @pytest.mark.parametrize("skew", [0, 18_000, -18_000])
-def test_the_rate_limit_is_obeyed_by_all_threads(tenancy: HighQSession, skew: float) -> None:
-    """Five calls a window: after the first 429 nobody knocks until it reopens by HighQ's clock."""
-    tenancy.instance.advance_clock(skew)
-    tenancy.timing = Timing(stop=Event())  # real waits: the window is short
-    with tenancy.open() as highq:
+def test_the_rate_limit_is_obeyed_by_all_threads(session: HighQSession, skew: float) -> None:
+    """Five requests a window: after the first 429 no request is sent until it ends by HighQ's clock."""
+    session.instance.advance_clock(skew)
+    session.timing = Timing(stop=Event())  # real waits: the window is short
+    with session.open() as highq:
         highq.account_total()
-        tenancy.instance.knobs(rate_limit=5, rate_window=1.5)
+        session.instance.knobs(rate_limit=5, rate_window=1.5)
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda number: highq.upload(number, ready(PICTURE)), range(1, 16)))
-    calls = tenancy.instance.audit(operation="avatar")
-    assert Counter(call.status for call in calls)[200] == 15
+    uploads = session.instance.audit(operation="avatar")
+    assert Counter(call.status for call in uploads)[200] == 15
     bursts = [1]
-    for earlier, later in pairwise(calls):
+    for earlier, later in pairwise(uploads):
         if later.at - earlier.at > 0.4:
             bursts.append(0)
         bursts[-1] += 1
     assert len(bursts) >= 3
-    assert max(bursts) <= 5 + 4  # what the window takes, and one knock by each thread
+    assert max(bursts) <= 5 + 4  # what the window takes, and one request of each thread
 
 
-def test_a_stop_ends_the_wait_for_the_rate_limit(tenancy: HighQSession) -> None:
+def test_a_stop_ends_the_wait_for_the_rate_limit(session: HighQSession) -> None:
     """SIGTERM in an hour's pause: the upload ends now, as interrupted and not as failed."""
     stop = Event()
-    tenancy.timing = Timing(stop=stop)
+    session.timing = Timing(stop=stop)
     ends: list[BaseException] = []
-    with tenancy.open() as highq:
+    with session.open() as highq:
         highq.account_total()
-        tenancy.instance.knobs(rate_limit=1, rate_window=3000)
+        session.instance.knobs(rate_limit=1, rate_window=3000)
 
         def upload() -> None:
             try:
@@ -246,32 +246,32 @@ def test_a_stop_ends_the_wait_for_the_rate_limit(tenancy: HighQSession) -> None:
         highq.account_total()  # the window's only call
         thread = Thread(target=upload)
         thread.start()
-        within(10, lambda: any(one.status == 429 for one in tenancy.instance.audit()))
+        within(10, lambda: any(one.status == 429 for one in session.instance.audit()))
         stop.set()
         thread.join(5)
     assert not thread.is_alive()
     assert [type(end) for end in ends] == [Interrupted]
 
 
-def test_a_token_revoked_in_mid_run_is_replaced_once(tenancy: HighQSession) -> None:
+def test_a_token_revoked_in_mid_run_is_replaced_once(session: HighQSession) -> None:
     """Four threads, one refresh, no picture lost."""
-    tenancy.instance.fail_next("upload", "revoke", skip=4)
-    with tenancy.open() as highq, ThreadPoolExecutor(4) as pool:
+    session.instance.fail_next("upload", "revoke", skip=4)
+    with session.open() as highq, ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: highq.upload(number, ready(PICTURE)), range(1, 21)))
-    assert tenancy.refreshes() == 2
-    assert {one.user_id for one in tenancy.instance.uploads()} == set(range(1, 21))
+    assert session.refreshes() == 2
+    assert {one.user_id for one in session.instance.uploads()} == set(range(1, 21))
 
 
 @ENDPOINTS
 def test_a_redirect_never_carries_the_token(
-    simulator: Simulator, tenancy: HighQSession, endpoint: Endpoint
+    simulator: Simulator, session: HighQSession, endpoint: Endpoint
 ) -> None:
     """Neither to another host, nor anywhere; the message names that host and nothing more."""
-    tenancy.endpoint = endpoint
+    session.endpoint = endpoint
     other = simulator.create_instance(users=people(5))
     location = other.url.replace("127.0.0.1", "localhost") + "/api/5/users/5/avatar?code=c0de"
-    tenancy.instance.fail_next("upload", "redirect", location=location)
-    with tenancy.open() as highq, pytest.raises(HighQUnavailable, match="localhost") as caught:
+    session.instance.fail_next("upload", "redirect", location=location)
+    with session.open() as highq, pytest.raises(HighQUnavailable, match="localhost") as caught:
         highq.upload(5, ready(PICTURE))
     assert "c0de" not in str(caught.value)
     assert other.audit() == []
@@ -282,10 +282,10 @@ def test_nothing_secret_is_told_whatever_happens(simulator: Simulator, tmp_path:
     """Tokens, secrets, pictures, mail addresses: in no message, cause or log line."""
     knobs = Knobs(single_element="object")
     instance = simulator.create_instance(users=people(3), knobs=knobs)
-    tenancy = HighQSession.at(simulator, instance, tmp_path)
+    session = HighQSession.at(simulator, instance, tmp_path)
     told: list[object] = []
-    secrets = [*tenancy.credentials.refresh_token.split(), tenancy.credentials.client_secret]
-    with capture_logs() as logs, tenancy.open() as highq:
+    secrets = [*session.credentials.refresh_token.split(), session.credentials.client_secret]
+    with capture_logs() as logs, session.open() as highq:
         for operation, fault in (
             ("upload", {"kind": "status", "status": 503, "times": 5}),
             ("upload", {"kind": "cut", "times": 5}),
@@ -306,9 +306,9 @@ def test_nothing_secret_is_told_whatever_happens(simulator: Simulator, tmp_path:
             while shown:
                 told += [repr(shown), str(shown), shown.args]
                 shown = None if shown.__suppress_context__ else shown.__context__
-        kept = tenancy.store.read()
-        assert kept
-        secrets += [kept.access_token, kept.refresh_token, "acme.example", "user:pass", "JFIF"]
+        stored = session.store.read()
+        assert stored
+        secrets += [stored.access_token, stored.refresh_token, "acme.example", "user:pass", "JFIF"]
         told += [highq, ready(PICTURE).side]
     told.append(logs)
     assert len(logs) >= 10

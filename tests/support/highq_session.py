@@ -1,4 +1,4 @@
-"""Our client on a simulated HighQ, as one run after another would hold it."""
+"""Our HighQ client on a simulated instance: what stays from one run to the next."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from threading import Event
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.local.folder_token_store import FolderTokenStore
-from profile_image_sync.worker.highq.client import HighQ
-from profile_image_sync.worker.highq.clock import Timing
+from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.highq.oauth import ClientCredentials
+from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.people import Avatar
 from profile_image_sync.worker.token_store import TokenStore
 from testkit.simulator.process import Instance, Simulator
 
 
-class Hurry(Event):
+class FastStop(Event):
     """A stop event that makes short work of waits, and does something before a chosen call.
 
     Every call waits for its turn first, if only for no time: `before` is told its number, from 1.
@@ -45,18 +45,20 @@ class HighQSession:
     store: TokenStore
     credentials: ClientCredentials
     endpoint: Endpoint = Endpoint.AVATAR
-    timing: Timing = field(default_factory=lambda: Timing(stop=Hurry()))
+    timing: Timing = field(default_factory=lambda: Timing(stop=FastStop()))
 
     @classmethod
     def at(cls, simulator: Simulator, instance: Instance, folder: Path) -> HighQSession:
-        """Settle at an instance; tokens are kept in `folder`."""
+        """Settle at an instance; tokens are stored in `folder`."""
         ca = simulator.ca_file.read_text() if simulator.ca_file else None
         credentials = ClientCredentials("highq-oauth", *instance.credentials)
         return cls(instance, ca, FolderTokenStore(folder), credentials)
 
-    def open(self, url: str | None = None, *, requests_per_minute: int | None = None) -> HighQ:
+    def open(
+        self, url: str | None = None, *, requests_per_minute: int | None = None
+    ) -> HighQClient:
         """Open the client that one run has; close it."""
-        return HighQ(
+        return HighQClient(
             url or self.instance.url,
             endpoint=self.endpoint,
             credentials=lambda: self.credentials,
@@ -66,15 +68,15 @@ class HighQSession:
             ca=self.ca,
         )
 
-    def reseed(self, refresh_token: str) -> None:
+    def replace_seed(self, refresh_token: str) -> None:
         """Put another refreshToken into the Secret, as an administrator does."""
         self.credentials = replace(self.credentials, refresh_token=refresh_token)
 
     def refreshes(self) -> int:
-        """Count the calls to the token endpoint, whatever came of them."""
+        """Count the requests to the token endpoint, whatever came of them."""
         return len(self.instance.audit(operation="token"))
 
 
 def ready(data: bytes, media_type: str = "image/jpeg") -> Avatar:
-    """Take bytes for a ready portrait, whatever they are."""
+    """Take bytes for a ready avatar, whatever they are."""
     return Avatar(data, media_type, 320)

@@ -10,9 +10,9 @@ import threading
 from profile_image_sync.api.object_references import CABundleRef
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.worker.directory import BindCredentials, Directory
-from profile_image_sync.worker.highq.client import HighQ
-from profile_image_sync.worker.highq.clock import Timing
+from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.highq.oauth import ClientCredentials
+from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.images import largest
 from profile_image_sync.worker.references import References
 from profile_image_sync.worker.token_store import TokenStore
@@ -36,8 +36,8 @@ def open_directory(spec: ProfileImageSyncSpec, references: References) -> Direct
 
 def open_highq(
     spec: ProfileImageSyncSpec, references: References, tokens: TokenStore, stop: threading.Event
-) -> HighQ:
-    """Prepare HighQ; nothing is called yet. Raises what HighQ() raises, and MissingReference."""
+) -> HighQClient:
+    """Prepare HighQ; nothing is called yet. Raises what HighQClient() raises, and MissingReference."""
     highq = spec.highq
     secret = highq.credentials_secret_ref.name
 
@@ -49,7 +49,7 @@ def open_highq(
             references.read("Secret", secret, "refreshToken"),
         )
 
-    return HighQ(
+    return HighQClient(
         highq.url,
         endpoint=highq.endpoint,
         credentials=credentials,

@@ -29,7 +29,7 @@ from profile_image_sync.errors import (
 from profile_image_sync.worker import brakes, images
 from profile_image_sync.worker.connections import open_directory, open_highq
 from profile_image_sync.worker.counters import RunCounters
-from profile_image_sync.worker.highq.client import HighQ
+from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.ledger import Ledger
 from profile_image_sync.worker.matching import match_people
 from profile_image_sync.worker.people import Domain, Person
@@ -191,7 +191,11 @@ class _Work:
             )
 
     def _assigned(
-        self, proposals: list[Decision], people: Sequence[Person], ledger: Ledger, highq: HighQ
+        self,
+        proposals: list[Decision],
+        people: Sequence[Person],
+        ledger: Ledger,
+        highq: HighQClient,
     ) -> list[Decision]:
         """Find the accounts, if anyone needs one: a run without a change asks HighQ nothing."""
         if not any(proposal.verdict.needs_account for proposal in proposals):

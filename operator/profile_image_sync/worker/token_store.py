@@ -1,7 +1,7 @@
-"""HighQ's tokens between runs: the pair, its JSON, and the protocol of the stores that keep it.
+"""The stored token pair of one seed Secret: its JSON, and the protocol of the stores that keep it.
 
-HighQ hands out a new refresh token with each access token and forgets the old one: losing what is
-kept here costs an administrator another consent in the browser. Knows nothing of HTTP.
+Each refresh at HighQ invalidates the refresh token before it. Losing the stored pair therefore costs an
+administrator a new consent in the browser. Pods keep it in a Secret, a terminal in a folder. No HTTP.
 """
 
 from __future__ import annotations

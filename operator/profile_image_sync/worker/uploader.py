@@ -25,7 +25,7 @@ from profile_image_sync.errors import (
 )
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
-from profile_image_sync.worker.highq.client import HighQ
+from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import make_avatar, source_md5
 from profile_image_sync.worker.ledger import Accepted, Entry, Ledger, Refused
 from profile_image_sync.worker.matching import EXPLANATIONS, MatchOutcome
@@ -62,7 +62,7 @@ class Uploader:
         self,
         *,
         directory: Directory,
-        highq: HighQ,
+        highq: HighQClient,
         ledger: Ledger,
         counters: RunCounters,
         policy: Policy,

@@ -19,7 +19,7 @@ import pytest
 from testkit.pictures import jpeg, png, portrait
 from testkit.simulator.process import Instance, Simulator
 from testkit.simulator.samples import people, person
-from testkit.simulator.settings import ClientSettings
+from testkit.simulator.schema import ClientSettings
 
 Connect = Callable[..., httpx.Client]
 
@@ -65,6 +65,31 @@ def test_the_audit_tells_no_secret(highq: Instance, api: httpx.Client) -> None:
     ):
         assert secret not in told
     assert highq.audit()[-1].token
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "api/3/users/1"),
+        ("DELETE", "api/5/users/1/avatar"),
+        ("PUT", "api/3/users/1"),
+        ("POST", "api/3/groups"),
+        ("GET", "sitehome.action"),
+        ("GET", "authorize.action"),
+    ],
+)
+def test_calls_that_a_sync_never_makes_are_told_from_its_own(
+    highq: Instance, api: httpx.Client, method: str, path: str
+) -> None:
+    """Nothing but pictures is touched in HighQ (rule 12): the audit shows every other call."""
+    api.get("api/3/users")
+    api.get("api/5/users/1/avatar")
+    post(api)
+    assert highq.foreign_calls() == []
+    api.request(method, path)
+    assert [(one.method, one.path) for one in highq.foreign_calls()] == [
+        (method, f"/{highq.name}/{path}")
+    ]
 
 
 def test_a_person_changes_the_own_picture(highq: Instance, api: httpx.Client) -> None:

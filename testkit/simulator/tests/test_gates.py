@@ -13,7 +13,7 @@ import pytest
 from testkit.pictures import png, portrait
 from testkit.simulator.process import Instance, Simulator
 from testkit.simulator.samples import people
-from testkit.simulator.settings import ClientSettings
+from testkit.simulator.schema import ClientSettings
 
 Connect = Callable[..., httpx.Client]
 

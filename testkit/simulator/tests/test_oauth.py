@@ -11,7 +11,7 @@ import pytest
 
 from testkit.simulator.process import Instance, Simulator
 from testkit.simulator.samples import person
-from testkit.simulator.settings import ClientSettings
+from testkit.simulator.schema import ClientSettings
 
 Connect = Callable[..., httpx.Client]
 

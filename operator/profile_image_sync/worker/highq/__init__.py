@@ -1,1 +1,1 @@
-"""HighQ's REST API: list accounts, upload a portrait, keep the authorisation alive."""
+"""HighQ's REST API: list accounts, upload an avatar, keep the authorisation alive."""

@@ -1,7 +1,7 @@
-"""Reads the list of HighQ's users to its end, and turns each entry into an Account. No I/O.
+"""Reads HighQ's user list to its end and turns each row into an Account. No I/O.
 
-Collaborate's list begins anew when the offset lies beyond its end (API page "Get user list"), and
-either list may change while it is read: only as many different users as HighQ counts are a list.
+Collaborate's list starts again at 0 when the offset lies beyond its end (API page "Get user list"), and
+either list may change while it is read. A client that trusts either would loop for ever or miss people.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from dataclasses import dataclass
 from profile_image_sync.errors import HighQUnavailable
 from profile_image_sync.worker.people import MAX_ACCOUNT_ID, Account
 
-PAGE = 1000  # users; about 2 MB of Collaborate's JSON
-READINGS = 3  # of a list that keeps changing
+PAGE_SIZE = 1000  # users; about 2 MB of Collaborate's JSON
+MAX_PASSES = 3  # of a list that keeps changing
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One answer: some users, and how many there are in all (None: HighQ did not say)."""
+class AccountPage:
+    """One response: some users, and how many there are in all (None: HighQ did not say)."""
 
     accounts: tuple[Account, ...]
     total: int | None
 
 
-def read_accounts(fetch: Callable[[int, int], Page]) -> list[Account]:
+def read_accounts(fetch: Callable[[int, int], AccountPage]) -> list[Account]:
     """Return all users; `fetch(limit, offset)` gets a page. Raises HighQUnavailable if it never fits."""
-    for _ in range(READINGS):
-        accounts = _read_through(fetch)
+    for _ in range(MAX_PASSES):
+        accounts = _read_once(fetch)
         if accounts is not None:
             return accounts
     raise HighQUnavailable(
-        f"the list of HighQ's users changed while it was read, {READINGS} times in a row"
+        f"the list of HighQ's users changed while it was read, {MAX_PASSES} times in a row"
     )
 
 
-def _read_through(fetch: Callable[[int, int], Page]) -> list[Account] | None:
+def _read_once(fetch: Callable[[int, int], AccountPage]) -> list[Account] | None:
     """Return one reading; None if it may lack somebody.
 
     When a user goes, all later ones move up: the reading may lack one and hold one who is gone, and
-    still have the right number. So a number that falls spoils it.
+    still have the right number. So a number that falls makes it useless.
     """
     seen: dict[int, Account] = {}
     offset = total = 0
     while True:
-        page = fetch(PAGE, offset)
+        page = fetch(PAGE_SIZE, offset)
         if page.total is not None and page.total < total:
             return None
         total = page.total or 0
@@ -57,8 +57,8 @@ def _read_through(fetch: Callable[[int, int], Page]) -> list[Account] | None:
             return list(seen.values()) if page.total in {None, len(seen)} else None
 
 
-def parse_page(body: bytes) -> Page:
-    """Read a list answer of either family. Raises ValueError, without a word of it, if it is none."""
+def parse_page(body: bytes) -> AccountPage:
+    """Read a list response of either family. Raises ValueError, without a word of it, if it is none."""
     document = json.loads(body)
     if not isinstance(document, dict):
         raise ValueError("not an object")  # noqa: TRY004  ValueError is what json raises, too
@@ -68,7 +68,7 @@ def parse_page(body: bytes) -> Page:
         raise ValueError("neither users nor their number")
     if not isinstance(entries, list):  # Java's XML-to-JSON mappers write one element so
         entries = [] if entries is None else [entries]
-    return Page(
+    return AccountPage(
         accounts=tuple(_account(entry) for entry in entries),
         total=None if total is None else int(str(total)),
     )

@@ -1,8 +1,8 @@
-"""Keeps one HighQ authorisation alive: access tokens in use, refresh tokens that change each time.
+"""Access and refresh tokens of one HighQ registration: when to refresh, and in which order.
 
-HighQ knows no grant without a person (API page "API access mechanism using OAuth2") and forgets a
-refresh token when it hands out the next one, so a new pair is stored before it is used. Knows
-nothing of what the tokens are for.
+HighQ has no machine-to-machine grant: an administrator must authorise once (API page "API access
+mechanism using OAuth2"). Each refresh invalidates the refresh token before it, so a new pair is stored
+before it is used; in another order a crash would cost a new consent. Knows no API call but the refresh.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from threading import Lock
 import structlog
 
 from profile_image_sync.errors import AuthorisationRefused, HighQUnavailable, StateUnavailable
-from profile_image_sync.worker.highq.clock import Timing
-from profile_image_sync.worker.highq.refs import Call, Kind, classify
-from profile_image_sync.worker.highq.responses import Answer
-from profile_image_sync.worker.highq.retrying import Calls
+from profile_image_sync.worker.highq.refs import Category, Route, classify
+from profile_image_sync.worker.highq.responses import Response
+from profile_image_sync.worker.highq.retrying import RetryingClient
+from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.highq.transport import Request, ResponseLost
 from profile_image_sync.worker.token_store import StoredTokens, TokenStore, fingerprint
 
 MARGIN = timedelta(seconds=60)  # an access token is renewed so long before it runs out
-SHORTEST_LIFETIME = 1800.0  # seconds; the shortest that HighQ offers, for an answer that says none
+SHORTEST_LIFETIME = 1800.0  # seconds; the shortest that HighQ offers; for a response that has none
 LONGEST_LIFETIME = 10 * 365 * 86_400.0  # seconds; what lasts longer has no end worth telling
 STORE_SECONDS = 60.0  # how long storing a new pair is tried
 _CLIENT_REFUSED = ("invalid_client", "unauthorized_client")  # RFC 6749, 5.2
@@ -45,96 +45,96 @@ class ClientCredentials:
 
 
 class Authorisation:
-    """Hands out access tokens. Used by many threads: one refreshes, the others wait for it."""
+    """Hands out access tokens. Used by many threads: one refreshes, the others wait."""
 
     def __init__(
         self,
-        calls: Calls,
+        http: RetryingClient,
         *,
         credentials: Callable[[], ClientCredentials],
         store: TokenStore,
         timing: Timing,
     ) -> None:
-        """Take how to call HighQ, where the Secret is read anew each time, and where pairs are kept."""
-        self._calls = calls
+        """Take how to call HighQ, where the Secret is read anew each time, and where pairs are stored."""
+        self._http = http
         self._credentials = credentials
         self._store = store
         self._timing = timing
         self._lock = Lock()
         self._tokens: StoredTokens | None = None
-        self._end: AuthorisationRefused | StateUnavailable | None = None
+        self._final_error: AuthorisationRefused | StateUnavailable | None = None
 
-    def send(self, request: Request, probe: Request | None = None) -> Answer:
+    def send(self, request: Request, probe: Request | None = None) -> Response:
         """Send with a valid token; when HighQ denies it, once more with a new one.
 
         `probe` is a call that any good token may make: where it succeeds, the denial is about what
         was asked, not about us, and is returned. Raises AuthorisationRefused for any other denial,
-        and what Calls.send and a refresh raise: ResponseLost, HighQUnavailable, HighQUntrusted,
+        and what RetryingClient.send and a refresh raise: ResponseLost, HighQUnavailable, HighQUntrusted,
         MissingReference, StateUnavailable, StateDamaged, Interrupted.
         """
         token = self._token()
-        answer = self._calls.send(request, token)
-        if not _is_denied(request, answer):
-            return answer
+        response = self._http.send(request, token)
+        if not _is_denied(request, response):
+            return response
         if probe and self._is_good(token, probe):
-            log.info("HighQ denied one request", call=request.call.value, answer=str(answer))
-            return answer
-        log.info("HighQ denied the access token", call=request.call.value, answer=str(answer))
-        answer = self._calls.send(request, self._token(denied=token))
-        if _is_denied(request, answer):
-            raise self._powerless(answer)
-        return answer
+            log.info("HighQ denied one request", route=request.route.value, response=str(response))
+            return response
+        log.info("HighQ denied the access token", route=request.route.value, response=str(response))
+        response = self._http.send(request, self._token(denied=token))
+        if _is_denied(request, response):
+            raise self._not_admin(response)
+        return response
 
     def _is_good(self, token: str, probe: Request) -> bool:
-        return not _is_denied(probe, self._calls.send(probe, token))
+        return not _is_denied(probe, self._http.send(probe, token))
 
     def expiry(self) -> datetime | None:
-        """Return when the refresh token runs out; None if HighQ did not say. Calls nobody."""
+        """Return when the refresh token runs out; None if HighQ did not say. Makes no request."""
         with self._lock:
-            tokens = self._tokens or self._kept(self._credentials())
+            tokens = self._tokens or self._stored(self._credentials())
             return tokens.refresh_expires_at if tokens else None
 
     def _token(self, denied: str | None = None) -> str:
         """Return an access token good for another minute, other than the one just `denied`."""
         with self._lock:
-            if self._end:  # asking again what was refused locks accounts
-                raise type(self._end)(str(self._end))
+            if self._final_error:  # asking again what was refused locks accounts
+                raise type(self._final_error)(str(self._final_error))
             if self._tokens is None or not self._is_usable(self._tokens, denied):
-                self._tokens = self._renewed(denied)
+                self._tokens = self._refreshed(denied)
             return self._tokens.access_token
 
     def _is_usable(self, tokens: StoredTokens, denied: str | None) -> bool:
         lasts = tokens.access_expires_at - self._timing.now() > MARGIN
         return lasts and tokens.access_token != denied
 
-    def _kept(self, credentials: ClientCredentials) -> StoredTokens | None:
-        """Return the pair kept from before, unless an administrator has put in another seed since."""
-        kept = self._store.read()
-        return kept if kept and kept.seed == fingerprint(credentials.refresh_token) else None
+    def _stored(self, credentials: ClientCredentials) -> StoredTokens | None:
+        """Return the pair stored from before, unless an administrator has put in another seed since."""
+        stored = self._store.read()
+        return stored if stored and stored.seed == fingerprint(credentials.refresh_token) else None
 
-    def _renewed(self, denied: str | None) -> StoredTokens:
-        """Return a usable pair: kept from the last run, renewed by another run, or renewed now."""
-        kept = self._kept(self._credentials())
-        if kept and self._is_usable(kept, denied):
-            return kept
+    def _refreshed(self, denied: str | None) -> StoredTokens:
+        """Return a usable pair: stored from the last run, renewed by another run, or renewed now."""
+        stored = self._stored(self._credentials())
+        if stored and self._is_usable(stored, denied):
+            return stored
         with self._store.exclusive():
             credentials = self._credentials()
-            kept = self._kept(credentials)
-            if kept and self._is_usable(kept, denied):
-                return kept
+            stored = self._stored(credentials)
+            if stored and self._is_usable(stored, denied):
+                return stored
             self._store.check_writable()
             try:
-                tokens = self._refresh(credentials, kept)
-                self._keep(tokens)
+                tokens = self._refresh(credentials, stored)
+                self._store_pair(tokens)
             except (AuthorisationRefused, StateUnavailable) as error:
-                self._end = error
+                self._final_error = error
                 raise
-        log.info("HighQ authorisation renewed", secret=credentials.secret, from_seed=kept is None)
+        log.info("HighQ authorisation renewed", secret=credentials.secret, from_seed=stored is None)
         return tokens
 
-    def _refresh(self, credentials: ClientCredentials, kept: StoredTokens | None) -> StoredTokens:
-        """Ask for a new pair. An answer that got lost is asked for again with the same token."""
-        refresh_token = kept.refresh_token if kept else credentials.refresh_token
+    def _refresh(self, credentials: ClientCredentials, stored: StoredTokens | None) -> StoredTokens:
+        """Ask for a new pair. A response that got lost is asked for again with the same token."""
+        refresh_token = stored.refresh_token if stored else credentials.refresh_token
         form = {
             "grant_type": "refresh_token",
             "client_id": credentials.client_id,
@@ -143,15 +143,15 @@ class Authorisation:
         }
         asked_at = self._timing.now()
         try:
-            answer = self._calls.send(Request(Call.TOKEN, form=form))
+            response = self._http.send(Request(Route.TOKEN, form=form))
         except ResponseLost as problem:
             raise HighQUnavailable(f"the authorisation was not renewed: {problem}") from None
-        if classify(Call.TOKEN, answer).kind is not Kind.ACCEPTED:
-            raise self._no_renewal(answer, credentials, kept)
-        issued = _document(answer.body)
+        if classify(Route.TOKEN, response).category is not Category.ACCEPTED:
+            raise self._refresh_error(response, credentials, stored)
+        issued = _document(response.body)
         access_token = issued.get("access_token")
         if not isinstance(access_token, str) or not re.fullmatch("[!-~]+", access_token):
-            raise HighQUnavailable(f"{self._calls.host} renewed the authorisation without a token")
+            raise HighQUnavailable(f"{self._http.host} renewed the authorisation without a token")
         access_seconds = _seconds(issued.get("expires_in")) or SHORTEST_LIFETIME
         refresh_seconds = _seconds(issued.get("refresh_token_expires_in"))
         return StoredTokens(
@@ -164,7 +164,7 @@ class Authorisation:
             seed=fingerprint(credentials.refresh_token),
         )
 
-    def _keep(self, tokens: StoredTokens) -> None:
+    def _store_pair(self, tokens: StoredTokens) -> None:
         """Store the new pair, whatever it takes: HighQ has forgotten the old one. SIGTERM waits."""
         deadline = self._timing.monotonic() + STORE_SECONDS
         while True:
@@ -173,49 +173,49 @@ class Authorisation:
             except StateUnavailable as error:
                 if self._timing.monotonic() >= deadline:
                     raise StateUnavailable(
-                        f"HighQ handed out a new refresh token that could not be kept: {error}"
+                        f"HighQ handed out a new refresh token that could not be stored: {error}"
                     ) from error
                 log.error("the new HighQ tokens are not stored yet", problem=str(error))  # noqa: TRY400
                 self._timing.sleep(1.0)
 
-    def _no_renewal(
-        self, answer: Answer, credentials: ClientCredentials, kept: StoredTokens | None
+    def _refresh_error(
+        self, response: Response, credentials: ClientCredentials, stored: StoredTokens | None
     ) -> AuthorisationRefused | HighQUnavailable:
         """Tell why there is no new pair, and who mends it. Only RFC 6749's own words are looked at."""
-        secret, code = f"Secret {credentials.secret}", _document(answer.body).get("error")
-        if answer.status == HTTPStatus.UNAUTHORIZED or code in _CLIENT_REFUSED:
+        secret, code = f"Secret {credentials.secret}", _document(response.body).get("error")
+        if response.status == HTTPStatus.UNAUTHORIZED or code in _CLIENT_REFUSED:
             return AuthorisationRefused(
-                f"HighQ refuses the client ({answer}): put clientId and clientSecret of the API "
+                f"HighQ refuses the client ({response}): put clientId and clientSecret of the API "
                 f"application registration into {secret}"
             )
-        if answer.status == HTTPStatus.BAD_REQUEST:
-            expiry = kept.refresh_expires_at if kept else None
+        if response.status == HTTPStatus.BAD_REQUEST:
+            expiry = stored.refresh_expires_at if stored else None
             ended = f"ended on {expiry:%Y-%m-%d}" if expiry else "used up, revoked or expired"
             return AuthorisationRefused(
-                f"HighQ refuses the refresh token ({answer}), which is {ended}: "
+                f"HighQ refuses the refresh token ({response}), which is {ended}: "
                 + _authorise_again(credentials)
             )
-        if answer.status == HTTPStatus.FORBIDDEN:
+        if response.status == HTTPStatus.FORBIDDEN:
             return AuthorisationRefused(
-                f"HighQ refuses to renew the authorisation of {secret} ({answer}): check that the "
+                f"HighQ refuses to renew the authorisation of {secret} ({response}): check that the "
                 "API application registration is active and that its user may still log in"
             )
         return HighQUnavailable(
-            f"{self._calls.host} answers {Call.TOKEN.value} with {answer}: check spec.highq.url"
+            f"{self._http.host} answers {Route.TOKEN.value} with {response}: check spec.highq.url"
         )
 
-    def _powerless(self, answer: Answer) -> AuthorisationRefused:
+    def _not_admin(self, response: Response) -> AuthorisationRefused:
         """Tell why a fresh token is denied."""
         credentials = self._credentials()
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            why = f"HighQ denies an access token that it has just issued ({answer}): "
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            why = f"HighQ denies an access token that it has just issued ({response}): "
         else:
-            why = f"the HighQ user who authorised us is no system administrator ({answer}): "
+            why = f"the HighQ user who authorised us is no system administrator ({response}): "
         return AuthorisationRefused(why + _authorise_again(credentials))
 
 
-def _is_denied(request: Request, answer: Answer) -> bool:
-    return classify(request.call, answer).kind is Kind.DENIED
+def _is_denied(request: Request, response: Response) -> bool:
+    return classify(request.route, response).category is Category.DENIED
 
 
 def _authorise_again(credentials: ClientCredentials) -> str:

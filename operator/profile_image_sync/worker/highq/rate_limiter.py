@@ -1,20 +1,20 @@
-"""The pace of all calls to one HighQ: our own ceiling, and the pauses HighQ asks for. No I/O.
+"""The rate of all requests to one HighQ: our own ceiling, and the pauses that HighQ asks for. No I/O.
 
-HighQ counts calls per token and address in a fixed window (API page "API rate limit"), so one
-governor is shared by every thread that uses the token.
+HighQ counts requests per token and address in a fixed window (API page "API rate limit"). All threads
+therefore share one limiter; one each would exceed the limit together.
 """
 
 from __future__ import annotations
 
 from threading import Lock
 
-from profile_image_sync.worker.highq.clock import Timing
+from profile_image_sync.worker.highq.timing import Timing
 
 SECONDS_A_MINUTE = 60.0
 
 
 class RateLimiter:
-    """Lets calls pass, one by one, when it is their time. Used by many threads."""
+    """Lets requests pass, one by one, when it is their time. Used by many threads."""
 
     def __init__(self, timing: Timing, requests_per_minute: int | None) -> None:
         """Take our own ceiling; None: as fast as HighQ allows."""
@@ -24,7 +24,7 @@ class RateLimiter:
         self._next_slot = timing.monotonic()
         self._paused_until = self._next_slot
 
-    def admit(self) -> None:
+    def acquire(self) -> None:
         """Wait until a call may go out. Raises Interrupted when the run is asked to stop."""
         delay = 0.0
         while True:

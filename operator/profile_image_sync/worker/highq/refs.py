@@ -1,8 +1,8 @@
-"""What an answer of HighQ means: (call, HTTP status, ref) -> outcome. Pure tables, no I/O.
+"""What a response means: (route, HTTP status, ref) -> classification. Tables, no I/O.
 
-HighQ's refs are codes in the body, not HTTP statuses, and they collide: 401 is "image too small" on
-an avatar and "not authorised" on the user list. Sources: the API pages "Add user profile image
-(avatar)" and "API error messages".
+HighQ's refs are codes in the body, not HTTP statuses, and they collide: 401 is "image too small" for an
+avatar and "not authorised" for the user list. Nothing else in the tree interprets a status or a ref.
+Sources: the API pages "Add user profile image (avatar)" and "API error messages".
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from http import HTTPStatus
 
-from profile_image_sync.worker.highq.responses import Answer
+from profile_image_sync.worker.highq.responses import Response
 
 
-class Call(StrEnum):
-    """The calls we make; the value is the path below the instance's URL, and what logs show."""
+class Route(StrEnum):
+    """The requests we make; the value is the path below the instance's URL, and what logs show."""
 
     COLLABORATE_USERS = "api/3/users"
     PUBLISHER_USERS = "api/2/users"
@@ -24,61 +24,65 @@ class Call(StrEnum):
     TOKEN = "api/oauth2/token"  # noqa: S105  a path
 
 
-class Kind(Enum):
-    """What to do about an answer."""
+class Category(Enum):
+    """What to do about a response."""
 
     ACCEPTED = auto()
     REFUSED = auto()  # this picture, for good
     FAILED = auto()  # this call; repeating it at once would not help
-    TROUBLED = auto()  # HighQ's own trouble: the same call may work in a moment
-    LIMITED = auto()  # too many calls
-    MOVED = auto()  # a redirect; never followed
+    TRANSIENT = auto()  # HighQ's own trouble: the same call may work in a moment
+    RATE_LIMITED = auto()  # too many requests
+    REDIRECTED = auto()  # a redirect; never followed
     DENIED = auto()  # the token, or what its user may do
-    SHUT = auto()  # the API is off, or closed to our address
+    BLOCKED = auto()  # the API is off, or closed to our address
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an answer means; `reason` is the CamelCase word for reports, `text` the same for people."""
+class Classification:
+    """What a response means; `reason` is the CamelCase word for reports, `text` the same for people."""
 
-    kind: Kind
+    category: Category
     reason: str = ""
     text: str = ""
 
 
-_ACCEPTED = Outcome(Kind.ACCEPTED)
-_LIMITED = Outcome(Kind.LIMITED, "RateLimited", "too many calls")
-_MOVED = Outcome(Kind.MOVED, "Redirected", "a redirect")
-_DENIED = Outcome(Kind.DENIED, "AccessDenied", "access denied")
-_TROUBLED = Outcome(Kind.TROUBLED, "HighQTrouble", "HighQ is in trouble")
-_UNKNOWN = Outcome(Kind.FAILED, "HighQError", "HighQ does not say why")
-_GONE = Outcome(Kind.FAILED, "AccountGone", "the HighQ user does not exist any more")
-_TOO_LARGE = Outcome(Kind.REFUSED, "ImageTooLarge", "it is larger than HighQ takes")
+_ACCEPTED = Classification(Category.ACCEPTED)
+_RATE_LIMITED = Classification(Category.RATE_LIMITED, "RateLimited", "too many requests")
+_REDIRECTED = Classification(Category.REDIRECTED, "Redirected", "a redirect")
+_DENIED = Classification(Category.DENIED, "AccessDenied", "access denied")
+_TRANSIENT = Classification(Category.TRANSIENT, "HighQTrouble", "HighQ is in trouble")
+_UNKNOWN = Classification(Category.FAILED, "HighQError", "HighQ does not say why")
+_ACCOUNT_GONE = Classification(
+    Category.FAILED, "AccountGone", "the HighQ user does not exist any more"
+)
+_TOO_LARGE = Classification(Category.REFUSED, "ImageTooLarge", "it is larger than HighQ takes")
 
 _AVATAR_REFUSALS = {
-    396: Outcome(Kind.REFUSED, "CropNotNumbers", "position or size are not valid numbers"),
-    397: Outcome(Kind.REFUSED, "FileMissing", "no file was found in the request"),
-    398: Outcome(Kind.REFUSED, "ImageTypeNotSupported", "its type is not supported"),
-    400: Outcome(Kind.REFUSED, "FileNotSupported", "the file is not supported"),
-    401: Outcome(Kind.REFUSED, "ImageTooSmall", "its shortest side is under 256 pixels"),
-    402: Outcome(Kind.REFUSED, "CropTooWide", "position and width lie beyond it"),
-    403: Outcome(Kind.REFUSED, "CropTooHigh", "position and height lie beyond it"),
-    404: Outcome(Kind.REFUSED, "NotSquare", "it is not square"),
-    406: Outcome(Kind.REFUSED, "ImageEmpty", "its size is zero"),
+    396: Classification(
+        Category.REFUSED, "CropNotNumbers", "position or size are not valid numbers"
+    ),
+    397: Classification(Category.REFUSED, "FileMissing", "no file was found in the request"),
+    398: Classification(Category.REFUSED, "ImageTypeNotSupported", "its type is not supported"),
+    400: Classification(Category.REFUSED, "FileNotSupported", "the file is not supported"),
+    401: Classification(Category.REFUSED, "ImageTooSmall", "its shortest side is under 256 pixels"),
+    402: Classification(Category.REFUSED, "CropTooWide", "position and width lie beyond it"),
+    403: Classification(Category.REFUSED, "CropTooHigh", "position and height lie beyond it"),
+    404: Classification(Category.REFUSED, "NotSquare", "it is not square"),
+    406: Classification(Category.REFUSED, "ImageEmpty", "its size is zero"),
 }
-_AVATAR_TROUBLES = {
-    399: Outcome(Kind.TROUBLED, "HighQSystemError", "HighQ reports a system error"),
-    405: Outcome(Kind.TROUBLED, "HighQStorageError", "HighQ could not store it"),
+_AVATAR_TRANSIENT = {
+    399: Classification(Category.TRANSIENT, "HighQSystemError", "HighQ reports a system error"),
+    405: Classification(Category.TRANSIENT, "HighQStorageError", "HighQ could not store it"),
 }
 _GONE_REFS = {110, 113}
-_SHUT = {
-    (403, 51): Outcome(
-        Kind.SHUT,
+_BLOCKED = {
+    (403, 51): Classification(
+        Category.BLOCKED,
         "ApiDisabled",
         "its API is switched off: ask HighQ to enable it for this instance",
     ),
-    (401, 53): Outcome(
-        Kind.SHUT,
+    (401, 53): Classification(
+        Category.BLOCKED,
         "AddressNotRegistered",
         "it does not know the IP address we call from: add it to the API application registration",
     ),
@@ -87,42 +91,42 @@ _SHUT = {
 _DENIED_REFS = {None, 123, 130, 401}
 
 
-def classify(call: Call, answer: Answer) -> Outcome:
-    """Return what the answer to this call means."""
-    status, ref = answer.status, answer.ref
-    if shut := _SHUT.get((status, ref or 0)):
-        return shut
+def classify(route: Route, response: Response) -> Classification:
+    """Return what the response to this route means."""
+    status, ref = response.status, response.ref
+    if blocked := _BLOCKED.get((status, ref or 0)):
+        return blocked
     if status == HTTPStatus.UNAUTHORIZED:  # an avatar's ref 401 comes with another status
         return _DENIED
-    if found := _by_ref(call, ref):
+    if found := _by_ref(route, ref):
         return found
     match status:
         case HTTPStatus.FORBIDDEN if ref in _DENIED_REFS:
             return _DENIED
-        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE if call in {Call.AVATAR, Call.PROFILE_IMAGE}:
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE if route in {Route.AVATAR, Route.PROFILE_IMAGE}:
             return _TOO_LARGE
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return _LIMITED
-    return _by_class(answer)
+            return _RATE_LIMITED
+    return _by_class(response)
 
 
-def _by_ref(call: Call, ref: int | None) -> Outcome | None:
-    if ref is None or call not in {Call.AVATAR, Call.PROFILE_IMAGE}:
+def _by_ref(route: Route, ref: int | None) -> Classification | None:
+    if ref is None or route not in {Route.AVATAR, Route.PROFILE_IMAGE}:
         return None
     if ref in _GONE_REFS:
-        return _GONE
-    if call is Call.AVATAR:
-        return _AVATAR_REFUSALS.get(ref) or _AVATAR_TROUBLES.get(ref)
+        return _ACCOUNT_GONE
+    if route is Route.AVATAR:
+        return _AVATAR_REFUSALS.get(ref) or _AVATAR_TRANSIENT.get(ref)
     return None
 
 
-def _by_class(answer: Answer) -> Outcome:
-    match answer.status // 100:
-        case 2 if not answer.is_page:
+def _by_class(response: Response) -> Classification:
+    match response.status // 100:
+        case 2 if not response.is_html:
             return _ACCEPTED
-        case 2 | 5:  # a page instead of an answer comes from a gateway: no word of HighQ's
-            return _TROUBLED
+        case 2 | 5:  # a page instead of a response comes from a gateway: no word of HighQ's
+            return _TRANSIENT
         case 3:
-            return _MOVED
+            return _REDIRECTED
         case _:
             return _UNKNOWN

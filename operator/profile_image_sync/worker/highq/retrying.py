@@ -1,6 +1,7 @@
-"""One call, carried through: at the governor's pace, repeated while HighQ has trouble of its own.
+"""One request with its retries: rate limited, repeated with back-off while HighQ has trouble.
 
-Knows what an answer means (refs), not what the call is for, and nothing of tokens but to pass one on.
+Apart from oauth.py because the token request needs the same retries. Knows what a response means (refs),
+not what the request is for; passes a token on without looking at it.
 """
 
 from __future__ import annotations
@@ -8,26 +9,26 @@ from __future__ import annotations
 import structlog
 
 from profile_image_sync.errors import AuthorisationRefused, HighQUnavailable
-from profile_image_sync.worker.highq.clock import Timing
 from profile_image_sync.worker.highq.rate_limiter import RateLimiter
-from profile_image_sync.worker.highq.refs import Kind, classify
-from profile_image_sync.worker.highq.responses import Answer
+from profile_image_sync.worker.highq.refs import Category, classify
+from profile_image_sync.worker.highq.responses import Response
+from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.highq.transport import Request, ResponseLost, Transport
 
 ATTEMPTS = 5  # about 15 seconds of back-off
-LONGEST_BACKOFF = 60.0  # seconds
-MOST_LIMITED = 20  # times in a row that HighQ may ask one call to come back later
+MAX_BACKOFF = 60.0  # seconds
+MAX_RATE_LIMITED = 20  # times in a row that HighQ may ask one call to come back later
 
 log = structlog.get_logger()
 
 
-class Calls:
+class RetryingClient:
     """Sends requests to one instance. Used by many threads."""
 
-    def __init__(self, transport: Transport, governor: RateLimiter, timing: Timing) -> None:
+    def __init__(self, transport: Transport, rate_limiter: RateLimiter, timing: Timing) -> None:
         """Take the connections and the pace that all threads share."""
         self._transport = transport
-        self._governor = governor
+        self._rate_limiter = rate_limiter
         self._timing = timing
 
     @property
@@ -35,63 +36,63 @@ class Calls:
         """The host that messages name."""
         return self._transport.host
 
-    def send(self, request: Request, token: str | None = None) -> Answer:
-        """Return the last answer: accepted, refused, failed, denied, or troubled to the end.
+    def send(self, request: Request, token: str | None = None) -> Response:
+        """Return the last response: accepted, refused, failed, denied, or failing to the end.
 
-        Raises ResponseLost when each attempt lost its answer, HighQUnavailable when HighQ cannot be
-        reached, redirects or limits us without end, AuthorisationRefused when the API is shut,
+        Raises ResponseLost when each attempt lost its response, HighQUnavailable when HighQ cannot be
+        reached, redirects or limits us without end, AuthorisationRefused when the API is blocked,
         HighQUntrusted for a certificate, Interrupted when the run is asked to stop.
         """
         failures = limited = 0
         while True:
-            self._governor.admit()
+            self._rate_limiter.acquire()
             try:
-                answer = self._transport.exchange(request, token)
+                response = self._transport.exchange(request, token)
             except (ResponseLost, HighQUnavailable) as problem:
                 failures += 1
                 if failures == ATTEMPTS:
                     raise
                 self._back_off(request, failures, str(problem))
                 continue
-            outcome = classify(request.call, answer)
-            match outcome.kind:
-                case Kind.LIMITED:
+            result = classify(request.route, response)
+            match result.category:
+                case Category.RATE_LIMITED:
                     limited += 1
-                    self._hold_all_back(request, answer, limited)
-                case Kind.TROUBLED if failures < ATTEMPTS - 1:
+                    self._wait_for_rate_limit(request, response, limited)
+                case Category.TRANSIENT if failures < ATTEMPTS - 1:
                     failures += 1
-                    self._back_off(request, failures, str(answer))
-                case Kind.SHUT:
-                    raise AuthorisationRefused(f"{self.host} refuses all calls: {outcome.text}")
-                case Kind.MOVED:
+                    self._back_off(request, failures, str(response))
+                case Category.BLOCKED:
+                    raise AuthorisationRefused(f"{self.host} refuses all requests: {result.text}")
+                case Category.REDIRECTED:
                     raise HighQUnavailable(
-                        f"{self.host} answers {request.call.value} with a redirect to "
-                        f"{answer.moved_to or 'nowhere'}: check spec.highq.url (redirects are "
+                        f"{self.host} responses {request.route.value} with a redirect to "
+                        f"{response.redirect_host or 'nowhere'}: check spec.highq.url (redirects are "
                         "never followed: the token would go along)"
                     )
                 case _:
-                    return answer
+                    return response
 
-    def _hold_all_back(self, request: Request, answer: Answer, limited: int) -> None:
+    def _wait_for_rate_limit(self, request: Request, response: Response, limited: int) -> None:
         """Pause every thread until the rate limit's window has passed."""
-        if limited > MOST_LIMITED:
+        if limited > MAX_RATE_LIMITED:
             raise HighQUnavailable(
-                f"{self.host} keeps refusing calls by its rate limit: set "
+                f"{self.host} keeps refusing requests by its rate limit: set "
                 "spec.highq.requestsPerMinute, or see who else uses the same authorisation"
             )
-        seconds = answer.reopens_in or 0.0
-        if answer.reopens_in is None or limited > 1:
-            seconds += self._timing.backoff(limited, LONGEST_BACKOFF)
+        seconds = response.retry_after or 0.0
+        if response.retry_after is None or limited > 1:
+            seconds += self._timing.backoff(limited, MAX_BACKOFF)
         else:
-            seconds += self._timing.chance() / 4
-        log.info("HighQ limits the rate", call=request.call.value, wait=round(seconds, 1))
-        self._governor.pause(seconds)
+            seconds += self._timing.jitter() / 4
+        log.info("HighQ limits the rate", route=request.route.value, wait=round(seconds, 1))
+        self._rate_limiter.pause(seconds)
 
     def _back_off(self, request: Request, failures: int, problem: str) -> None:
-        seconds = self._timing.backoff(failures, LONGEST_BACKOFF)
+        seconds = self._timing.backoff(failures, MAX_BACKOFF)
         log.warning(
             "HighQ call failed, trying again",
-            call=request.call.value,
+            route=request.route.value,
             problem=problem,
             attempt=failures,
             wait=round(seconds, 1),

@@ -1,7 +1,7 @@
-"""One HTTP exchange with one HighQ instance: the only module that knows httpx.
+"""One HTTP exchange with one HighQ instance: the only module that imports httpx.
 
-Verified TLS always, redirects never followed, no cookies (the token alone says who we are), the
-environment's HTTPS_PROXY and NO_PROXY honoured. Decides nothing about an answer and repeats nothing.
+TLS is always verified, redirects are never followed (the token would go along), cookies are dropped.
+Interprets no response and repeats nothing: those decisions are testable without a network.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ import httpx
 from profile_image_sync import __version__
 from profile_image_sync.errors import HighQUnavailable, HighQUntrusted, InvalidSpec
 from profile_image_sync.names import PRODUCT
-from profile_image_sync.worker.highq.clock import Timing
-from profile_image_sync.worker.highq.refs import Call
-from profile_image_sync.worker.highq.responses import Answer, read_answer
+from profile_image_sync.worker.highq.refs import Route
+from profile_image_sync.worker.highq.responses import Response, read_response
+from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.people import Avatar
 
-LARGEST_ANSWER = 64 * 2**20  # bytes; a thousand users take about two million
+MAX_RESPONSE_BYTES = 64 * 2**20  # bytes; a thousand users take about two million
 _SUFFIXES = {"image/jpeg": "jpg", "image/png": "png"}
 
 
 class ResponseLost(Exception):
-    """The request may have reached HighQ, but no whole answer came back. Never leaves this room."""
+    """The request may have reached HighQ, but no whole response came back. Never leaves this package."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to send; repr shows neither secrets nor the picture."""
 
-    call: Call
+    route: Route
     account_id: int | None = None  # of an upload
     query: Mapping[str, str] | None = None
     form: Mapping[str, str] | None = field(default=None, repr=False)  # of the token call
-    portrait: Avatar | None = field(default=None, repr=False)
+    avatar: Avatar | None = field(default=None, repr=False)
 
 
 class Transport:
@@ -51,11 +51,11 @@ class Transport:
         *,
         ca: str | None,
         timing: Timing,
-        wire: httpx.BaseTransport | None = None,
+        http_transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Take the instance's URL and its authority in PEM (None: the system's store).
 
-        Raises HighQUntrusted for an unreadable authority, InvalidSpec for an unusable proxy. `wire`
+        Raises HighQUntrusted for an unreadable authority, InvalidSpec for an unusable proxy. `http_transport`
         stands in for the network in tests.
         """
         self._url = url.rstrip("/")
@@ -64,13 +64,13 @@ class Transport:
         try:
             self._client = httpx.Client(
                 headers={"Accept": "application/json", "User-Agent": f"{PRODUCT}/{__version__}"},
-                verify=_trust(ca),
+                verify=_ssl_context(ca),
                 timeout=httpx.Timeout(
-                    timing.silence_seconds, connect=timing.connect_seconds, pool=None
+                    timing.read_timeout, connect=timing.connect_timeout, pool=None
                 ),
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 follow_redirects=False,
-                transport=wire,
+                transport=http_transport,
             )
         except (ImportError, ValueError, httpx.InvalidURL):  # ImportError: a SOCKS proxy
             raise InvalidSpec(
@@ -78,8 +78,8 @@ class Transport:
                 "give it as http://HOST:PORT"
             ) from None
 
-    def exchange(self, request: Request, token: str | None) -> Answer:
-        """Send once and return the answer, whatever its status.
+    def exchange(self, request: Request, token: str | None) -> Response:
+        """Send once and return the response, whatever its status.
 
         Raises HighQUnavailable when no connection came about, HighQUntrusted when the certificate
         does not prove the host's name, ResponseLost when the connection broke or fell silent later.
@@ -94,7 +94,7 @@ class Transport:
                 f"the proxy did not let us through to {self.host}: check HTTPS_PROXY"
             ) from None
         except httpx.TimeoutException:
-            raise ResponseLost(f"{self.host} did not answer in time") from None
+            raise ResponseLost(f"{self.host} did not response in time") from None
         except (httpx.TransportError, httpx.DecodingError):
             raise ResponseLost(f"the connection to {self.host} was cut") from None
 
@@ -102,7 +102,7 @@ class Transport:
         """Close the connections."""
         self._client.close()
 
-    def _exchange(self, request: Request, token: str | None) -> Answer:
+    def _exchange(self, request: Request, token: str | None) -> Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         built = self._build(request, headers)
         response = self._client.send(built, stream=True)
@@ -110,32 +110,32 @@ class Transport:
             body = b"".join(self._chunks(response))
         finally:
             response.close()
-        return read_answer(response.status_code, response.headers, body, self._timing.now())
+        return read_response(response.status_code, response.headers, body, self._timing.now())
 
     def _build(self, request: Request, headers: Mapping[str, str]) -> httpx.Request:
-        url = f"{self._url}/{request.call.format(id=request.account_id)}"
-        portrait = request.portrait
-        if request.call is Call.TOKEN:
+        url = f"{self._url}/{request.route.format(id=request.account_id)}"
+        avatar = request.avatar
+        if request.route is Route.TOKEN:
             return self._client.build_request("POST", url, headers=headers, data=request.form)
-        if portrait is None:
+        if avatar is None:
             return self._client.build_request("GET", url, headers=headers, params=request.query)
-        if request.call is Call.PROFILE_IMAGE:
-            headers = {**headers, "Content-Type": portrait.media_type}
-            return self._client.build_request("POST", url, headers=headers, content=portrait.data)
-        name = f"portrait.{_SUFFIXES[portrait.media_type]}"
-        files = {"file": (name, portrait.data, portrait.media_type)}
+        if request.route is Route.PROFILE_IMAGE:
+            headers = {**headers, "Content-Type": avatar.media_type}
+            return self._client.build_request("POST", url, headers=headers, content=avatar.data)
+        name = f"avatar.{_SUFFIXES[avatar.media_type]}"
+        files = {"file": (name, avatar.data, avatar.media_type)}
         return self._client.build_request("POST", url, headers=headers, files=files)
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
         """Yield the body; httpx bounds each silence, this bounds the whole."""
-        size, deadline = 0, self._timing.monotonic() + self._timing.answer_seconds
+        size, deadline = 0, self._timing.monotonic() + self._timing.response_timeout
         for chunk in response.iter_bytes():
             yield chunk
             size += len(chunk)
-            if size > LARGEST_ANSWER:
-                raise ResponseLost(f"the answer of {self.host} is larger than any list of users")
+            if size > MAX_RESPONSE_BYTES:
+                raise ResponseLost(f"the response of {self.host} is larger than any list of users")
             if self._timing.monotonic() > deadline:
-                raise ResponseLost(f"{self.host} did not finish its answer in time")
+                raise ResponseLost(f"{self.host} did not finish its response in time")
 
     def _unreachable(self, error: Exception) -> HighQUnavailable | HighQUntrusted:
         causes = list(_causes(error))
@@ -162,7 +162,7 @@ class Transport:
         return bool("https" in proxies or "all" in proxies) and not proxy_bypass(self.host)
 
 
-def _trust(ca: str | None) -> ssl.SSLContext:
+def _ssl_context(ca: str | None) -> ssl.SSLContext:
     if ca is None:
         return ssl.create_default_context()
     pem = ca.encode("ascii", "ignore").decode()  # bundles name their authorities in comments

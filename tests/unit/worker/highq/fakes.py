@@ -1,4 +1,4 @@
-"""Stand-ins for time and for the network: what the tables of request and answer need, no more."""
+"""Fakes of time, network and token store for the unit tests of worker/highq."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from threading import Event
 import httpx
 
 from profile_image_sync.errors import StateUnavailable
-from profile_image_sync.worker.highq.clock import Timing
 from profile_image_sync.worker.highq.rate_limiter import RateLimiter
-from profile_image_sync.worker.highq.retrying import Calls
+from profile_image_sync.worker.highq.retrying import RetryingClient
+from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.highq.transport import Transport
 from profile_image_sync.worker.token_store import StoredTokens
 
@@ -41,13 +41,13 @@ class MovedTime(Event):
         self.seconds += seconds
 
     def timing(self) -> Timing:
-        """Return a Timing on this clock; chance is always 0."""
+        """Return a Timing on this clock; jitter is always 0."""
         return Timing(
             stop=self,
             now=lambda: START + timedelta(seconds=self.seconds),
             monotonic=lambda: self.seconds,
             sleep=self.sleep,
-            chance=lambda: 0.0,
+            jitter=lambda: 0.0,
         )
 
 
@@ -56,15 +56,15 @@ def calls_to(
     time: MovedTime,
     *,
     requests_per_minute: int | None = None,
-) -> Calls:
-    """Build Calls whose network is `handler`."""
+) -> RetryingClient:
+    """Build RetryingClient whose network is `handler`."""
     timing = time.timing()
-    transport = Transport(URL, ca=None, timing=timing, wire=httpx.MockTransport(handler))
-    return Calls(transport, RateLimiter(timing, requests_per_minute), timing)
+    transport = Transport(URL, ca=None, timing=timing, http_transport=httpx.MockTransport(handler))
+    return RetryingClient(transport, RateLimiter(timing, requests_per_minute), timing)
 
 
 def error(status: int, ref: int | None = None, summary: str = "a summary") -> httpx.Response:
-    """Answer with HighQ's error body."""
+    """Response with HighQ's error body."""
     link = f"{URL}/api/2/error/1885"
     body = {"error": {"summary": summary, "ref": ref, "link": link}}
     return httpx.Response(status, content=json.dumps(body).encode())
@@ -73,10 +73,10 @@ def error(status: int, ref: int | None = None, summary: str = "a summary") -> ht
 class MemoryTokenStore:
     """A TokenStore that can be told to fail, and remembers what it was asked."""
 
-    def __init__(self, kept: StoredTokens | None = None) -> None:
-        self.kept = kept
+    def __init__(self, stored: StoredTokens | None = None) -> None:
+        self.stored = stored
         self.asked: list[str] = []
-        self.unprovable = False
+        self.unwritable = False
         self.failing_writes = 0
         self.renewed_meanwhile: StoredTokens | None = None  # by another run, while we wait for it
 
@@ -84,18 +84,18 @@ class MemoryTokenStore:
     def exclusive(self) -> Iterator[None]:
         """See TokenStore."""
         self.asked.append("enter")
-        self.kept = self.renewed_meanwhile or self.kept
+        self.stored = self.renewed_meanwhile or self.stored
         yield
         self.asked.append("leave")
 
     def read(self) -> StoredTokens | None:
         """See TokenStore."""
-        return self.kept
+        return self.stored
 
     def check_writable(self) -> None:
         """See TokenStore."""
-        self.asked.append("prove")
-        if self.unprovable:
+        self.asked.append("check_writable")
+        if self.unwritable:
             raise StateUnavailable("no room")
 
     def write(self, tokens: StoredTokens) -> None:
@@ -104,4 +104,4 @@ class MemoryTokenStore:
         if self.failing_writes:
             self.failing_writes -= 1
             raise StateUnavailable("no room")
-        self.kept = tokens
+        self.stored = tokens

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_image_sync.errors import HighQUnavailable
-from profile_image_sync.worker.highq.listing import Page, parse_page, read_accounts
+from profile_image_sync.worker.highq.listing import AccountPage, parse_page, read_accounts
 from profile_image_sync.worker.people import Account
 
 
@@ -19,24 +19,24 @@ def account(number: int) -> Account:
 
 
 class Collaborate:
-    """A list that begins anew when the offset lies beyond its end, and may change between calls."""
+    """A list that begins anew when the offset lies beyond its end, and may change between requests."""
 
     def __init__(self, users: int, *, most: int = 10**9, tells_total: bool = True) -> None:
         self.users = [account(number) for number in range(users)]
         self.most = most
         self.tells_total = tells_total
-        self.calls = 0
-        self.changes: dict[int, list[Account]] = {}  # after so many calls, the list is this
+        self.requests = 0
+        self.changes: dict[int, list[Account]] = {}  # after so many requests, the list is this
 
-    def fetch(self, limit: int, offset: int) -> Page:
-        """Answer as HighQ does."""
-        self.calls += 1
-        assert self.calls < 10_000, "it reads for ever"
+    def fetch(self, limit: int, offset: int) -> AccountPage:
+        """Response as HighQ does."""
+        self.requests += 1
+        assert self.requests < 10_000, "it reads for ever"
         start = offset if offset < len(self.users) else 0
         page = tuple(self.users[start : start + min(limit, self.most)])
         total = len(self.users) if self.tells_total else None
-        self.users = self.changes.get(self.calls, self.users)
-        return Page(page, total)
+        self.users = self.changes.get(self.requests, self.users)
+        return AccountPage(page, total)
 
 
 @given(users=st.integers(0, 3500), most=st.integers(150, 4000), tells_total=st.booleans())
@@ -50,7 +50,7 @@ def test_a_list_of_whole_pages_ends() -> None:
     """Where the last page is full, no page is asked for beyond the end (it would begin anew)."""
     highq = Collaborate(3000)
     assert len(read_accounts(highq.fetch)) == 3000
-    assert highq.calls == 3
+    assert highq.requests == 3
 
 
 def test_a_list_that_shrinks_while_it_is_read_is_read_again() -> None:
@@ -79,9 +79,9 @@ def test_a_list_that_never_fits_is_given_up_after_three_readings() -> None:
     """Half a list would leave people without their account: the run ends, the next one tries."""
     offsets: list[int] = []
 
-    def fetch(_limit: int, offset: int) -> Page:
+    def fetch(_limit: int, offset: int) -> AccountPage:
         offsets.append(offset)
-        return Page((account(1),), 3)
+        return AccountPage((account(1),), 3)
 
     with pytest.raises(HighQUnavailable, match="changed while it was read, 3 times"):
         read_accounts(fetch)
@@ -105,7 +105,7 @@ EXPECTED = Account(7, True, "Ann@Corp.example", "E7")
 def test_a_user_is_read_in_every_shape(entry: dict[str, object], alone: bool, key: str) -> None:
     """Both families' fields, wrapped or not, alone without an array, numbers as text."""
     body = json.dumps({"total": 1, "totalcount": "1", key: entry if alone else [entry]}).encode()
-    assert parse_page(body) == Page((EXPECTED,), 1)
+    assert parse_page(body) == AccountPage((EXPECTED,), 1)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_an_empty_address_is_no_address() -> None:
 
 @pytest.mark.parametrize("body", [b'{"totalcount": 0}', b'{"totalcount": 0, "user": []}'])
 def test_a_list_may_be_empty(body: bytes) -> None:
-    """No user at all is an answer, too."""
-    assert parse_page(body) == Page((), 0)
+    """No user at all is a response, too."""
+    assert parse_page(body) == AccountPage((), 0)
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,13 @@ from profile_image_sync.errors import (
     SyncError,
 )
 from profile_image_sync.worker.highq.oauth import Authorisation, ClientCredentials
-from profile_image_sync.worker.highq.refs import Call
+from profile_image_sync.worker.highq.refs import Route
 from profile_image_sync.worker.highq.transport import Request
 from profile_image_sync.worker.token_store import StoredTokens, fingerprint
 
 from .fakes import START, MemoryTokenStore, MovedTime, calls_to, error
 
-USERS = Request(Call.COLLABORATE_USERS)
+USERS = Request(Route.COLLABORATE_USERS)
 SEED = "seed-secret"
 
 
@@ -39,17 +39,17 @@ class Endpoint:
         self.lifetimes: dict[str, object] = {"expires_in": 18000}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer as prepared, else well."""
+        """Response as prepared, else well."""
         if request.url.path != "/acme/api/oauth2/token":
             self.bearers.append(request.headers["authorization"])
             return self.api_answers.pop(0) if self.api_answers else httpx.Response(200)
         form = parse_qs(request.content.decode())
         self.refreshes.append({name: value for name, (value,) in form.items()})
         if self.token_answers:
-            answer = self.token_answers.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+            response = self.token_answers.pop(0)
+            if isinstance(response, Exception):
+                raise response
+            return response
         number = len(self.refreshes)
         pair = {"access_token": f"access-{number}", "refresh_token": f"refresh-{number}"}
         return httpx.Response(200, content=json.dumps(pair | self.lifetimes).encode())
@@ -58,10 +58,10 @@ class Endpoint:
 class Case:
     """An Authorisation with everything around it."""
 
-    def __init__(self, kept: StoredTokens | None = None) -> None:
+    def __init__(self, stored: StoredTokens | None = None) -> None:
         self.time = MovedTime()
         self.endpoint = Endpoint()
-        self.store = MemoryTokenStore(kept)
+        self.store = MemoryTokenStore(stored)
         self.seed = SEED
         self.authorisation = self.anew()
 
@@ -79,7 +79,7 @@ class Case:
         return [form["refresh_token"] for form in self.endpoint.refreshes]
 
 
-def kept(minutes: float = 60, *, seed: str = SEED) -> StoredTokens:
+def stored(minutes: float = 60, *, seed: str = SEED) -> StoredTokens:
     """Return a pair from an earlier run, whose access token is good for so long."""
     expires = START + timedelta(minutes=minutes)
     return StoredTokens("access-0", expires, "refresh-0", None, fingerprint(seed))
@@ -97,8 +97,8 @@ def test_the_first_refresh_spends_the_seed() -> None:
             "refresh_token": SEED,
         }
     ]
-    assert case.store.asked == ["enter", "prove", "write", "leave"]
-    assert case.store.kept == StoredTokens(
+    assert case.store.asked == ["enter", "check_writable", "write", "leave"]
+    assert case.store.stored == StoredTokens(
         "access-1", START + timedelta(hours=5), "refresh-1", None, fingerprint(SEED)
     )
     assert case.endpoint.bearers == ["Bearer access-1"]
@@ -106,7 +106,7 @@ def test_the_first_refresh_spends_the_seed() -> None:
 
 def test_an_access_token_is_kept_over_runs() -> None:
     """While it is valid nothing is refreshed: each refresh is a risk."""
-    case = Case(kept())
+    case = Case(stored())
     case.authorisation.send(USERS)
     case.anew().send(USERS)
     assert case.endpoint.bearers == ["Bearer access-0"] * 2
@@ -114,8 +114,8 @@ def test_an_access_token_is_kept_over_runs() -> None:
 
 
 def test_an_access_token_is_renewed_a_minute_before_it_ends() -> None:
-    """With the refresh token kept, not the seed, which HighQ has forgotten."""
-    case = Case(kept(minutes=1.5))
+    """With the refresh token stored, not the seed, which HighQ has forgotten."""
+    case = Case(stored(minutes=1.5))
     case.authorisation.send(USERS)
     case.time.seconds += 31
     case.authorisation.send(USERS)
@@ -125,18 +125,18 @@ def test_an_access_token_is_renewed_a_minute_before_it_ends() -> None:
 
 def test_a_new_seed_starts_over() -> None:
     """An administrator who puts in another refreshToken wants it used, at once."""
-    case = Case(kept(seed="the seed before"))
+    case = Case(stored(seed="the seed before"))
     case.authorisation.send(USERS)
     assert case.used() == [SEED]
-    assert case.store.kept
-    assert case.store.kept.seed == fingerprint(SEED)
+    assert case.store.stored
+    assert case.store.stored.seed == fingerprint(SEED)
 
 
 def test_what_another_run_renewed_is_taken_over() -> None:
     """Two resources may share one Secret: the store knows better than our memory."""
-    case = Case(kept())
+    case = Case(stored())
     case.authorisation.send(USERS)
-    case.store.kept = StoredTokens(
+    case.store.stored = StoredTokens(
         "access-x", START + timedelta(hours=1), "refresh-x", None, fingerprint(SEED)
     )
     case.endpoint.api_answers = [error(403, 123)]
@@ -147,7 +147,7 @@ def test_what_another_run_renewed_is_taken_over() -> None:
 
 def test_what_another_run_renews_while_we_wait_for_it_is_taken_over() -> None:
     """HighQ takes a refresh token once: the second of two runs must not spend it again."""
-    case = Case(kept(minutes=-1))
+    case = Case(stored(minutes=-1))
     case.store.renewed_meanwhile = StoredTokens(
         "access-x", START + timedelta(hours=1), "refresh-x", None, fingerprint(SEED)
     )
@@ -158,8 +158,8 @@ def test_what_another_run_renews_while_we_wait_for_it_is_taken_over() -> None:
 
 @pytest.mark.parametrize(("status", "ref"), [(401, 401), (403, 123)])
 def test_a_denied_token_is_renewed_once(status: int, ref: int) -> None:
-    """Expired tokens answer 403 by one page of HighQ's, 401 by another."""
-    case = Case(kept())
+    """Expired tokens response 403 by one page of HighQ's, 401 by another."""
+    case = Case(stored())
     case.endpoint.api_answers = [error(status, ref)]
     assert case.authorisation.send(USERS).status == 200
     assert case.used() == ["refresh-0"]
@@ -171,7 +171,7 @@ def test_a_denied_token_is_renewed_once(status: int, ref: int) -> None:
 )
 def test_a_fresh_token_denied_ends_the_run(status: int, words: str) -> None:
     """The message says who must authorise again, and into which Secret the token goes."""
-    case = Case(kept())
+    case = Case(stored())
     case.endpoint.api_answers = [error(status), error(status)]
     with pytest.raises(AuthorisationRefused, match=rf"{words}.*authorise.*Secret acme-oauth"):
         case.authorisation.send(USERS)
@@ -179,12 +179,12 @@ def test_a_fresh_token_denied_ends_the_run(status: int, words: str) -> None:
 
 
 def oauth_error(status: int, code: str) -> httpx.Response:
-    """Answer as RFC 6749 says."""
+    """Response as RFC 6749 says."""
     return httpx.Response(status, content=json.dumps({"error": code}).encode())
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("response", "words"),
     [
         (oauth_error(401, "invalid_client"), "clientId and clientSecret"),
         (oauth_error(400, "invalid_client"), "clientId and clientSecret"),
@@ -197,10 +197,10 @@ def oauth_error(status: int, code: str) -> httpx.Response:
         (error(401, 53), "IP address we call from"),
     ],
 )
-def test_each_refusal_names_its_remedy(answer: httpx.Response, words: str) -> None:
+def test_each_refusal_names_its_remedy(response: httpx.Response, words: str) -> None:
     """And nobody asks twice: HighQ may lock what keeps being wrong."""
-    case = Case(kept(minutes=0))
-    case.endpoint.token_answers = [answer]
+    case = Case(stored(minutes=0))
+    case.endpoint.token_answers = [response]
     for _ in range(2):
         with pytest.raises(AuthorisationRefused, match=words):
             case.authorisation.send(USERS)
@@ -219,7 +219,7 @@ def test_an_expired_refresh_token_is_told_by_its_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         httpx.Response(404, content=b"<html>"),
         httpx.Response(200, content=b"{}"),
@@ -228,18 +228,18 @@ def test_an_expired_refresh_token_is_told_by_its_date() -> None:
         httpx.Response(200, content=b'{"access_token": 5}'),
     ],
 )
-def test_an_answer_that_is_no_pair_is_no_refusal(answer: httpx.Response) -> None:
+def test_an_answer_that_is_no_pair_is_no_refusal(response: httpx.Response) -> None:
     """A wrong URL or a gateway's page: the refresh token may be as good as before."""
-    case = Case(kept(minutes=0))
-    case.endpoint.token_answers = [answer]
+    case = Case(stored(minutes=0))
+    case.endpoint.token_answers = [response]
     with pytest.raises(HighQUnavailable, match=r"acme\.example"):
         case.authorisation.send(USERS)
-    assert case.store.kept == kept(minutes=0)
+    assert case.store.stored == stored(minutes=0)
 
 
 def test_a_lost_answer_is_asked_for_again() -> None:
     """With the same refresh token: HighQ may not have heard us, or may be patient."""
-    case = Case(kept(minutes=0))
+    case = Case(stored(minutes=0))
     case.endpoint.token_answers = [httpx.ReadError("cut")]
     case.authorisation.send(USERS)
     assert case.used() == ["refresh-0", "refresh-0"]
@@ -247,19 +247,19 @@ def test_a_lost_answer_is_asked_for_again() -> None:
 
 def test_nothing_is_refreshed_where_nothing_can_be_kept() -> None:
     """The proof fails before HighQ forgets the old refresh token."""
-    case = Case(kept(minutes=0))
-    case.store.unprovable = True
+    case = Case(stored(minutes=0))
+    case.store.unwritable = True
     with pytest.raises(StateUnavailable):
         case.authorisation.send(USERS)
     assert case.endpoint.refreshes == []
-    case.store.unprovable = False
+    case.store.unwritable = False
     case.authorisation.send(USERS)
     assert case.used() == ["refresh-0"]
 
 
 def test_a_new_pair_is_stored_with_patience() -> None:
     """A store that fails for a while, even after SIGTERM, costs seconds and no consent."""
-    case = Case(kept(minutes=0))
+    case = Case(stored(minutes=0))
     case.store.failing_writes = 20
 
     write = case.store.write
@@ -271,17 +271,17 @@ def test_a_new_pair_is_stored_with_patience() -> None:
     case.store.write = write_after_sigterm  # type: ignore[method-resolve_account]  # SIGTERM comes just then
     with pytest.raises(SyncError):  # the call itself no longer starts
         case.authorisation.send(USERS)
-    assert case.store.kept
-    assert case.store.kept.refresh_token == "refresh-1"
+    assert case.store.stored
+    assert case.store.stored.refresh_token == "refresh-1"
     assert case.endpoint.bearers == []
 
 
 def test_a_pair_that_cannot_be_stored_is_not_used() -> None:
     """After a minute of trying the run ends; using the token would only hide the loss."""
-    case = Case(kept(minutes=0))
+    case = Case(stored(minutes=0))
     case.store.failing_writes = 1000
     for _ in range(2):
-        with pytest.raises(StateUnavailable, match="new refresh token that could not be kept"):
+        with pytest.raises(StateUnavailable, match="new refresh token that could not be stored"):
             case.authorisation.send(USERS)
     assert len(case.endpoint.refreshes) == 1
     assert case.endpoint.bearers == []
@@ -305,7 +305,7 @@ def test_the_expiry_is_what_highq_says(told: object, days: int | None) -> None:
 
 def test_the_expiry_of_another_seed_is_not_told() -> None:
     """A pair of the seed before says nothing about this one."""
-    tokens = kept(seed="the seed before")
+    tokens = stored(seed="the seed before")
     case = Case(
         StoredTokens(tokens.access_token, tokens.access_expires_at, "r", START, tokens.seed)
     )
@@ -318,18 +318,18 @@ def test_a_lifetime_that_is_missing_counts_as_the_shortest(told: object) -> None
     case = Case()
     case.endpoint.lifetimes["expires_in"] = told
     case.authorisation.send(USERS)
-    assert case.store.kept
-    assert case.store.kept.access_expires_at == START + timedelta(minutes=30)
+    assert case.store.stored
+    assert case.store.stored.access_expires_at == START + timedelta(minutes=30)
 
 
 def test_a_refresh_token_that_stays_is_kept() -> None:
     """RFC 6749 lets a server leave it out when it does not change."""
-    case = Case(kept(minutes=0))
+    case = Case(stored(minutes=0))
     body = b'{"access_token": "access-1", "expires_in": 1800}'
     case.endpoint.token_answers = [httpx.Response(200, content=body)]
     case.authorisation.send(USERS)
-    assert case.store.kept
-    assert case.store.kept.refresh_token == "refresh-0"
+    assert case.store.stored
+    assert case.store.stored.refresh_token == "refresh-0"
 
 
 def spoil_nothing(_case: Case) -> None:
@@ -337,7 +337,7 @@ def spoil_nothing(_case: Case) -> None:
 
 
 def spoil_client(case: Case) -> None:
-    """Let the refresh be refused, with an answer that quotes what it was given."""
+    """Let the refresh be refused, with a response that quotes what it was given."""
     body = {"error": "invalid_client", "error_description": "client-secret refresh-0"}
     case.endpoint.token_answers = [httpx.Response(401, content=json.dumps(body).encode())]
 
@@ -348,7 +348,7 @@ def spoil_store(case: Case) -> None:
 
 
 def spoil_answers(case: Case) -> None:
-    """Let every answer get lost, with errors that quote the request."""
+    """Let every response get lost, with errors that quote the request."""
     case.endpoint.token_answers = [httpx.ReadError("refresh-0 client-secret")] * 5
 
 
@@ -362,7 +362,7 @@ def spoil_rights(case: Case) -> None:
 )
 def test_no_secret_is_ever_told(spoil: Callable[[Case], None]) -> None:
     """Not in a message, a repr, a cause, nor a log line."""
-    case = Case(kept(minutes=0))
+    case = Case(stored(minutes=0))
     spoil(case)
     told: list[object] = []
     with capture_logs() as logs:
@@ -375,7 +375,7 @@ def test_no_secret_is_ever_told(spoil: Callable[[Case], None]) -> None:
                 shown = None if shown.__suppress_context__ else shown.__cause__ or shown.__context__
     told += [
         logs,
-        case.store.kept,
+        case.store.stored,
         case.authorisation,
         ClientCredentials("n", "1", "cs-secret", "x"),
     ]

@@ -11,35 +11,37 @@ import pytest
 from structlog.testing import capture_logs
 
 from profile_image_sync.errors import AuthorisationRefused, HighQUnavailable, Interrupted
-from profile_image_sync.worker.highq.refs import Call
-from profile_image_sync.worker.highq.retrying import ATTEMPTS, MOST_LIMITED
+from profile_image_sync.worker.highq.refs import Route
+from profile_image_sync.worker.highq.retrying import ATTEMPTS, MAX_RATE_LIMITED
 from profile_image_sync.worker.highq.transport import Request, ResponseLost
 
 from .fakes import START, MovedTime, calls_to, error
 
-USERS = Request(Call.COLLABORATE_USERS)
+USERS = Request(Route.COLLABORATE_USERS)
 TOKEN = "a-very-secret-token"
 
 
 def answering(
-    *answers: httpx.Response | Exception,
+    *responses: httpx.Response | Exception,
 ) -> tuple[Callable[[httpx.Request], httpx.Response], list[httpx.Request]]:
-    """Give these answers in turn, the last one for ever; keep the requests."""
-    left: list[httpx.Response | Exception] = list(answers)
+    """Give these responses in turn, the last one for ever; keep the requests."""
+    left: list[httpx.Response | Exception] = list(responses)
     requests: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
         requests.append(request)
-        answer = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+        response = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(response, Exception):
+            raise response
+        return httpx.Response(
+            response.status_code, headers=response.headers, content=response.content
+        )
 
     return handler, requests
 
 
 def limited(seconds: Iterable[float]) -> list[httpx.Response]:
-    """Answer 429, with resets so many seconds from the start."""
+    """Response 429, with resets so many seconds from the start."""
     reset = [START + timedelta(seconds=after) for after in seconds]
     return [
         httpx.Response(429, headers={"X-Ratelimit-Reset": str(int(at.timestamp()))}) for at in reset
@@ -60,8 +62,8 @@ def test_trouble_that_passes_costs_seconds_only() -> None:
 def test_trouble_without_end_is_handed_back() -> None:
     """After five attempts the caller learns the status, and decides whose problem it is."""
     handler, requests = answering(error(500, 399))
-    answer = calls_to(handler, MovedTime()).send(USERS)
-    assert (answer.status, len(requests)) == (500, ATTEMPTS)
+    response = calls_to(handler, MovedTime()).send(USERS)
+    assert (response.status, len(requests)) == (500, ATTEMPTS)
 
 
 @pytest.mark.parametrize(
@@ -115,17 +117,17 @@ def test_what_one_call_is_told_holds_for_all() -> None:
         sent_at.append(time.seconds)
         return limited([42])[0] if len(sent_at) == 1 else httpx.Response(200)
 
-    calls = calls_to(handler, time)
+    http = calls_to(handler, time)
     wait = time.wait
 
     def wait_while_another_thread_calls(timeout: float | None = None) -> bool:
         if timeout:
             time.wait = wait  # type: ignore[method-resolve_account]  # once
-            calls.send(USERS)
+            http.send(USERS)
         return wait(timeout)
 
     time.wait = wait_while_another_thread_calls  # type: ignore[method-resolve_account]  # threads take turns
-    calls.send(USERS)
+    http.send(USERS)
     assert sent_at[0] == 0
     assert min(sent_at[1:]) >= 42
     assert len(sent_at) == 3
@@ -151,7 +153,7 @@ def test_a_rate_limit_without_end_is_given_up() -> None:
     handler, requests = answering(httpx.Response(429))
     with pytest.raises(HighQUnavailable, match=r"requestsPerMinute"):
         calls_to(handler, MovedTime()).send(USERS)
-    assert len(requests) == MOST_LIMITED + 1
+    assert len(requests) == MAX_RATE_LIMITED + 1
 
 
 def test_a_redirect_is_an_error_that_names_the_host_only() -> None:
@@ -205,9 +207,9 @@ def test_no_cookie_is_ever_sent_back() -> None:
     handler, requests = answering(
         httpx.Response(200, headers={"Set-Cookie": "JSESSIONID=1; Path=/"})
     )
-    calls = calls_to(handler, MovedTime())
-    calls.send(USERS)
-    calls.send(USERS)
+    http = calls_to(handler, MovedTime())
+    http.send(USERS)
+    http.send(USERS)
     assert "cookie" not in requests[1].headers
     assert requests[1].headers["accept"] == "application/json"
 
@@ -220,10 +222,10 @@ def test_logs_hold_paths_and_numbers_only() -> None:
         httpx.Response(429),
         httpx.Response(200),
     )
-    request = Request(Call.AVATAR, account_id=4711)
+    request = Request(Route.AVATAR, account_id=4711)
     with capture_logs() as logs:
         calls_to(handler, MovedTime()).send(request, TOKEN)
     assert len(logs) == 3
-    assert {line["call"] for line in logs} == {"api/5/users/{id}/avatar"}
+    assert {line["route"] for line in logs} == {"api/5/users/{id}/avatar"}
     for word in (TOKEN, "corp.example", "4711", "a summary"):
         assert word not in repr(logs)

@@ -1,4 +1,4 @@
-"""How requests are put on the wire; what cannot be put there is told before."""
+"""How requests are put on the http_transport; what cannot be put there is told before."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from profile_image_sync.errors import HighQUntrusted, InvalidSpec
 from profile_image_sync.worker.highq import transport
-from profile_image_sync.worker.highq.refs import Call
+from profile_image_sync.worker.highq.refs import Route
 from profile_image_sync.worker.highq.transport import Request, ResponseLost, Transport
 from profile_image_sync.worker.people import Avatar
 
@@ -26,15 +26,16 @@ def sent(request: Request, *, url: str = URL, token: str | None = "t0ken") -> ht
         requests.append(on_the_wire)
         return httpx.Response(200)
 
-    wire = httpx.MockTransport(handler)
-    Transport(url, ca=None, timing=MovedTime().timing(), wire=wire).exchange(request, token)
+    http_transport = httpx.MockTransport(handler)
+    timing = MovedTime().timing()
+    Transport(url, ca=None, timing=timing, http_transport=http_transport).exchange(request, token)
     return requests[0]
 
 
 @pytest.mark.parametrize("url", [URL, URL + "/"])
 def test_a_list_is_asked_for_below_the_instances_path(url: str) -> None:
     """With or without the slash that people copy along."""
-    request = sent(Request(Call.COLLABORATE_USERS, query={"limit": "5", "offset": "10"}), url=url)
+    request = sent(Request(Route.COLLABORATE_USERS, query={"limit": "5", "offset": "10"}), url=url)
     assert str(request.url) == f"{URL}/api/3/users?limit=5&offset=10"
     assert request.method == "GET"
     assert request.headers["authorization"] == "Bearer t0ken"
@@ -42,33 +43,31 @@ def test_a_list_is_asked_for_below_the_instances_path(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("portrait", "name"), [(JPEG, "portrait.jpg"), (PNG, "portrait.png")], ids=["jpeg", "png"]
+    ("avatar", "name"), [(JPEG, "avatar.jpg"), (PNG, "avatar.png")], ids=["jpeg", "png"]
 )
-def test_an_avatar_is_a_multipart_form(portrait: Avatar, name: str) -> None:
+def test_an_avatar_is_a_multipart_form(avatar: Avatar, name: str) -> None:
     """One field `file`, with a name and its type; nothing else."""
-    request = sent(Request(Call.AVATAR, account_id=7, portrait=portrait))
+    request = sent(Request(Route.AVATAR, account_id=7, avatar=avatar))
     assert (request.method, request.url.path) == ("POST", "/acme/api/5/users/7/avatar")
     assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
     disposition = f'Content-Disposition: form-data; name="file"; filename="{name}"'
     assert request.content.count(b"Content-Disposition") == 1
     assert disposition.encode() in request.content
-    assert (
-        f"Content-Type: {portrait.media_type}\r\n\r\n".encode() + portrait.data in request.content
-    )
+    assert f"Content-Type: {avatar.media_type}\r\n\r\n".encode() + avatar.data in request.content
 
 
-@pytest.mark.parametrize("portrait", [JPEG, PNG], ids=["jpeg", "png"])
-def test_a_profile_image_is_the_body(portrait: Avatar) -> None:
+@pytest.mark.parametrize("avatar", [JPEG, PNG], ids=["jpeg", "png"])
+def test_a_profile_image_is_the_body(avatar: Avatar) -> None:
     """Raw, under its own type."""
-    request = sent(Request(Call.PROFILE_IMAGE, account_id=7, portrait=portrait))
+    request = sent(Request(Route.PROFILE_IMAGE, account_id=7, avatar=avatar))
     assert (request.method, request.url.path) == ("POST", "/acme/api/2/users/7/profileimage")
-    assert request.headers["content-type"] == portrait.media_type
-    assert request.content == portrait.data
+    assert request.headers["content-type"] == avatar.media_type
+    assert request.content == avatar.data
 
 
 def test_a_refresh_is_a_form_without_a_bearer() -> None:
     """The credentials are in the form; percent-encoded, so that any character is safe."""
-    request = sent(Request(Call.TOKEN, form={"client_secret": "a+b&c=é"}), token=None)
+    request = sent(Request(Route.TOKEN, form={"client_secret": "a+b&c=é"}), token=None)
     assert request.content == b"client_secret=a%2Bb%26c%3D%C3%A9"
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
     assert "authorization" not in request.headers
@@ -76,7 +75,7 @@ def test_a_refresh_is_a_form_without_a_bearer() -> None:
 
 def test_a_request_shows_neither_picture_nor_form() -> None:
     """Its repr may end up anywhere."""
-    request = Request(Call.TOKEN, form={"client_secret": "s3cret"}, portrait=JPEG)
+    request = Request(Route.TOKEN, form={"client_secret": "s3cret"}, avatar=JPEG)
     assert "s3cret" not in repr(request)
     assert "picture" not in repr(request)
 
@@ -106,8 +105,8 @@ def test_a_proxy_we_cannot_use_is_told_without_its_password(
 
 def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded, whatever a gateway sends."""
-    monkeypatch.setattr(transport, "LARGEST_ANSWER", 1000)
-    wire = httpx.MockTransport(lambda _request: httpx.Response(200, content=b"x" * 1001))
-    calling = Transport(URL, ca=None, timing=MovedTime().timing(), wire=wire)
+    monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 1000)
+    http_transport = httpx.MockTransport(lambda _request: httpx.Response(200, content=b"x" * 1001))
+    calling = Transport(URL, ca=None, timing=MovedTime().timing(), http_transport=http_transport)
     with pytest.raises(ResponseLost, match=r"acme\.example is larger"):
-        calling.exchange(Request(Call.COLLABORATE_USERS), "t")
+        calling.exchange(Request(Route.COLLABORATE_USERS), "t")

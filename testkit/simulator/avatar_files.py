@@ -1,6 +1,6 @@
-"""HighQ's view of picture files: what it takes, and how it shows one. The only module with Pillow.
+"""Image files as HighQ checks and shows them. The only module that imports Pillow.
 
-Pure: bytes in, verdicts and bytes out. Slow (milliseconds): call it from a worker thread.
+Pure: bytes in, verdicts and bytes out. Slow (milliseconds): call it in a worker thread.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw
 
-from .answers import Refused
+from .rendering import ApiError
 
 Box = tuple[int, int, int, int]
 
@@ -38,9 +38,9 @@ def unwrap(body: bytes) -> bytes:
         try:
             body = base64.b64decode(b"".join(body.split()), validate=True)
         except binascii.Error:
-            raise Refused(400, 74) from None
+            raise ApiError(400, 74) from None
     if media_type(body) is None:
-        raise Refused(400, 74)
+        raise ApiError(400, 74)
     return body
 
 
@@ -51,24 +51,24 @@ def check_avatar(content: bytes, crop: Mapping[str, str], status: int) -> Box | 
     refs 398, 400, 401, 396, 402, 403, 404 and the HTTP `status`.
     """
     if media_type(content) is None:
-        raise Refused(status, 398)
+        raise ApiError(status, 398)
     width, height = _decoded_size(content, status)
     if min(width, height) < SHORTEST_SIDE:
-        raise Refused(status, 401)
+        raise ApiError(status, 401)
     given = {name: text for name in CROP_FIELDS if (text := crop.get(name)) is not None}
     full = dict(zip(CROP_FIELDS, ("0", "0", str(width), str(height)), strict=True))
     try:
         left, top, across, down = (int(text) for text in (full | given).values())
     except ValueError:
-        raise Refused(status, 396) from None
+        raise ApiError(status, 396) from None
     if left < 0 or top < 0 or across <= 0 or down <= 0:
-        raise Refused(status, 396)
+        raise ApiError(status, 396)
     if left + across > width:
-        raise Refused(status, 402)
+        raise ApiError(status, 402)
     if top + down > height:
-        raise Refused(status, 403)
+        raise ApiError(status, 403)
     if across != down:
-        raise Refused(status, 404)
+        raise ApiError(status, 404)
     return (left, top, across, down) if given else None
 
 
@@ -115,5 +115,5 @@ def _decoded_size(content: bytes, status: int) -> tuple[int, int]:
             image.draft("L", (size[0] // 8, size[1] // 8))
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise Refused(status, 400) from None
+        raise ApiError(status, 400) from None
     return size

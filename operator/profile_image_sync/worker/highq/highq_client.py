@@ -1,6 +1,7 @@
-"""HighQ as a run sees it: the accounts there are, and a place to put portraits. No HTTP, no tokens.
+"""HighQ as a run sees it: list the accounts, upload an avatar. No HTTP and no tokens show.
 
-What HighQ answers becomes an account, an error that ends the run, or one that one person bears.
+Every HTTP response becomes an account, an error that ends the run, or an error of one person, so that
+nothing outside of this package knows a status code or a ref.
 """
 
 from __future__ import annotations
@@ -12,24 +13,24 @@ from typing import Self
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.errors import HighQUnavailable, UploadFailed, UploadRefused
-from profile_image_sync.worker.highq.clock import Timing
-from profile_image_sync.worker.highq.listing import Page, parse_page, read_accounts
+from profile_image_sync.worker.highq.listing import AccountPage, parse_page, read_accounts
 from profile_image_sync.worker.highq.oauth import Authorisation, ClientCredentials
 from profile_image_sync.worker.highq.rate_limiter import RateLimiter
-from profile_image_sync.worker.highq.refs import Call, Kind, classify
-from profile_image_sync.worker.highq.retrying import Calls
+from profile_image_sync.worker.highq.refs import Category, Route, classify
+from profile_image_sync.worker.highq.retrying import RetryingClient
+from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.highq.transport import Request, ResponseLost, Transport
 from profile_image_sync.worker.people import Account, Avatar
 from profile_image_sync.worker.token_store import TokenStore
 
 _USERS = {
-    Endpoint.AVATAR: Call.COLLABORATE_USERS,
-    Endpoint.PROFILE_IMAGE: Call.PUBLISHER_USERS,
+    Endpoint.AVATAR: Route.COLLABORATE_USERS,
+    Endpoint.PROFILE_IMAGE: Route.PUBLISHER_USERS,
 }
-_UPLOAD = {Endpoint.AVATAR: Call.AVATAR, Endpoint.PROFILE_IMAGE: Call.PROFILE_IMAGE}
+_UPLOAD = {Endpoint.AVATAR: Route.AVATAR, Endpoint.PROFILE_IMAGE: Route.PROFILE_IMAGE}
 
 
-class HighQ:
+class HighQClient:
     """One HighQ instance. Used by many threads.
 
     Every method but token_expiry() may raise what ends a run: HighQUnavailable, HighQUntrusted,
@@ -54,9 +55,9 @@ class HighQ:
         """
         self._endpoint = endpoint
         self._transport = Transport(url, ca=ca, timing=timing)
-        calls = Calls(self._transport, RateLimiter(timing, requests_per_minute), timing)
+        http = RetryingClient(self._transport, RateLimiter(timing, requests_per_minute), timing)
         self._authorisation = Authorisation(
-            calls, credentials=credentials, store=store, timing=timing
+            http, credentials=credentials, store=store, timing=timing
         )
 
     def accounts(self) -> list[Account]:
@@ -68,37 +69,37 @@ class HighQ:
         total = self._page(1, 0).total
         return len(self.accounts()) if total is None else total
 
-    def upload(self, account_id: int, portrait: Avatar) -> None:
+    def upload(self, account_id: int, avatar: Avatar) -> None:
         """Give a user this picture; doing it twice is harmless.
 
         Raises UploadRefused when HighQ will never take it, UploadFailed when it did not this time.
         """
-        request = Request(_UPLOAD[self._endpoint], account_id=account_id, portrait=portrait)
+        request = Request(_UPLOAD[self._endpoint], account_id=account_id, avatar=avatar)
         try:
-            answer = self._authorisation.send(request, probe=self._list_request(1, 0))
+            response = self._authorisation.send(request, probe=self._list_request(1, 0))
         except ResponseLost as problem:
             raise UploadFailed(
                 "ResponseLost", f"HighQ user {account_id}: {problem}; the next run tries again"
             ) from None
-        outcome = classify(request.call, answer)
-        match outcome.kind:
-            case Kind.ACCEPTED:
+        result = classify(request.route, response)
+        match result.category:
+            case Category.ACCEPTED:
                 return
-            case Kind.REFUSED:
+            case Category.REFUSED:
                 raise UploadRefused(
-                    outcome.reason,
-                    f"HighQ refuses the picture for its user {account_id} ({answer}): "
-                    f"{outcome.text}; replace it in the directory",
+                    result.reason,
+                    f"HighQ refuses the picture for its user {account_id} ({response}): "
+                    f"{result.text}; replace it in the directory",
                 )
             case _:
                 raise UploadFailed(
-                    outcome.reason,
-                    f"HighQ did not take the picture for its user {account_id} ({answer}): "
-                    f"{outcome.text}; the next run tries again",
+                    result.reason,
+                    f"HighQ did not take the picture for its user {account_id} ({response}): "
+                    f"{result.text}; the next run tries again",
                 )
 
     def token_expiry(self) -> datetime | None:
-        """Return when the refresh token runs out (UTC); None if unknown. Calls nobody.
+        """Return when the refresh token runs out (UTC); None if unknown. Makes no request.
 
         Raises MissingReference, StateUnavailable, StateDamaged.
         """
@@ -119,29 +120,29 @@ class HighQ:
     ) -> None:
         self.close()
 
-    def _page(self, limit: int, offset: int) -> Page:
+    def _page(self, limit: int, offset: int) -> AccountPage:
         request = self._list_request(limit, offset)
-        call = request.call
+        route = request.route
         try:
-            answer = self._authorisation.send(request)
+            response = self._authorisation.send(request)
         except ResponseLost as problem:
             raise HighQUnavailable(f"HighQ's users cannot be listed: {problem}") from None
-        if classify(call, answer).kind is not Kind.ACCEPTED:
+        if classify(route, response).category is not Category.ACCEPTED:
             raise HighQUnavailable(
-                f"HighQ's users cannot be listed: {self._transport.host} answers {call.value} with "
-                f"{answer}; check spec.highq.url and endpoint, or see whether HighQ is down"
+                f"HighQ's users cannot be listed: {self._transport.host} answers {route.value} with "
+                f"{response}; check spec.highq.url and endpoint, or see whether HighQ is down"
             )
         try:
-            return parse_page(answer.body)
+            return parse_page(response.body)
         except ValueError:
             raise HighQUnavailable(
-                f"HighQ's users cannot be listed: {self._transport.host} answers {call.value} with "
+                f"HighQ's users cannot be listed: {self._transport.host} answers {route.value} with "
                 "something else; check spec.highq.url and endpoint"
             ) from None
 
     def _list_request(self, limit: int, offset: int) -> Request:
-        call = _USERS[self._endpoint]
+        route = _USERS[self._endpoint]
         query = {"limit": str(limit), "offset": str(offset)}
-        if call is Call.PUBLISHER_USERS:
+        if route is Route.PUBLISHER_USERS:
             query["fields"] = "all"  # the summary tells neither status nor external id
-        return Request(call, query=query)
+        return Request(route, query=query)

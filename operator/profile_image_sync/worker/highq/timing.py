@@ -1,4 +1,7 @@
-"""Time as the HighQ room sees it: clocks, chance, and waits that end when the run is asked to stop."""
+"""Clocks, timeouts, jitter and interruptible waits for all calls to HighQ.
+
+One object, so that tests replace time in one place and SIGTERM ends every wait at once.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,10 @@ class Timing:
     now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic  # seconds
     sleep: Callable[[float], None] = time.sleep  # for what SIGTERM must not cut short
-    chance: Callable[[], float] = random.random  # 0 <= chance() < 1
-    connect_seconds: float = 10.0  # for a connection
-    silence_seconds: float = 60.0  # without a byte, in either direction
-    answer_seconds: float = 180.0  # for one answer, however slowly it drips
+    jitter: Callable[[], float] = random.random  # 0 <= jitter() < 1
+    connect_timeout: float = 10.0  # for a connection
+    read_timeout: float = 60.0  # without a byte, in either direction
+    response_timeout: float = 180.0  # for one response, however slowly it drips
 
     def wait(self, seconds: float) -> None:
         """Wait, and raise Interrupted as soon as the run is asked to stop; at once if it has been."""
@@ -36,5 +39,5 @@ class Timing:
             raise Interrupted("asked to stop while talking to HighQ: the next run does the rest")
 
     def backoff(self, failures: int, longest: float) -> float:
-        """Return how long to wait after so many failures (>= 1): 1, 2, 4 … seconds, half of it chance."""
-        return min(longest, 2.0 ** (failures - 1)) * (0.5 + self.chance() / 2)
+        """Return how long to wait after so many failures (>= 1): 1, 2, 4 … seconds, half of it jitter."""
+        return min(longest, 2.0 ** (failures - 1)) * (0.5 + self.jitter() / 2)

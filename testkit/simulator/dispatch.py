@@ -1,4 +1,4 @@
-"""The API's front door: every call passes here, meets its faults and is written to the audit."""
+"""The one entry of all API calls: applies faults, runs the operation, records the audit."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from . import calls, faults
-from .answers import NoSuchPage, Refused, page, render_error
 from .calls import Call
-from .handlers import HANDLERS
 from .instances import Instances
-from .settings import Fault
+from .operations import HANDLERS
+from .rendering import ApiError, PageError, page, render_error
+from .schema import Fault
 
 
-async def answer(request: Request) -> Response:
+async def respond(request: Request) -> Response:
     """Answer one API call of the instance in the path."""
     instances: Instances = request.app.state.instances
     instance = instances.get(request.path_params["instance"])
@@ -58,11 +58,11 @@ async def _carry_out(call: Call) -> Response:
     await call.request.body()  # even of a call that is refused at once: it keeps the connection
     try:
         return await HANDLERS[call.target.operation](call)
-    except Refused as refused:
+    except ApiError as refused:
         call.entry.verdict = "refused"
         call.entry.ref = refused.ref
         return render_error(refused, _link(call), call.form)
-    except NoSuchPage as none:
+    except PageError as none:
         call.entry.verdict = "refused"
         return page(none.status)
 

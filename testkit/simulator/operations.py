@@ -1,4 +1,4 @@
-"""What each API call does, in HighQ's order of checks. Refusals are raised."""
+"""The API operations, each with HighQ's order of checks. Refusals are raised as ApiError."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from . import accounts, pictures
+from . import accounts, avatar_files
 from .accounts import User
-from .answers import Document, NoSuchPage, Refused, page, render
+from .avatar_files import Box
 from .calls import Call, admit, find_user
-from .oauth import OAuthError
-from .pictures import Box
-from .settings import Operation, SetBy
+from .grants import OAuthError
+from .rendering import ApiError, Document, PageError, page, render
+from .schema import Operation, SetBy
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -44,7 +44,7 @@ async def token(call: Call) -> Response:
         granted = instance.grant(await _token_form(call.request))
     except OAuthError as error:
         if knobs.token_error_body == "highq":
-            raise Refused(error.status, error.status, error.error) from None
+            raise ApiError(error.status, error.status, error.error) from None
         return render("error", {"error": error.error}, call.form, error.status)
     issued = instance.authorisations.tokens
     user = instance.users.get(granted.user_id)
@@ -100,16 +100,16 @@ async def get_avatar(call: Call) -> Response:
     admit(call)
     user = _target(call)
     size = call.request.query_params.get("size", "256")
-    if size not in map(str, pictures.SIZES):
-        raise Refused(400, 74, "Size is not valid")
+    if size not in map(str, avatar_files.SIZES):
+        raise ApiError(400, 74, "Size is not valid")
     if user.picture:
         content, media_type = await run_in_threadpool(
-            pictures.shown, user.picture.content, user.picture.crop, int(size)
+            avatar_files.shown, user.picture.content, user.picture.crop, int(size)
         )
         return Response(content, media_type=media_type)
     if call.instance.knobs.missing_avatar == "404":
-        raise Refused(404, 404, "Avatar does not exist")
-    return Response(pictures.placeholder(int(size)), media_type="image/png")
+        raise ApiError(404, 404, "Avatar does not exist")
+    return Response(avatar_files.placeholder(int(size)), media_type="image/png")
 
 
 async def post_avatar(call: Call) -> Response:
@@ -117,7 +117,7 @@ async def post_avatar(call: Call) -> Response:
     user, actor = _uploading(call, "avatar", by_email=False)
     knobs = call.instance.knobs
     if not call.request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise Refused(400, 74)
+        raise ApiError(400, 74)
     try:
         async with call.request.form() as form:
             file = form.get("file")
@@ -125,15 +125,17 @@ async def post_avatar(call: Call) -> Response:
             content_type = file.content_type if isinstance(file, UploadFile) else None
             texts = {name: value for name, value in form.items() if isinstance(value, str)}
     except HTTPException:
-        raise Refused(400, 74) from None
+        raise ApiError(400, 74) from None
     if content is None:
-        raise Refused(knobs.validation_status, 397)
+        raise ApiError(knobs.validation_status, 397)
     _record_without_upload(call, content, content_type)
     if not content:
-        raise Refused(knobs.validation_status, 406)
+        raise ApiError(knobs.validation_status, 406)
     if len(content) > knobs.max_upload_bytes:
-        raise Refused(500, 399)
-    crop = await run_in_threadpool(pictures.check_avatar, content, texts, knobs.validation_status)
+        raise ApiError(500, 399)
+    crop = await run_in_threadpool(
+        avatar_files.check_avatar, content, texts, knobs.validation_status
+    )
     _accept(call, user, actor, content, crop)
     return Response(b"")
 
@@ -143,14 +145,14 @@ async def post_profile_image(call: Call) -> Response:
     user, actor = _uploading(call, "profileimage", by_email=True)
     content_type = call.request.headers.get("content-type", "").partition(";")[0].strip()
     if content_type not in {"image/png", "image/jpeg"}:
-        raise NoSuchPage(415)
+        raise PageError(415)
     body = await call.request.body()
     _record_without_upload(call, body, content_type)
     if not body:
-        raise Refused(400, 74)
+        raise ApiError(400, 74)
     if len(body) > call.instance.knobs.max_upload_bytes:
-        raise Refused(500, 399)
-    content = pictures.unwrap(body)
+        raise ApiError(500, 399)
+    content = avatar_files.unwrap(body)
     _record_without_upload(call, content, content_type)
     _accept(call, user, actor, content, None)
     summary = accounts.publisher_summary(user, call.base, call.instance.knobs)
@@ -159,7 +161,7 @@ async def post_profile_image(call: Call) -> Response:
 
 async def unknown(call: Call) -> Response:  # noqa: ARG001  all handlers are called alike
     """There is no such path, or not with this method."""
-    raise NoSuchPage(404)
+    raise PageError(404)
 
 
 HANDLERS: Mapping[Operation, Callable[[Call], Awaitable[Response]]] = {
@@ -177,28 +179,28 @@ HANDLERS: Mapping[Operation, Callable[[Call], Awaitable[Response]]] = {
 def _uploading(call: Call, endpoint: str, *, by_email: bool) -> tuple[User, User]:
     """Pass the checks both uploads share; return the user to change and the one who does it."""
     if endpoint not in call.instance.knobs.upload_endpoints:
-        raise NoSuchPage(404)
+        raise PageError(404)
     actor = admit(call)
     user = _target(call, by_email=by_email)
     if user.id != actor.id:
         _require_administrator(actor)
     if user.archived and call.instance.knobs.archived_upload == "refuse":
-        raise Refused(403, 110)
+        raise ApiError(403, 110)
     return user, actor
 
 
 def _target(call: Call, *, by_email: bool = False) -> User:
     if not call.target.who.isdecimal() and not by_email:
-        raise Refused(400, 113)
+        raise ApiError(400, 113)
     user = find_user(call.instance, call.target)
     if user is None:
-        raise Refused(call.instance.knobs.missing_user_status, 110)
+        raise ApiError(call.instance.knobs.missing_user_status, 110)
     return user
 
 
 def _require_administrator(user: User) -> None:
     if not user.sysadmin:
-        raise Refused(403, 123)
+        raise ApiError(403, 123)
 
 
 def _record_without_upload(call: Call, content: bytes, content_type: str | None) -> None:

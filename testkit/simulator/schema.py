@@ -1,6 +1,6 @@
-"""What may be set from outside, and what the audit tells: the words of `/_sim/`.
+"""Models of the control API: what can be set, and what the audit records.
 
-Shared by the server, which checks them, and by the tests' client, which builds them. No behaviour.
+Shared by the server, which validates them, and by the client in process.py, which builds them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ Operation = Literal[
     "authorise", "token", "list", "user", "get_avatar", "avatar", "profileimage", "unknown"
 ]
 UPLOADS: tuple[Operation, ...] = ("avatar", "profileimage")
+SYNC_OPERATIONS: tuple[Operation, ...] = ("token", "list", "get_avatar", *UPLOADS)
 SetBy = Literal["sync", "person"]
 
 
-class Settings(BaseModel):
+class SimulatorModel(BaseModel):
     """The base: unknown words are errors, bytes travel as base64."""
 
     model_config = ConfigDict(extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
 
-class ClientSettings(Settings):
+class ClientSettings(SimulatorModel):
     """A registration under "API application registration"; times in seconds."""
 
     client_id: str = "1012"
@@ -36,7 +37,7 @@ class ClientSettings(Settings):
     refresh_token: str = Field(default_factory=lambda: secrets.token_hex(20))
 
 
-class UserSettings(Settings):
+class UserSettings(SimulatorModel):
     """A HighQ user as given from outside; `picture` is what the person set, if anything."""
 
     id: int
@@ -52,7 +53,7 @@ class UserSettings(Settings):
     picture: bytes | None = None
 
 
-class Knobs(Settings):
+class Knobs(SimulatorModel):
     """How an instance behaves where HighQ's pages are silent, or where a customer may choose."""
 
     api_enabled: bool = True
@@ -75,7 +76,7 @@ class Knobs(Settings):
     latency: float = 0  # real seconds before each answer
 
 
-class Fault(Settings):
+class Fault(SimulatorModel):
     """Something that goes wrong with the next matching calls.
 
     `landed`: the call is carried out first and only its answer is spoilt.
@@ -97,7 +98,7 @@ class Fault(Settings):
     seconds: float = 0  # stall: once; drip: before each tenth of the body
 
 
-class InstanceSettings(Settings):
+class InstanceSettings(SimulatorModel):
     """A HighQ instance as given from outside, or in the file of `--seed`."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
@@ -106,13 +107,13 @@ class InstanceSettings(Settings):
     knobs: Knobs = Knobs()
 
 
-class Seed(Settings):
+class Seed(SimulatorModel):
     """The file of `--seed`."""
 
     instances: list[InstanceSettings]
 
 
-class PictureFacts(Settings):
+class PictureFacts(SimulatorModel):
     """What is known of a stored picture; `crop` is x, y, width, height within it."""
 
     set_by: SetBy
@@ -123,14 +124,14 @@ class PictureFacts(Settings):
     crop: tuple[int, int, int, int] | None
 
 
-class TokenPair(Settings):
+class TokenPair(SimulatorModel):
     """An access token and the refresh token that came with it."""
 
     access_token: str
     refresh_token: str
 
 
-class AuditEntry(Settings):
+class AuditEntry(SimulatorModel):
     """One API call. `status` is what the caller saw: 0 when the connection was cut.
 
     `verdict`: accepted = a picture was taken; answered; refused; lost = a fault came before it.

@@ -1,6 +1,6 @@
-"""OAuth2 as HighQ does it: codes of one use, pairs of tokens, rotation. No HTTP here.
+"""OAuth 2.0 as HighQ does it: single-use codes, token pairs, rotation. No HTTP.
 
-Tokens live in one table, by their secret; `name` is what the audit may tell of one.
+All tokens are in one table, by their secret; `name` is what the audit shows of one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
-from .settings import ClientSettings, Knobs, TokenPair
+from .schema import ClientSettings, Knobs, TokenPair
 
 CODE_LIFETIME = 1800  # seconds
 

@@ -1,7 +1,4 @@
-"""How HighQ words its answers: JSON or XML, error bodies, the pages of the server below it.
-
-Pure: documents in, responses out. What the answer is, others decide.
-"""
+"""Response bodies: JSON or XML, error bodies, and the HTML pages of a gateway in front. Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ SUMMARIES = {
 }
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """The call ends with an error answer: an HTTP status and, mostly, one of HighQ's refs."""
 
     def __init__(
@@ -58,7 +55,7 @@ class Refused(Exception):
         self.headers = dict(headers or {})
 
 
-class NoSuchPage(Exception):
+class PageError(Exception):
     """The server below the API answers, with a page: unknown path, method or media type."""
 
     def __init__(self, status: int) -> None:
@@ -87,7 +84,7 @@ def render(root: str, document: Document, form: Format, status: int = 200) -> Re
     return Response(body, status, media_type="application/xml")
 
 
-def render_error(refused: Refused, link: str, form: Format) -> Response:
+def render_error(refused: ApiError, link: str, form: Format) -> Response:
     """HighQ's error body. Without a ref (rate limit) it holds the summary only."""
     error: dict[str, object] = {"summary": refused.summary}
     if refused.ref is not None:

@@ -26,7 +26,7 @@ from profile_image_sync.errors import (
 from profile_image_sync.worker import uploader
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
-from profile_image_sync.worker.highq.client import HighQ
+from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import settings_fingerprint, source_md5
 from profile_image_sync.worker.ledger import Accepted, Entry, Ledger, Refused
 from profile_image_sync.worker.people import Person, Source
@@ -91,7 +91,7 @@ class Scenario:
         """Process the decisions as a run does."""
         Uploader(
             directory=cast("Directory", self.directory),
-            highq=cast("HighQ", self.highq),
+            highq=cast("HighQClient", self.highq),
             ledger=self.ledger,
             counters=self.counters,
             policy=Policy(

@@ -1,4 +1,4 @@
-"""`make demo`: tells the story on a terminal, asserts every line of it, and says where to look afterwards."""
+"""`make demo`: shows the scenario on a terminal; each step asserts what it shows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from demo.pictures import side_by_side
-from testkit.environment import HIGHQ_PORT, Stage, stage
+from testkit.environment import HIGHQ_PORT, Environment, running_environment
 from testkit.kind_cluster import CommandFailed
-from testkit.scenario import ADA, BEN, OWN_PICTURES, Face, Numbers, Story
+from testkit.scenario import ADA, BEN, OWN_PICTURES, LastRun, Scenario, ShownPicture
 
 CLUSTER = "pis-demo"
 NUMBERS = (
@@ -25,59 +25,61 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def main() -> int:
-    """Tell the story; return the exit code."""
+    """Run the scenario; return the exit code."""
     started = time.monotonic()
-    headline("The stage: a real cluster, a real Active Directory (Samba), a simulated HighQ")
+    headline("The environment: a real cluster, a real Active Directory (Samba), a simulated HighQ")
     say("All of it is made here; the first time takes minutes, later only what has changed.")
     try:
-        with stage(CLUSTER, say) as ready:
-            tell(Story.begin(ready))
-            farewell(ready, time.monotonic() - started)
+        with running_environment(CLUSTER, say) as environment:
+            tell(Scenario.begin(environment))
+            farewell(environment, time.monotonic() - started)
     except (AssertionError, CommandFailed) as problem:
         console.print(f"the demo failed: {problem}", style="bold red", markup=False)
         return 1
     return 0
 
 
-def tell(story: Story) -> None:
-    """Go through the story; each step asserts what it shows."""
-    people_and_plan(story)
-    first_sync(story)
-    later_runs(story)
-    second_tenant(story)
+def tell(scenario: Scenario) -> None:
+    """Go through the scenario; each step asserts what it shows."""
+    people_and_plan(scenario)
+    first_sync(scenario)
+    later_runs(scenario)
+    second_tenant(scenario)
 
 
-def people_and_plan(story: Story) -> None:
+def people_and_plan(scenario: Scenario) -> None:
     """Fill both sides, and look before leaping."""
     with step(
         "About forty people arrive",
         f"Some have a picture in the directory, some have not; {len(OWN_PICTURES)} have chosen one in HighQ.",
     ):
-        say(f"{story.people_arrive()} people are in {story.acme.unit}, their accounts in HighQ")
+        say(
+            f"{scenario.people_arrive()} people in {scenario.acme.organizational_unit}, accounts in HighQ"
+        )
     with step(
         "examples/01-one-tenant is applied, pointed at this directory and this HighQ",
         "The namespace enforces Pod Security `restricted`. With dryRun it plans, and touches nothing.",
     ):
-        command(f"kubectl apply -n {story.acme.namespace} -f tenant.yaml -f secrets.yaml")
-        show_run(story.dry_run())
+        command(f"kubectl apply -n {scenario.acme.namespace} -f tenant.yaml -f secrets.yaml")
+        show_run(scenario.dry_run())
         say("HighQ was asked who is who, and heard of no picture")
-        columns(story)
+        columns(scenario)
 
 
-def first_sync(story: Story) -> None:
+def first_sync(scenario: Scenario) -> None:
     """Carry every picture over."""
     with step(
         "dryRun is taken out: the first sync",
         "Everyone gets the firm's picture, also who had one in HighQ (firstSync: Override).",
     ):
-        before = story.face(BEN)
-        command(f"kubectl apply -n {story.acme.namespace} -f tenant.yaml      # without dryRun")
-        show_run(story.first_run())
-        columns(story)
-        show_faces(BEN, before, story.face(BEN))
+        before = scenario.picture_of(BEN)
+        command(f"kubectl apply -n {scenario.acme.namespace} -f tenant.yaml      # without dryRun")
+        show_run(scenario.first_run())
+        columns(scenario)
+        show_pictures(BEN, before, scenario.picture_of(BEN))
 
 
-def later_runs(story: Story) -> None:
+def later_runs(scenario: Scenario) -> None:
     """Show what later runs carry over, and what they leave alone."""
     with step(
         "Another run, with nothing changed",
@@ -87,36 +89,36 @@ def later_runs(story: Story) -> None:
             "kubectl annotate -n tenant-acme profileimagesync acme --overwrite "
             "profileimagesync.io/run-request=$(date +%s)"
         )
-        show_run(story.quiet_run())
+        show_run(scenario.quiet_run())
     with step(
         "One picture changes in Active Directory",
         "One changed hash is one upload, whoever else is in the directory.",
     ):
-        before = story.face(ADA)
-        show_run(story.one_change())
-        show_faces(ADA, before, story.face(ADA))
+        before = scenario.picture_of(ADA)
+        show_run(scenario.one_change())
+        show_pictures(ADA, before, scenario.picture_of(ADA))
     with step(
         "Ben chooses another picture in HighQ",
         "The directory's has not changed since, so his own choice stays.",
     ):
-        before = story.face(BEN)
-        show_run(story.own_choice())
-        show_faces(BEN, before, story.face(BEN))
+        before = scenario.picture_of(BEN)
+        show_run(scenario.own_choice())
+        show_pictures(BEN, before, scenario.picture_of(BEN))
 
 
-def second_tenant(story: Story) -> None:
+def second_tenant(scenario: Scenario) -> None:
     """Serve a tenant once a person."""
     with step(
         "A second tenant, OneOff",
         "Each person once, and never again: no schedule and no CronJob, a single Job.",
     ):
-        show_run(story.one_off())
+        show_run(scenario.one_off())
     with step(
         "Somebody joins there, and another's picture changes",
         "Once is meant per person: the joiner is served, the change is not carried over.",
     ):
-        show_run(story.joiner())
-        columns(story)
+        show_run(scenario.joiner())
+        columns(scenario)
 
 
 @contextmanager
@@ -144,20 +146,20 @@ def command(text: str) -> None:
     console.print(f"   $ {text}", style="cyan", markup=False)
 
 
-def show_run(run: Numbers) -> None:
+def show_run(run: LastRun) -> None:
     """Tell a run's numbers, those that are not zero."""
     told = ", ".join(f"{run[kind]} {kind}" for kind in NUMBERS if run[kind])
     console.print(f"   {run['outcome']}: {told}", style="green", markup=False)
 
 
-def columns(story: Story) -> None:
+def columns(scenario: Scenario) -> None:
     """Show what an administrator sees."""
     command("kubectl get profileimagesyncs -A")
-    for line in story.stage.cluster.kubectl("get", "profileimagesyncs", "-A").splitlines():
+    for line in scenario.environment.cluster.kubectl("get", "profileimagesyncs", "-A").splitlines():
         say(line)
 
 
-def show_faces(who: str, before: Face, after: Face) -> None:
+def show_pictures(who: str, before: ShownPicture, after: ShownPicture) -> None:
     """Show what became of one person's picture in HighQ."""
     for when, face in (("before", before), ("now   ", after)):
         facts = face.facts
@@ -167,9 +169,9 @@ def show_faces(who: str, before: Face, after: Face) -> None:
             console.print(Text("   ") + line)
 
 
-def farewell(ready: Stage, seconds: float) -> None:
+def farewell(environment: Environment, seconds: float) -> None:
     """Say where to look, and how to tear down."""
-    address, cluster = ready.cluster.address(HIGHQ_PORT), ready.cluster
+    address, cluster = environment.cluster.address(HIGHQ_PORT), environment.cluster
     headline(f"Every number above was asserted. {seconds:.0f} s in all")
     say(f"The people directory:  https://{address}/acme/people")
     say("                       (a test authority signed its certificate: the browser will ask)")

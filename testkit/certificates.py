@@ -11,7 +11,7 @@ from pathlib import Path
 import trustme
 
 
-class TestAuthority:
+class CertificateAuthority:
     """A fresh authority: its certificate is `ca_file`, leaves are written beside it."""
 
     __test__ = False  # or pytest collects it for its name

@@ -1,4 +1,7 @@
-"""One tenant on the stage: a namespace, a unit of the directory, a HighQ instance, and the resource."""
+"""A tenant in the kind cluster: a namespace with the resource, an organizational unit, a HighQ instance.
+
+The counterpart of `sync_command.LocalTenant`, whose runs are processes of this machine.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from uuid import UUID
 
 import yaml
 
-from testkit.environment import DIRECTORY_URL, HIGHQ_HOST, TENANT_LABEL, Stage
-from testkit.kind_cluster import ROOT, Document, wait_for
-from testkit.people import TestPerson
+from testkit.environment import DIRECTORY_URL, HIGHQ_HOST, TENANT_LABEL, Environment
+from testkit.kind_cluster import ROOT, Document
+from testkit.people import SamplePerson
 from testkit.simulator.process import Instance
-from testkit.sync_command import hire, merged
+from testkit.sync_command import add_people, merged
+from testkit.waiting import wait_for
 
 EXAMPLE = ROOT / "examples" / "01-one-tenant" / "tenant.yaml"
 REQUEST = "profileimagesync.io/run-request"
@@ -22,53 +26,62 @@ RUN_SECONDS = 120
 
 
 @dataclass
-class Tenant:
-    """A customer of the demo; what is changed here is changed in the real things."""
+class ClusterTenant:
+    """One customer; every method changes or reads the real directory, HighQ and cluster."""
 
-    stage: Stage
+    environment: Environment
     name: str  # of the resource and of the HighQ instance
     namespace: str
-    unit: str  # DN
+    organizational_unit: str  # DN
     highq: Instance
     spec: dict[str, Any]
     guids: dict[str, UUID] = field(default_factory=dict)  # by account
     ids: dict[str, int] = field(default_factory=dict)  # of HighQ's users, by account
 
     @classmethod
-    def create(cls, stage: Stage, name: str, namespace: str) -> Tenant:
-        """Begin a tenant with nobody in it: namespace under Pod Security `restricted`, Secrets, bundles."""
+    def create(cls, environment: Environment, name: str, namespace: str) -> ClusterTenant:
+        """Create a tenant without people; its namespace enforces Pod Security `restricted`."""
         key, value = TENANT_LABEL.split("=")
         labels = {"pod-security.kubernetes.io/enforce": "restricted", key: value}
         meta = {"name": namespace, "labels": labels}
-        stage.cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": meta}])
-        unit = stage.administrator.fresh_unit(name)
-        highq = stage.simulator.create_instance(name)
-        tenant = cls(stage, name, namespace, unit, highq, _spec(unit, name))
+        environment.cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": meta}])
+        organizational_unit = environment.administrator.empty_organizational_unit(name)
+        highq = environment.simulator.create_instance(name)
+        tenant = cls(
+            environment,
+            name,
+            namespace,
+            organizational_unit,
+            highq,
+            _spec(organizational_unit, name),
+        )
         tenant.apply_secrets()
         return tenant
 
     def apply_secrets(self, **passwords: str) -> None:
         """Apply the Secrets and CA bundles that the spec names; `password` and `client_secret` may differ."""
-        who = self.highq.credentials
-        user, password = self.stage.reader
+        client = self.highq.credentials
+        user, password = self.environment.reader
         secrets = {
             "ad-bind": {"username": user, "password": passwords.get("password", password)},
             "highq-oauth": {
-                "clientId": who.client_id,
-                "clientSecret": passwords.get("client_secret", who.client_secret),
-                "refreshToken": who.refresh_token,
+                "clientId": client.client_id,
+                "clientSecret": passwords.get("client_secret", client.client_secret),
+                "refreshToken": client.refresh_token,
             },
         }
-        bundles = {"corp-ca": self.stage.directory_ca, "highq-ca": self.stage.highq_ca}
+        bundles = {"corp-ca": self.environment.directory_ca, "highq-ca": self.environment.highq_ca}
         documents = [_document("Secret", name, stringData=data) for name, data in secrets.items()]
         documents += [
             _document("ConfigMap", name, data={"ca.crt": text}) for name, text in bundles.items()
         ]
-        self.stage.cluster.apply(documents, self.namespace)
+        self.environment.cluster.apply(documents, self.namespace)
 
-    def hire(self, people: Iterable[TestPerson], first_id: int = 1) -> None:
-        """Enter people into the directory and, as they say, into HighQ."""
-        guids, ids = hire(self.stage.administrator, self.highq, self.unit, people, first_id)
+    def add_people(self, people: Iterable[SamplePerson], first_id: int = 1) -> None:
+        """Add people to the directory and, where `highq` says so, to HighQ."""
+        guids, ids = add_people(
+            self.environment.administrator, self.highq, self.organizational_unit, people, first_id
+        )
         self.guids |= guids
         self.ids |= ids
 
@@ -81,11 +94,11 @@ class Tenant:
             "metadata": {"name": self.name},
             "spec": self.spec,
         }
-        self.stage.cluster.apply([resource], self.namespace)
+        self.environment.cluster.apply([resource], self.namespace)
 
     def status(self) -> Mapping[str, Any]:
         """Return the status, empty if there is none."""
-        found = self.stage.cluster.get("profileimagesync", self.name, self.namespace) or {}
+        found = self.environment.cluster.get("profileimagesync", self.name, self.namespace) or {}
         status: Mapping[str, Any] = found.get("status", {})
         return status
 
@@ -110,7 +123,7 @@ class Tenant:
     def run_now(self) -> Mapping[str, Any]:
         """Ask for a run as a person does, by the annotation; return it when it has ended."""
         value = uuid.uuid4().hex[:8]
-        self.stage.cluster.kubectl(
+        self.environment.cluster.kubectl(
             "annotate", "profileimagesync", self.name, f"--namespace={self.namespace}", "--overwrite",
             f"{REQUEST}={value}",
         )  # fmt: skip
@@ -122,26 +135,26 @@ class Tenant:
         return wait_for(f"the run of {self.namespace}/{self.name} asked for", served, RUN_SECONDS)
 
     def avatar_calls(self) -> list[int]:
-        """Return the users about whose picture HighQ was called since the audit was reset."""
+        """Return the users of all avatar calls since the audit was reset."""
         calls = self.highq.audit(operation="avatar")
         return [call.user_id for call in calls if call.user_id is not None]
 
     def jobs(self) -> list[Document]:
         """Return the Jobs of the resource."""
-        return self.stage.cluster.select(
+        return self.environment.cluster.select(
             "jobs", self.namespace, f"profileimagesync.io/sync={self.name}"
         )
 
 
-def _spec(unit: str, instance: str) -> dict[str, Any]:
-    """Return the spec of the example, pointed at the demo's directory and HighQ."""
+def _spec(organizational_unit: str, instance: str) -> dict[str, Any]:
+    """Return the spec of the example, with the addresses of this directory and this HighQ."""
     spec: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())["spec"]
-    here = {
-        "schedule": "@daily-random",  # not amid the story, where it says that it starts the runs
-        "activeDirectory": {"servers": [DIRECTORY_URL], "searchBases": [unit]},
+    addresses = {
+        "schedule": "@daily-random",  # no scheduled run while the scenario starts its own
+        "activeDirectory": {"servers": [DIRECTORY_URL], "searchBases": [organizational_unit]},
         "highq": {"url": f"https://{HIGHQ_HOST}/{instance}", "caBundleRef": {"name": "highq-ca"}},
     }
-    return merged(spec, here)
+    return merged(spec, addresses)
 
 
 def _document(kind: str, name: str, **content: Any) -> Document:

@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from testkit.certificates import TestAuthority
+from testkit.certificates import CertificateAuthority
 
 BUILD_BINARIES = Path(__file__).parents[1] / "testcluster" / "build-binaries"
 START_SECONDS = 60.0
@@ -50,7 +50,7 @@ class ControlPlane:
 
 
 @contextmanager
-def control_plane(folder: Path) -> Iterator[ControlPlane]:
+def run_control_plane(folder: Path) -> Iterator[ControlPlane]:
     """Run a control plane with its data in the new `folder`; it also ends when we are killed.
 
     The first call on a machine builds the programs, which takes minutes; raises RuntimeError
@@ -58,27 +58,29 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
     """
     binaries = _binaries("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
     folder.mkdir(parents=True)
-    authority = TestAuthority(folder / "certificates")
+    authority = CertificateAuthority(folder / "certificates")
     certificate, key = authority.issue(LOOPBACK, "localhost")
     etcd, peer, secure = _free_ports(3)
-    plane = ControlPlane(
+    control_plane = ControlPlane(
         url=f"https://{LOOPBACK}:{secure}",
         ca_file=authority.ca_file,
         token=secrets.token_urlsafe(),
         kubeconfig=folder / "kubeconfig",
         kubectl=binaries / "kubectl",
     )
-    _write_credentials(plane, folder / "tokens.csv")
+    _write_credentials(control_plane, folder / "tokens.csv")
     with ExitStack() as running:
         start = _Starter(binaries, folder, running)
         start("etcd", _etcd_options(folder, etcd, peer))
         start("kube-apiserver", _api_server_options(folder, etcd, secure, certificate, key))
-        start.wait_for("kube-apiserver", plane, "/readyz")
-        start("kube-controller-manager", _controller_manager_options(plane, key))
+        start.wait_for("kube-apiserver", control_plane, "/readyz")
+        start("kube-controller-manager", _controller_manager_options(control_plane, key))
         start.wait_for(
-            "kube-controller-manager", plane, "/api/v1/namespaces/default/serviceaccounts/default"
+            "kube-controller-manager",
+            control_plane,
+            "/api/v1/namespaces/default/serviceaccounts/default",
         )
-        yield plane
+        yield control_plane
 
 
 class _Starter:
@@ -101,12 +103,12 @@ class _Starter:
         self._running.callback(_stop, process)
         self._processes[program] = process
 
-    def wait_for(self, program: str, plane: ControlPlane, path: str) -> None:
+    def wait_for(self, program: str, control_plane: ControlPlane, path: str) -> None:
         """Wait until the API answers yes at `path`, which is `program`'s work."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._processes[program].poll() is None:
             try:
-                plane.get(path)
+                control_plane.get(path)
             except OSError:
                 time.sleep(0.1)
             else:
@@ -142,9 +144,9 @@ def _free_ports(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in sockets]
 
 
-def _write_credentials(plane: ControlPlane, tokens: Path) -> None:
+def _write_credentials(control_plane: ControlPlane, tokens: Path) -> None:
     tokens.touch(mode=0o600)
-    tokens.write_text(f"{plane.token},administrator,administrator,system:masters\n")
+    tokens.write_text(f"{control_plane.token},administrator,administrator,system:masters\n")
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -153,13 +155,16 @@ def _write_credentials(plane: ControlPlane, tokens: Path) -> None:
         "clusters": [
             {
                 "name": "test",
-                "cluster": {"server": plane.url, "certificate-authority": str(plane.ca_file)},
+                "cluster": {
+                    "server": control_plane.url,
+                    "certificate-authority": str(control_plane.ca_file),
+                },
             }
         ],
-        "users": [{"name": "administrator", "user": {"token": plane.token}}],
+        "users": [{"name": "administrator", "user": {"token": control_plane.token}}],
     }
-    plane.kubeconfig.touch(mode=0o600)
-    plane.kubeconfig.write_text(json.dumps(config))  # JSON is YAML
+    control_plane.kubeconfig.touch(mode=0o600)
+    control_plane.kubeconfig.write_text(json.dumps(config))  # JSON is YAML
 
 
 def _etcd_options(folder: Path, port: int, peer_port: int) -> list[str]:
@@ -194,11 +199,11 @@ def _api_server_options(
     ]
 
 
-def _controller_manager_options(plane: ControlPlane, key: Path) -> list[str]:
+def _controller_manager_options(control_plane: ControlPlane, key: Path) -> list[str]:
     return [
-        f"--kubeconfig={plane.kubeconfig}",
+        f"--kubeconfig={control_plane.kubeconfig}",
         f"--service-account-private-key-file={key}",
-        f"--root-ca-file={plane.ca_file}",
+        f"--root-ca-file={control_plane.ca_file}",
         "--leader-elect=false",
         "--secure-port=0",
     ]

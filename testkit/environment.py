@@ -1,6 +1,6 @@
-"""Everything that the story needs around it: cluster, images, directory, HighQ, the operator by its chart.
+"""What end-to-end tests and the demo run in: a kind cluster with a directory, a HighQ and the operator.
 
-Made from nothing, or found as it was left.
+Hides how it comes about: what an earlier session left is used again, what has changed is built anew.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 
 import yaml
 
-from testkit.certificates import TestAuthority
-from testkit.kind_cluster import ROOT, TESTCLUSTER, Cluster, Document, run, wait_for
+from testkit.certificates import CertificateAuthority
+from testkit.kind_cluster import ROOT, TESTCLUSTER, Document, KindCluster, run
 from testkit.samba.administrator import Administrator
 from testkit.simulator.process import Simulator
+from testkit.waiting import wait_for
 
 SERVICES = Path(__file__).with_name("services.yaml")
 CHART = ROOT / "charts" / "profile-image-sync"
@@ -29,14 +30,14 @@ DIRECTORY_URL = "ldaps://dc1.directory.svc"
 HIGHQ_HOST = "highq.highq-sim.svc"
 DIRECTORY_PORT, HIGHQ_PORT = 30636, 30443  # NodePorts, as services.yaml says
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A cluster with all the services, ready for tenants."""
+class Environment:
+    """A cluster with all services running, ready for tenants."""
 
-    cluster: Cluster
+    cluster: KindCluster
     simulator: Simulator
     administrator: Administrator
     directory_ca: str  # PEM
@@ -44,12 +45,12 @@ class Stage:
     reader: tuple[str, str]  # user name and password of the account that reads the directory
 
     def clear(self) -> None:
-        """Remove what earlier stories and tests left: their namespaces and their people."""
+        """Remove what earlier scenarios and tests left: their namespaces and their people."""
         self.cluster.delete_namespaces(TENANT_LABEL)
-        self.administrator.delete_all_units()
+        self.administrator.delete_all_organizational_units()
 
     def kill_operator(self) -> None:
-        """Take the operator's pod away at once, as a lost node would."""
+        """Delete the operator's pod at once, as the loss of a node does."""
         pods = ("--namespace", OPERATOR, "--selector", f"app.kubernetes.io/name={OPERATOR}")
         self.cluster.kubectl("delete", "pods", *pods, "--grace-period=0", "--force")
 
@@ -64,20 +65,20 @@ class Stage:
 
 
 @contextmanager
-def stage(name: str, say: Say) -> Iterator[Stage]:
-    """Set the stage on the cluster of this name; `say` is told each part and how long it took."""
-    with timed("cluster", say):
-        cluster = Cluster.up(name)
-    with timed("images", say):
+def running_environment(name: str, log: Log) -> Iterator[Environment]:
+    """Start everything on the cluster of this name; `log` gets a line for each part, with its time."""
+    with timed("cluster", log):
+        cluster = KindCluster.up(name)
+    with timed("images", log):
         product = _last_line(run([ROOT / "scripts" / "build-image"]))
         services = _last_line(run([TESTCLUSTER / "build-services-image"]))
         product_id, services_id = cluster.load(product), cluster.load(services)
     folder = cluster.kubeconfig.parent / f"demo-{name}"
     folder.mkdir(exist_ok=True)
-    with timed("directory and HighQ", say):
-        highq_ca = _certify_highq(cluster, folder)
-        facts = _serve(cluster, services_id)
-    with timed("operator, by its chart", say):
+    with timed("directory and HighQ", log):
+        highq_ca = _issue_highq_certificate(cluster, folder)
+        facts = _start_services(cluster, services_id)
+    with timed("operator, by its chart", log):
         _install(cluster, product, product_id)
     directory_ca = folder / "directory-ca.crt"
     dc = ("--namespace=directory", "deploy/dc1", "--")
@@ -87,7 +88,7 @@ def stage(name: str, say: Say) -> Iterator[Stage]:
     simulator = Simulator.attach(f"https://{cluster.address(HIGHQ_PORT)}", highq_ca)
     bundles = (directory_ca.read_text(), highq_ca.read_text())
     try:
-        yield Stage(
+        yield Environment(
             cluster, simulator, administrator, *bundles, (facts["username"], facts["password"])
         )
     finally:
@@ -96,14 +97,14 @@ def stage(name: str, say: Say) -> Iterator[Stage]:
 
 
 @contextmanager
-def timed(what: str, say: Say) -> Iterator[None]:
-    """Say what is being done, and then how long it took."""
+def timed(what: str, log: Log) -> Iterator[None]:
+    """Log how long something took."""
     started = time.monotonic()
     yield
-    say(f"{what}: {time.monotonic() - started:.0f} s")
+    log(f"{what}: {time.monotonic() - started:.0f} s")
 
 
-def _certify_highq(cluster: Cluster, folder: Path) -> Path:
+def _issue_highq_certificate(cluster: KindCluster, folder: Path) -> Path:
     """Give the simulator a certificate of a test authority, once; return the authority's own."""
     where, ca_file = "highq-sim", folder / "highq-ca.crt"
     if cluster.get("namespace", where) is None:
@@ -112,7 +113,7 @@ def _certify_highq(cluster: Cluster, folder: Path) -> Path:
     if known and "ca.crt" in known["data"]:
         ca_file.write_bytes(b64decode(known["data"]["ca.crt"]))
         return ca_file
-    authority = TestAuthority(folder / "authority")
+    authority = CertificateAuthority(folder / "authority")
     certificate, key = authority.issue(HIGHQ_HOST, "localhost", "127.0.0.1")
     files = {"tls.crt": certificate, "tls.key": key, "ca.crt": authority.ca_file}
     secret: Document = {
@@ -127,8 +128,8 @@ def _certify_highq(cluster: Cluster, folder: Path) -> Path:
     return ca_file
 
 
-def _serve(cluster: Cluster, image_id: str) -> dict[str, str]:
-    """Start the domain controller and the simulator as pods; return what the former says of itself."""
+def _start_services(cluster: KindCluster, image_id: str) -> dict[str, str]:
+    """Start the domain controller and the simulator as pods; return what the former prints."""
     documents: list[Document] = list(yaml.safe_load_all(SERVICES.read_text()))
     for document in documents:
         if (
@@ -141,15 +142,15 @@ def _serve(cluster: Cluster, image_id: str) -> dict[str, str]:
             "rollout", "status", f"--namespace={where}", f"deploy/{what}", "--timeout=180s"
         )
 
-    def told() -> dict[str, str] | None:
+    def announced() -> dict[str, str] | None:
         lines = cluster.kubectl("logs", "--namespace=directory", "deploy/dc1").splitlines()
         found: list[dict[str, str]] = [json.loads(line) for line in lines if line.startswith("{")]
         return found[-1] if found else None
 
-    return wait_for("the domain controller", told, 60)
+    return wait_for("the domain controller", announced, 60)
 
 
-def _install(cluster: Cluster, image: str, image_id: str) -> None:
+def _install(cluster: KindCluster, image: str, image_id: str) -> None:
     repository, _, tag = image.rpartition(":")
     values = f"image.repository={repository},image.tag={tag},allow.highqHosts={{{HIGHQ_HOST}}}"
     cluster.helm(

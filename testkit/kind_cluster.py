@@ -1,6 +1,7 @@
-"""A real cluster as an administrator has it: kubectl, helm, and the scripts that make it.
+"""A real cluster with nodes, made by kind: for what needs pods.
 
-Knows nothing of the product but where its scripts are.
+Hides the scripts of testcluster/ that make it. Knows nothing of the product. For what needs
+an API server only, `control_plane` starts in seconds.
 """
 
 from __future__ import annotations
@@ -8,27 +9,24 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 ROOT = Path(__file__).parents[1]
 TESTCLUSTER = ROOT / "testcluster"
-POLL_SECONDS = 0.5
 
 Document = dict[str, Any]  # a Kubernetes object
-T = TypeVar("T")
 
 
 class CommandFailed(Exception):
-    """A command said no; the message holds its words."""
+    """A command failed; the message holds what it printed."""
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """One cluster of testcluster/, by name."""
+class KindCluster:
+    """A running kind cluster, by name."""
 
     name: str
     kubeconfig: Path
@@ -46,7 +44,7 @@ class Cluster:
         run([TESTCLUSTER / "cluster", "down", self.name])
 
     def load(self, image: str) -> str:
-        """Bring an image of the engine into the node, unless it is there; return its id."""
+        """Load an image into the node, unless it is there; return its id."""
         run([TESTCLUSTER / "cluster", "load", image, self.name])
         (node,) = self.select("nodes")
         (found,) = {
@@ -62,15 +60,15 @@ class Cluster:
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """Return what kubectl prints. Raises CommandFailed."""
-        return run(["kubectl", *arguments], text=text, environment=self.environment)
+        return run(["kubectl", *arguments], text=text, variables=self.variables)
 
     def helm(self, *arguments: str) -> str:
         """Return what helm prints. Raises CommandFailed."""
-        return run(["helm", *arguments], environment=self.environment)
+        return run(["helm", *arguments], variables=self.variables)
 
     @property
-    def environment(self) -> dict[str, str]:
-        """What kubectl and helm need to find this cluster, and to be found."""
+    def variables(self) -> dict[str, str]:
+        """Environment variables for kubectl and helm: this cluster, and caches of our own."""
         path = os.pathsep.join((str(self.programs), os.environ["PATH"]))
         cache = self.programs.parent
         return {
@@ -83,7 +81,7 @@ class Cluster:
         }
 
     def apply(self, documents: Iterable[Document], namespace: str = "") -> None:
-        """Make these objects, or bring them into line; `namespace`: of those that name none."""
+        """Create or change objects; `namespace` is for those that name none."""
         listed = {"apiVersion": "v1", "kind": "List", "items": list(documents)}
         where = ("--namespace", namespace) if namespace else ()
         self.kubectl("apply", *where, "--filename", "-", text=json.dumps(listed))
@@ -110,30 +108,22 @@ def run(
     command: Iterable[str | Path],
     *,
     text: str | None = None,
-    environment: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> str:
-    """Return a command's output; what scripts say of their progress goes to our standard error."""
-    words = [str(word) for word in command]
-    script = words[0].startswith(str(ROOT))
+    """Return a command's standard output; progress of our own scripts goes to standard error."""
+    arguments = [str(word) for word in command]
+    is_script = arguments[0].startswith(str(ROOT))
     done = subprocess.run(
-        words,
+        arguments,
         input=text,
         stdout=subprocess.PIPE,
-        stderr=None if script else subprocess.PIPE,
+        stderr=None if is_script else subprocess.PIPE,
         text=True,
-        env=os.environ | (environment or {}),
+        env=os.environ | (variables or {}),
         check=False,
     )
     if done.returncode:
-        raise CommandFailed(f"{' '.join(words)}: {done.stderr or done.stdout or done.returncode}")
+        raise CommandFailed(
+            f"{' '.join(arguments)}: {done.stderr or done.stdout or done.returncode}"
+        )
     return done.stdout
-
-
-def wait_for(what: str, look: Callable[[], T | None], seconds: float = 120) -> T:
-    """Return what `look` finds, as soon as it finds something. Raises AssertionError after a time."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(POLL_SECONDS)
-    return found

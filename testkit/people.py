@@ -32,7 +32,7 @@ class HighQUser:
 
 
 @dataclass(frozen=True, slots=True)
-class TestPerson:
+class SamplePerson:
     """One person of the firm, in the directory and, if `highq` is set, in HighQ."""
 
     name: str  # the common name
@@ -53,18 +53,18 @@ ORDINARY = (
 
 
 @cache
-def staff() -> tuple[TestPerson, ...]:
+def sample_people() -> tuple[SamplePerson, ...]:
     """Return everyone, ordinary people first."""
     ordinary = [_person(name, seed, pictures.jpeg) for seed, name in enumerate(ORDINARY)]
     return (*ordinary, *_formats(), *_attributes(), *_accounts())
 
 
-def by_account() -> dict[str, TestPerson]:
+def by_account() -> dict[str, SamplePerson]:
     """Return everyone by sAMAccountName."""
-    return {person.account: person for person in staff()}
+    return {person.account: person for person in sample_people()}
 
 
-def _formats() -> list[TestPerson]:
+def _formats() -> list[SamplePerson]:
     """People whose pictures are unusual."""
     return [
         _person("Sia Tarn", 20, pictures.transparent_png, case="PNG with alpha"),
@@ -83,7 +83,7 @@ def _formats() -> list[TestPerson]:
     ]
 
 
-def _attributes() -> list[TestPerson]:
+def _attributes() -> list[SamplePerson]:
     """People whose pictures stand elsewhere, or nowhere."""
     small, large = _drawn("gil.hazel", 40, 64, 64), _drawn("gil.hazel", 40, 320, 320)
     several = (pictures.jpeg(small), pictures.jpeg(large))
@@ -95,7 +95,7 @@ def _attributes() -> list[TestPerson]:
     ]
 
 
-def _accounts() -> list[TestPerson]:
+def _accounts() -> list[SamplePerson]:
     """People whose names, mail or accounts are unusual."""
     return [
         _person("Jon Larch", 50, pictures.jpeg, highq=None, case="unknown in HighQ"),
@@ -141,7 +141,7 @@ def _person(
     highq: HighQUser | str | None = "",
     enabled: bool = True,
     case: str = "",
-) -> TestPerson:
+) -> SamplePerson:
     """Make a person; "" for `mail` and `highq` means as everybody has it."""
     account = account or name.lower().replace(" ", ".")
     address = None if mail is None else f"{mail or account}@{MAIL_DOMAIN}"
@@ -149,7 +149,7 @@ def _person(
         photos = {attribute: (encode(_drawn(account, seed, width, height)),)}
     if isinstance(highq, str):
         highq = HighQUser(address) if address else None
-    return TestPerson(
+    return SamplePerson(
         name=name,
         account=account,
         mail=address,

@@ -1,4 +1,7 @@
-"""One tenant, end to end: a unit of the directory, a HighQ instance, a manifest, and the real command."""
+"""A tenant without a cluster: an organizational unit, a HighQ instance, and `profile-image-sync sync -f`.
+
+Runs are real processes of the real command; what they leave is read back as `CommandResult`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from uuid import UUID
 import yaml
 
 from testkit import pictures
-from testkit.people import MAIL_DOMAIN, HighQUser, TestPerson
+from testkit.people import MAIL_DOMAIN, HighQUser, SamplePerson
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
 from testkit.simulator.process import Instance, Simulator
@@ -25,8 +28,8 @@ COMMAND = [sys.executable, "-m", "profile_image_sync"]
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What one run left: exit code, words, report and lists."""
+class CommandResult:
+    """What one run left: exit code, output, report and lists of people."""
 
     exit_code: int
     output: str
@@ -49,15 +52,15 @@ class Ran:
 
 
 @dataclass
-class Tenant:
-    """A customer: `sync()` runs the command on the manifest as it stands."""
+class LocalTenant:
+    """One customer; `sync()` writes the manifest and runs the command on it."""
 
     folder: Path
     directory: DomainController
     administrator: Administrator
     highq: Instance
     simulator: Simulator
-    unit: str
+    organizational_unit: str
     spec: dict[str, Any]
     guids: dict[str, UUID] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
@@ -70,16 +73,16 @@ class Tenant:
         directory: DomainController,
         administrator: Administrator,
         simulator: Simulator,
-        unit: str,
-    ) -> Tenant:
-        """Make a tenant with nobody in it."""
+        organizational_unit: str,
+    ) -> LocalTenant:
+        """Create a tenant without people."""
         highq = simulator.create_instance()
         spec = {
             "mode": "Continuous",
             "schedule": "@hourly",
             "activeDirectory": {
                 "servers": [directory.url],
-                "searchBases": [unit],
+                "searchBases": [organizational_unit],
                 "credentialsSecretRef": {"name": "ad-bind"},
                 "caBundleRef": {"name": "directory-ca"},
             },
@@ -89,14 +92,14 @@ class Tenant:
                 "caBundleRef": {"name": "highq-ca"},
             },
         }
-        tenant = cls(folder, directory, administrator, highq, simulator, unit, spec)
-        who = highq.credentials
+        tenant = cls(folder, directory, administrator, highq, simulator, organizational_unit, spec)
+        client = highq.credentials
         tenant.secrets = {
             "ad-bind": {"username": directory.bind_user, "password": directory.bind_password},
             "highq-oauth": {
-                "clientId": who.client_id,
-                "clientSecret": who.client_secret,
-                "refreshToken": who.refresh_token,
+                "clientId": client.client_id,
+                "clientSecret": client.client_secret,
+                "refreshToken": client.refresh_token,
             },
         }
         return tenant
@@ -106,25 +109,27 @@ class Tenant:
         """The folder of the state."""
         return self.folder / "state"
 
-    def hire(self, people: Iterable[TestPerson], first_id: int = 1) -> None:
-        """Enter people into the directory and, as they say, into HighQ."""
-        guids, ids = hire(self.administrator, self.highq, self.unit, people, first_id)
+    def add_people(self, people: Iterable[SamplePerson], first_id: int = 1) -> None:
+        """Add people to the directory and, where `highq` says so, to HighQ."""
+        guids, ids = add_people(
+            self.administrator, self.highq, self.organizational_unit, people, first_id
+        )
         self.guids |= guids
         self.ids |= ids
 
-    def sync(self, *options: str, **changes: Any) -> Ran:
+    def sync(self, *options: str, **changes: Any) -> CommandResult:
         """Run the command; `changes` are top-level fields of the spec, merged for this run only."""
-        return self.ran_command(self.command(*options, **changes))
+        return self.run_command(self.command(*options, **changes))
 
-    def ran_command(self, command: list[str]) -> Ran:
+    def run_command(self, command: list[str]) -> CommandResult:
         """Run a command and read what it left behind."""
         done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-        return self.ran(done.returncode, done.stdout, done.stderr)
+        return self.read_result(done.returncode, done.stdout, done.stderr)
 
-    def ran(self, exit_code: int, output: str = "", errors: str = "") -> Ran:
+    def read_result(self, exit_code: int, output: str = "", errors: str = "") -> CommandResult:
         """Read what a run left behind."""
         report, people = self.state / "report.json", self.state / "people.json"
-        return Ran(
+        return CommandResult(
             exit_code,
             output,
             errors,
@@ -146,6 +151,7 @@ class Tenant:
             "metadata": {"name": "acme"},
             "spec": dict(spec),
         }
+        assert self.simulator.ca_file
         bundles = {"directory-ca": self.directory.ca_file, "highq-ca": self.simulator.ca_file}
         return [
             resource,
@@ -166,17 +172,17 @@ class Tenant:
         return [call.user_id for call in self.highq.uploads() if call.user_id is not None]
 
 
-def hire(
+def add_people(
     administrator: Administrator,
     highq: Instance,
-    unit: str,
-    people: Iterable[TestPerson],
+    organizational_unit: str,
+    people: Iterable[SamplePerson],
     first_id: int = 1,
 ) -> tuple[dict[str, UUID], dict[str, int]]:
-    """Enter people into the directory and, as they say, into HighQ; return GUIDs and ids by account."""
+    """Add people to the directory and, where `highq` says so, to HighQ; return GUIDs and ids by account."""
     guids, ids, users = {}, {}, []
     for number, person in enumerate(people, first_id):
-        guids[person.account] = administrator.add_staff(person, unit)
+        guids[person.account] = administrator.add_sample_person(person, organizational_unit)
         if person.highq:
             ids[person.account] = number
             first, _, last = person.name.partition(" ")
@@ -194,7 +200,7 @@ def hire(
     return guids, ids
 
 
-def ordinary(name: str, seed: int, **changes: Any) -> TestPerson:
+def ordinary(name: str, seed: int, **changes: Any) -> SamplePerson:
     """Invent someone with a picture and an account."""
     account = name.lower().replace(" ", ".")
     mail = f"{account}@{MAIL_DOMAIN}"
@@ -207,7 +213,7 @@ def ordinary(name: str, seed: int, **changes: Any) -> TestPerson:
         "photos": {"thumbnailPhoto": (picture(initials, seed),)},
         "highq": HighQUser(mail),
     }
-    return TestPerson(**facts | changes)
+    return SamplePerson(**facts | changes)
 
 
 def user(email: str, number: int) -> UserSettings:

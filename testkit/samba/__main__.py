@@ -1,4 +1,4 @@
-"""Runs a domain controller in the foreground: `python -m testkit.samba --folder DIR --staff`.
+"""Runs a domain controller in the foreground: `python -m testkit.samba --folder DIR --sample-people`.
 
 Prints how to reach it as one JSON object a line, and stops on SIGTERM or SIGINT. A folder that
 already holds the domain is served again as it is.
@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from testkit.people import staff
+from testkit.people import sample_people
 from testkit.samba.domain_controller import EVERYWHERE, DomainController
-from testkit.samba.ldif import record, staff_records
+from testkit.samba.ldif import people_records, record
 from testkit.samba.provision import NAMING_CONTEXT, load, provision
 
 PEOPLE = f"OU=People,{NAMING_CONTEXT}"
@@ -42,7 +42,9 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m testkit.samba", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where the domain lives")
-    parser.add_argument("--staff", action="store_true", help="with the forty invented people")
+    parser.add_argument(
+        "--sample-people", action="store_true", help="with the forty invented people"
+    )
     parser.add_argument("--people", type=Path, help="with the entries of an LDIF file")
     parser.add_argument(
         "--address", action="append", help="serve on this address only (may be repeated)"
@@ -54,10 +56,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _load_people(folder: Path, arguments: argparse.Namespace) -> None:
-    unit = {"objectClass": ["organizationalUnit"]}
-    load(folder, [record(PEOPLE, unit)])
-    if arguments.staff:
-        load(folder, staff_records(staff(), PEOPLE))
+    organizational_unit = {"objectClass": ["organizationalUnit"]}
+    load(folder, [record(PEOPLE, organizational_unit)])
+    if arguments.sample_people:
+        load(folder, people_records(sample_people(), PEOPLE))
     if arguments.people:
         load(folder, [arguments.people.read_text()])
 

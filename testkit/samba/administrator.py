@@ -8,9 +8,10 @@ from __future__ import annotations
 import ssl
 import subprocess
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from ldap3 import (
@@ -27,7 +28,7 @@ from ldap3 import (
 from ldap3.core.exceptions import LDAPNoSuchObjectResult
 from ldap3.utils.dn import escape_rdn
 
-from testkit.people import TestPerson
+from testkit.people import SamplePerson
 from testkit.samba import provision
 from testkit.samba.ldif import Value, dn_below, person_attributes
 
@@ -45,7 +46,7 @@ class Administrator:
         self._folder = folder
         tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(ca_file))
         server = Server(host, port=port, use_ssl=True, get_info=NONE, tls=tls)
-        self._connection = Connection(
+        self._connection: Any = Connection(  # hardly annotated
             server,
             provision.ADMINISTRATOR,
             provision.ADMINISTRATOR_PASSWORD,
@@ -62,31 +63,33 @@ class Administrator:
         """Sign out."""
         self._connection.unbind()
 
-    def add_unit(self, name: str, parent: str = provision.NAMING_CONTEXT) -> str:
-        """Make an organisational unit and return its DN: a place for one test's people."""
+    def add_organizational_unit(self, name: str, parent: str = provision.NAMING_CONTEXT) -> str:
+        """Make an organizational unit and return its DN: a place for one test's people."""
         dn = f"OU={escape_rdn(name)},{parent}"
         self._connection.add(dn, "organizationalUnit")
         return dn
 
-    def fresh_unit(self, name: str) -> str:
-        """Make an organisational unit with nobody in it, whoever was in one of that name before."""
+    def empty_organizational_unit(self, name: str) -> str:
+        """Make an organizational unit with nobody in it, whoever was in one of that name before."""
         with suppress(LDAPNoSuchObjectResult):
-            self.delete_unit(f"OU={name},{provision.NAMING_CONTEXT}")
-        return self.add_unit(name)
+            self.delete_organizational_unit(f"OU={name},{provision.NAMING_CONTEXT}")
+        return self.add_organizational_unit(name)
 
-    def delete_all_units(self) -> None:
-        """Delete every organisational unit that an administrator has made, with everything in it."""
+    def delete_all_organizational_units(self) -> None:
+        """Delete every organizational unit that an administrator has made, with everything in it."""
         ours = "(&(objectClass=organizationalUnit)(!(isCriticalSystemObject=TRUE)))"
         self._connection.search(provision.NAMING_CONTEXT, ours, LEVEL, attributes=["1.1"])
         found = [one["dn"] for one in self._connection.response if one["type"] == "searchResEntry"]
-        for unit in found:
-            self.delete_unit(unit)
+        for organizational_unit in found:
+            self.delete_organizational_unit(organizational_unit)
 
-    def add_staff(self, person: TestPerson, unit: str) -> UUID:
-        """Enter a member of the invented staff."""
-        return self._add(dn_below(unit, person.name), person_attributes(person))
+    def add_sample_person(self, person: SamplePerson, organizational_unit: str) -> UUID:
+        """Add one of the sample people."""
+        return self._add(dn_below(organizational_unit, person.name), person_attributes(person))
 
-    def add_person(self, name: str, unit: str, **attributes: Value | Sequence[Value]) -> UUID:
+    def add_person(
+        self, name: str, organizational_unit: str, **attributes: Value | Sequence[Value]
+    ) -> UUID:
         """Enter somebody called `name`; the account name is made from it unless given."""
         account = _account_name(name)
         entry: dict[str, Value | Sequence[Value]] = {
@@ -95,17 +98,19 @@ class Administrator:
             "userPrincipalName": f"{account}@{provision.DOMAIN}",
             "userAccountControl": "544",
         }
-        return self._add(dn_below(unit, name), entry | attributes)
+        return self._add(dn_below(organizational_unit, name), entry | attributes)
 
-    def add_account(self, name: str, unit: str, password: str) -> UUID:
+    def add_account(self, name: str, organizational_unit: str, password: str) -> UUID:
         """Enter an account that can sign in."""
         quoted = provision.quoted_password(password)
-        return self.add_person(name, unit, unicodePwd=quoted, userAccountControl="66048")
+        return self.add_person(
+            name, organizational_unit, unicodePwd=quoted, userAccountControl="66048"
+        )
 
-    def add_group(self, name: str, unit: str, members: Iterable[UUID] = ()) -> UUID:
+    def add_group(self, name: str, organizational_unit: str, members: Iterable[UUID] = ()) -> UUID:
         """Make a group of people and groups."""
         entry = {"objectClass": "group", "sAMAccountName": _account_name(name)}
-        group = self._add(dn_below(unit, name), entry)
+        group = self._add(dn_below(organizational_unit, name), entry)
         self.add_members(group, members)
         return group
 
@@ -135,27 +140,27 @@ class Administrator:
         """Give an entry another common name, where it is."""
         self._connection.modify_dn(self.dn(guid), f"CN={escape_rdn(name)}")
 
-    def move(self, guid: UUID, unit: str) -> None:
-        """Move an entry to another organisational unit."""
+    def move(self, guid: UUID, organizational_unit: str) -> None:
+        """Move an entry to another organizational unit."""
         rdn = f"CN={escape_rdn(self._read(guid, 'name')[0].decode())}"
-        self._connection.modify_dn(self.dn(guid), rdn, new_superior=unit)
+        self._connection.modify_dn(self.dn(guid), rdn, new_superior=organizational_unit)
 
     def delete(self, guid: UUID) -> None:
         """Delete an entry."""
         self._connection.delete(self.dn(guid))
 
-    def delete_unit(self, unit: str) -> None:
-        """Delete an organisational unit with everything in it."""
-        self._connection.delete(unit, controls=[TREE_DELETE])
+    def delete_organizational_unit(self, organizational_unit: str) -> None:
+        """Delete an organizational unit with everything in it."""
+        self._connection.delete(organizational_unit, controls=[TREE_DELETE])
 
-    def deny_read(self, reader: UUID, attribute: str, unit: str) -> None:
-        """Forbid one account to read an attribute of everything below `unit`."""
+    def deny_read(self, reader: UUID, attribute: str, organizational_unit: str) -> None:
+        """Forbid one account to read an attribute of everything below `organizational_unit`."""
         ace = f"(OD;CI;RP;{self._schema_guid(attribute)};;{self._sid(reader)})"
         folder = self._folder
         assert folder is not None, "the domain controller runs elsewhere"
         subprocess.run(
             ["samba-tool", "dsacl", "set", "-H", folder / "private" / "sam.ldb",
-             "-s", folder / "etc" / "smb.conf", f"--objectdn={unit}", f"--sddl={ace}"],
+             "-s", folder / "etc" / "smb.conf", f"--objectdn={organizational_unit}", f"--sddl={ace}"],
             check=True,
             capture_output=True,
         )  # fmt: skip
@@ -179,7 +184,7 @@ class Administrator:
         self._connection.search(f"<GUID={guid}>", "(objectClass=*)", BASE, attributes=["1.1"])
         return str(self._connection.response[0]["dn"])
 
-    def _add(self, dn: str, attributes: dict[str, Value | Sequence[Value]]) -> UUID:
+    def _add(self, dn: str, attributes: Mapping[str, Value | Sequence[Value]]) -> UUID:
         self._connection.add(dn, attributes=attributes)
         self._connection.search(dn, "(objectClass=*)", BASE, attributes=["objectGUID"])
         return UUID(bytes_le=self._entries()[0]["objectGUID"][0])

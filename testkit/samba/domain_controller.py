@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from testkit.certificates import TestAuthority
+from testkit.certificates import CertificateAuthority
 from testkit.samba import provision
 from testkit.samba.administrator import Administrator
 
@@ -52,7 +52,7 @@ class DomainController:
         self.url = f"ldaps://{self.host}"
         self.start_tls_url = f"ldap://{self.host}"
         self.unnamed_urls = [f"ldaps://{address}" for address in unnamed]
-        authority = TestAuthority(folder.with_name(f"{folder.name}-ca"))
+        authority = CertificateAuthority(folder.with_name(f"{folder.name}-ca"))
         self.ca_file = authority.ca_file
         proven = dict.fromkeys([provision.HOST_NAME, self.host, *addresses, *names])
         self._certificate, self._key = authority.issue(*proven)

@@ -1,4 +1,4 @@
-"""Pytest's way to the directory: one domain controller a session, an organisational unit a test."""
+"""Fixtures of the directory: one domain controller a session, an organizational unit a test."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def administrator(domain_controller: DomainController) -> Iterator[Administrator
 
 
 @pytest.fixture
-def unit(administrator: Administrator) -> Iterator[str]:
-    """Give the DN of an empty organisational unit, deleted after the test."""
-    dn = administrator.add_unit(f"Unit {uuid.uuid4().hex[:8]}")
+def organizational_unit(administrator: Administrator) -> Iterator[str]:
+    """Give the DN of an empty organizational unit, deleted after the test."""
+    dn = administrator.add_organizational_unit(f"Unit {uuid.uuid4().hex[:8]}")
     yield dn
-    administrator.delete_unit(dn)
+    administrator.delete_organizational_unit(dn)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ldap3.utils.dn import escape_rdn
 
-from testkit.people import TestPerson
+from testkit.people import SamplePerson
 
 Value = str | bytes
 
@@ -22,13 +22,13 @@ def record(dn: str, attributes: Mapping[str, Iterable[Value]]) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def staff_records(people: Iterable[TestPerson], unit: str) -> Iterator[str]:
-    """Return an entry for each person, below the organisational unit `unit`."""
+def people_records(people: Iterable[SamplePerson], organizational_unit: str) -> Iterator[str]:
+    """Return an entry for each person, below `organizational_unit`."""
     for person in people:
-        yield record(dn_below(unit, person.name), person_attributes(person))
+        yield record(dn_below(organizational_unit, person.name), person_attributes(person))
 
 
-def person_attributes(person: TestPerson) -> dict[str, list[Value]]:
+def person_attributes(person: SamplePerson) -> dict[str, list[Value]]:
     """Return what an administrator would enter for this person."""
     attributes: dict[str, list[Value]] = {
         "objectClass": ["user"],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from testkit.certificates import TestAuthority
+from testkit.certificates import CertificateAuthority
 
 from .process import Simulator
 
@@ -15,6 +15,6 @@ from .process import Simulator
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """Give the session's simulator: HTTPS on the loopback, trusted through its `ca_file`."""
     folder = tmp_path_factory.mktemp("simulator")
-    authority = TestAuthority(folder / "authority")
+    authority = CertificateAuthority(folder / "authority")
     with Simulator.start(tmp_path=folder, tls=authority) as running:
         yield running

@@ -43,7 +43,7 @@ _USERS = TypeAdapter(list[UserSettings])
 
 
 class Authority(Protocol):
-    """Who issues certificates: `testkit.certificates.TestAuthority`."""
+    """Who issues certificates: `testkit.certificates.CertificateAuthority`."""
 
     ca_file: Path
 

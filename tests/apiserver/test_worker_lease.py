@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from profile_image_sync.errors import Busy, Interrupted, StateUnavailable
 from profile_image_sync.pod.lease import Lease, LeaseConfig
+from testkit.waiting import wait_for
 from tests.support.worker_environment import WorkerEnvironment
 
 pytestmark = pytest.mark.apiserver
@@ -28,23 +29,15 @@ def pace(**changes: Any) -> LeaseConfig:
     return LeaseConfig(**{"duration_seconds": DURATION, **facts, **changes})
 
 
-def lease(workplace: WorkerEnvironment, job: str, **changes: Any) -> Lease:
+def lease(worker: WorkerEnvironment, job: str, **changes: Any) -> Lease:
     """Return the Lease as a Job's pod has it."""
-    return Lease(workplace.cluster(), NAME, job, pace(**changes))
+    return Lease(worker.cluster(), NAME, job, pace(**changes))
 
 
-def spec(workplace: WorkerEnvironment) -> dict[str, Any]:
+def spec(worker: WorkerEnvironment) -> dict[str, Any]:
     """Return what everyone sees of the Lease."""
-    found: dict[str, Any] = workplace.get("lease", NAME)["spec"]
+    found: dict[str, Any] = worker.get("lease", NAME)["spec"]
     return found
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for it, or fail."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -61,125 +54,125 @@ def stop() -> threading.Event:
 
 
 def test_a_free_lease_is_taken_and_given_back(
-    workplace: WorkerEnvironment, stop: threading.Event
+    worker: WorkerEnvironment, stop: threading.Event
 ) -> None:
     """While a run is under way everyone can see whose it is; afterwards the next one starts at once."""
-    ours = lease(workplace, "job-1")
+    ours = lease(worker, "job-1")
     with ours.held(stop):
         ours.require()
         ours.confirm()
-        assert spec(workplace)["holderIdentity"] == "job-1"
-        assert spec(workplace)["leaseDurationSeconds"] == DURATION
-    assert "holderIdentity" not in spec(workplace)
+        assert spec(worker)["holderIdentity"] == "job-1"
+        assert spec(worker)["leaseDurationSeconds"] == DURATION
+    assert "holderIdentity" not in spec(worker)
     assert not ours.ours
-    with lease(workplace, "job-2").held(stop):
-        assert spec(workplace)["holderIdentity"] == "job-2"
-        assert spec(workplace)["leaseTransitions"] == 2
+    with lease(worker, "job-2").held(stop):
+        assert spec(worker)["holderIdentity"] == "job-2"
+        assert spec(worker)["leaseTransitions"] == 2
 
 
 def test_a_live_holder_keeps_others_out(
-    workplace: WorkerEnvironment, stack: ExitStack, stop: threading.Event
+    worker: WorkerEnvironment, stack: ExitStack, stop: threading.Event
 ) -> None:
     """Scheduled and requested runs meet: the second steps back, and says whose run it met."""
-    stack.enter_context(lease(workplace, "job-1").held(stop))
+    stack.enter_context(lease(worker, "job-1").held(stop))
     with (
         pytest.raises(Busy, match=f"Job job-1.*Lease {NAME} in namespace"),
-        lease(workplace, "job-2").held(stop),
+        lease(worker, "job-2").held(stop),
     ):
         pass
-    assert spec(workplace)["holderIdentity"] == "job-1"
+    assert spec(worker)["holderIdentity"] == "job-1"
 
 
 def test_the_holder_renews(
-    workplace: WorkerEnvironment, stack: ExitStack, stop: threading.Event
+    worker: WorkerEnvironment, stack: ExitStack, stop: threading.Event
 ) -> None:
     """Long runs keep the Lease: its renewTime moves while the pod lives."""
-    stack.enter_context(lease(workplace, "job-1").held(stop))
-    first = spec(workplace)["renewTime"]
-    until(lambda: bool(spec(workplace)["renewTime"] > first))
+    stack.enter_context(lease(worker, "job-1").held(stop))
+    first = spec(worker)["renewTime"]
+    wait_for("a renewal", lambda: bool(spec(worker)["renewTime"] > first))
 
 
-def abandoned(workplace: WorkerEnvironment, job: str, **changes: Any) -> Lease:
+def abandoned(worker: WorkerEnvironment, job: str, **changes: Any) -> Lease:
     """Take the Lease and die: it is never renewed nor given back."""
-    left = lease(workplace, job, renew_seconds=3600.0, **changes)
+    left = lease(worker, job, renew_seconds=3600.0, **changes)
     left._acquire(threading.Event(), 0)
     return left
 
 
-def test_a_dead_holder_is_waited_out(workplace: WorkerEnvironment, stop: threading.Event) -> None:
+def test_a_dead_holder_is_waited_out(worker: WorkerEnvironment, stop: threading.Event) -> None:
     """A node died: after as long as the Lease was good for, the next run takes it."""
-    abandoned(workplace, "job-1")
+    abandoned(worker, "job-1")
     began = time.monotonic()
-    with lease(workplace, "job-2").held(stop):
+    with lease(worker, "job-2").held(stop):
         assert time.monotonic() - began >= DURATION
-        assert spec(workplace)["holderIdentity"] == "job-2"
+        assert spec(worker)["holderIdentity"] == "job-2"
 
 
 @pytest.mark.parametrize("skew", [timedelta(minutes=-3), timedelta(minutes=3)])
 def test_a_holder_with_a_wrong_clock_is_alive(
-    workplace: WorkerEnvironment, stack: ExitStack, stop: threading.Event, skew: timedelta
+    worker: WorkerEnvironment, stack: ExitStack, stop: threading.Event, skew: timedelta
 ) -> None:
     """Clocks of nodes differ: alive is who renews, whatever time he writes."""
-    wrong = lease(workplace, "job-1", now=lambda: datetime.now(UTC) + skew)
+    wrong = lease(worker, "job-1", now=lambda: datetime.now(UTC) + skew)
     stack.enter_context(wrong.held(stop))
-    with pytest.raises(Busy), lease(workplace, "job-2").held(stop):
+    with pytest.raises(Busy), lease(worker, "job-2").held(stop):
         pass
 
 
 def test_a_holder_of_long_ago_is_not_waited_for(
-    workplace: WorkerEnvironment, stop: threading.Event
+    worker: WorkerEnvironment, stop: threading.Event
 ) -> None:
     """After a night without a cluster the first run need not wait."""
     abandoned(
-        workplace,
+        worker,
         "job-1",
         duration_seconds=3600,
         now=lambda: datetime.now(UTC) - timedelta(hours=2),
     )
-    with lease(workplace, "job-2").held(stop):
-        assert spec(workplace)["holderIdentity"] == "job-2"
+    with lease(worker, "job-2").held(stop):
+        assert spec(worker)["holderIdentity"] == "job-2"
 
 
 def test_a_retry_of_the_same_job_goes_on_at_once(
-    workplace: WorkerEnvironment, stop: threading.Event
+    worker: WorkerEnvironment, stop: threading.Event
 ) -> None:
     """The Job's first pod was killed; its second one is the same holder, and a lost first one knows."""
-    first = abandoned(workplace, "job-1", duration_seconds=3600)
-    with lease(workplace, "job-1").held(stop):
+    first = abandoned(worker, "job-1", duration_seconds=3600)
+    with lease(worker, "job-1").held(stop):
         with pytest.raises(StateUnavailable, match="no longer this run's"):
             first.confirm()
-        assert spec(workplace)["leaseTransitions"] == 1
+        assert spec(worker)["leaseTransitions"] == 1
 
 
 @pytest.mark.parametrize("job", ["other", None])
 def test_a_lease_taken_away_stops_the_run(
-    workplace: WorkerEnvironment, stack: ExitStack, stop: threading.Event, job: str | None
+    worker: WorkerEnvironment, stack: ExitStack, stop: threading.Event, job: str | None
 ) -> None:
     """The holder notices at its next renewal, and leaves the Lease to who has it now."""
     lost = threading.Event()
-    ours = lease(workplace, "job-1")
+    ours = lease(worker, "job-1")
     stack.enter_context(ours.held(stop, on_lost=lost.set))
     if job:
         patch = '-p={"spec":{"holderIdentity":"other"}}'
-        workplace.kubectl("patch", "lease", NAME, "--type=merge", patch)
+        worker.kubectl("patch", "lease", NAME, "--type=merge", patch)
     else:
-        workplace.kubectl("delete", "lease", NAME)
+        worker.kubectl("delete", "lease", NAME)
     assert lost.wait(20)
     with pytest.raises(StateUnavailable, match="no longer this run's"):
         ours.require()
     stack.close()
     if job:
-        assert spec(workplace)["holderIdentity"] == "other"
+        assert spec(worker)["holderIdentity"] == "other"
 
 
 def test_a_lease_that_cannot_be_renewed_is_lost_before_others_take_it(
-    workplace: WorkerEnvironment, stack: ExitStack, stop: threading.Event
+    worker: WorkerEnvironment, stack: ExitStack, stop: threading.Event
 ) -> None:
     """No right to update any more stands for no API server: the holder gives up in time, unasked."""
     lost = threading.Event()
-    ours = lease(workplace, "job-1")
+    ours = lease(worker, "job-1")
     stack.enter_context(ours.held(stop, on_lost=lost.set))
-    workplace.kubectl("delete", "rolebinding", NAME)
+    worker.kubectl("delete", "rolebinding", NAME)
     revoked = time.monotonic()
     assert lost.wait(20)
     assert not ours.ours
@@ -187,26 +180,24 @@ def test_a_lease_that_cannot_be_renewed_is_lost_before_others_take_it(
 
 
 def test_a_touched_label_does_not_cost_the_lease(
-    workplace: WorkerEnvironment, stack: ExitStack, stop: threading.Event
+    worker: WorkerEnvironment, stack: ExitStack, stop: threading.Event
 ) -> None:
     """GitOps tools label what they see."""
-    ours = lease(workplace, "job-1")
+    ours = lease(worker, "job-1")
     stack.enter_context(ours.held(stop))
-    workplace.kubectl("label", "lease", NAME, "backup=nightly")
-    labelled = spec(workplace)["renewTime"]
-    until(lambda: bool(spec(workplace)["renewTime"] > labelled))
+    worker.kubectl("label", "lease", NAME, "backup=nightly")
+    labelled = spec(worker)["renewTime"]
+    wait_for("a renewal", lambda: bool(spec(worker)["renewTime"] > labelled))
     ours.confirm()
-    assert workplace.get("lease", NAME)["metadata"]["labels"]["backup"] == "nightly"
+    assert worker.get("lease", NAME)["metadata"]["labels"]["backup"] == "nightly"
 
 
-def test_patience_waits_for_a_live_holder(
-    workplace: WorkerEnvironment, stop: threading.Event
-) -> None:
+def test_patience_waits_for_a_live_holder(worker: WorkerEnvironment, stop: threading.Event) -> None:
     """A refresh of tokens is over in seconds: the other worker waits for its turn."""
     entered, leave, order = threading.Event(), threading.Event(), []
 
     def first() -> None:
-        with lease(workplace, "job-1").held(stop):
+        with lease(worker, "job-1").held(stop):
             entered.set()
             leave.wait(20)
             order.append("job-1")
@@ -215,21 +206,21 @@ def test_patience_waits_for_a_live_holder(
     holder.start()
     assert entered.wait(20)
     threading.Timer(1.0, leave.set).start()
-    with lease(workplace, "job-2").held(stop, patience=60):
+    with lease(worker, "job-2").held(stop, patience=60):
         order.append("job-2")
     holder.join()
     assert order == ["job-1", "job-2"]
 
 
 def test_of_two_that_come_together_one_gets_it(
-    workplace: WorkerEnvironment, stop: threading.Event
+    worker: WorkerEnvironment, stop: threading.Event
 ) -> None:
     """Whoever writes first has it, by the object's version; the other steps back."""
     ended = []
     together, done = threading.Barrier(5), threading.Barrier(5)
 
     def come(job: str) -> None:
-        ours = lease(workplace, job)
+        ours = lease(worker, job)
         together.wait(20)
         try:
             with ours.held(stop):
@@ -247,22 +238,22 @@ def test_of_two_that_come_together_one_gets_it(
     assert sorted(ended) == ["busy"] * 4 + ["held"]
 
 
-def test_a_run_asked_to_stop_does_not_wait(workplace: WorkerEnvironment) -> None:
+def test_a_run_asked_to_stop_does_not_wait(worker: WorkerEnvironment) -> None:
     """SIGTERM while another run holds the Lease."""
     stopped = threading.Event()
-    abandoned(workplace, "job-1", duration_seconds=3600)
+    abandoned(worker, "job-1", duration_seconds=3600)
     stopped.set()
-    with pytest.raises(Interrupted), lease(workplace, "job-2").held(stopped):
+    with pytest.raises(Interrupted), lease(worker, "job-2").held(stopped):
         pass
 
 
 def test_a_lease_that_is_not_there_is_the_operators_to_make(
-    workplace: WorkerEnvironment, stop: threading.Event
+    worker: WorkerEnvironment, stop: threading.Event
 ) -> None:
     """The worker may not make Leases; it says who does."""
-    workplace.kubectl("delete", "lease", NAME)
+    worker.kubectl("delete", "lease", NAME)
     with (
         pytest.raises(StateUnavailable, match=f"Lease {NAME} in namespace.*operator makes it"),
-        lease(workplace, "job-1").held(stop),
+        lease(worker, "job-1").held(stop),
     ):
         pass

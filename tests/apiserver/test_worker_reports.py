@@ -27,55 +27,55 @@ def result(label: str = "ada@firm.example") -> Result:
     return Result(Report(run=run, exit_code=0), lists)
 
 
-def stored(workplace: WorkerEnvironment) -> tuple[str, str]:
+def stored(worker: WorkerEnvironment) -> tuple[str, str]:
     """Return both, as the API server has them."""
-    report = workplace.get("configmap", REPORT)["data"]["report.json"]
-    people = workplace.get("secret", PEOPLE)["data"]["people.json"]
+    report = worker.get("configmap", REPORT)["data"]["report.json"]
+    people = worker.get("secret", PEOPLE)["data"]["people.json"]
     return report, base64.b64decode(people).decode()
 
 
-def test_a_report_reads_back_and_names_nobody(workplace: WorkerEnvironment) -> None:
+def test_a_report_reads_back_and_names_nobody(worker: WorkerEnvironment) -> None:
     """Counts in a ConfigMap, names in a Secret."""
     left = result()
-    ReportWriter(workplace.cluster(), "acme").leave(left)
-    report, people = stored(workplace)
+    ReportWriter(worker.cluster(), "acme").leave(left)
+    report, people = stored(worker)
     assert Report.model_validate_json(report) == left.report
     assert PeopleLists.model_validate_json(people) == left.people
     assert "ada" not in report
 
 
-def test_the_next_report_replaces_it(workplace: WorkerEnvironment) -> None:
+def test_the_next_report_replaces_it(worker: WorkerEnvironment) -> None:
     """Also after others have touched the objects' labels."""
-    desk = ReportWriter(workplace.cluster(), "acme")
+    desk = ReportWriter(worker.cluster(), "acme")
     desk.leave(result("old@firm.example"))
     for kind, name in (("configmap", REPORT), ("secret", PEOPLE)):
-        workplace.kubectl("label", kind, name, "backup=nightly")
+        worker.kubectl("label", kind, name, "backup=nightly")
     left = result()
     desk.leave(left)
-    report, people = stored(workplace)
+    report, people = stored(worker)
     assert Report.model_validate_json(report).run.id == left.report.run.id
     assert "old@" not in people
-    assert workplace.get("secret", PEOPLE)["metadata"]["labels"]["backup"] == "nightly"
+    assert worker.get("secret", PEOPLE)["metadata"]["labels"]["backup"] == "nightly"
 
 
 @pytest.mark.parametrize(("kind", "name"), [("configmap", REPORT), ("secret", PEOPLE)])
 def test_what_is_not_there_is_told_in_the_log(
-    workplace: WorkerEnvironment, kind: str, name: str
+    worker: WorkerEnvironment, kind: str, name: str
 ) -> None:
     """The operator makes both; the other one is left all the same, and the run goes on to its end."""
-    workplace.kubectl("delete", kind, name)
+    worker.kubectl("delete", kind, name)
     with capture_logs() as logs:
-        ReportWriter(workplace.cluster(), "acme").leave(result())
+        ReportWriter(worker.cluster(), "acme").leave(result())
     assert [line["log_level"] for line in logs] == ["error"]
     assert name in logs[0]["place"]
     other = {"configmap": ("secret", PEOPLE), "secret": ("configmap", REPORT)}[kind]
-    assert workplace.get(*other)["data"]
+    assert worker.get(*other)["data"]
 
 
-def test_a_report_that_may_not_be_written_is_told_in_the_log(workplace: WorkerEnvironment) -> None:
+def test_a_report_that_may_not_be_written_is_told_in_the_log(worker: WorkerEnvironment) -> None:
     """The exit code tells the operator; the log tells why there is no report."""
-    workplace.kubectl("delete", "rolebinding", "pisync-acme")
+    worker.kubectl("delete", "rolebinding", "pisync-acme")
     with capture_logs() as logs:
-        ReportWriter(workplace.cluster(), "acme").leave(result())
+        ReportWriter(worker.cluster(), "acme").leave(result())
     assert [line["log_level"] for line in logs] == ["error", "error"]
     assert all("ServiceAccount may not get it" in line["problem"] for line in logs)

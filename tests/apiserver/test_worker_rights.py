@@ -20,20 +20,20 @@ CORE, LEASES = "/api/v1/namespaces/{}", "/apis/coordination.k8s.io/v1/namespaces
 
 
 @pytest.fixture
-def neighbour(plane: ControlPlane, tmp_path: Path) -> Iterator[WorkerEnvironment]:
+def neighbour(control_plane: ControlPlane, tmp_path: Path) -> Iterator[WorkerEnvironment]:
     """Give another tenant, in a namespace of its own."""
     (tmp_path / "neighbour").mkdir()
-    place = WorkerEnvironment.create(plane, tmp_path / "neighbour")
+    place = WorkerEnvironment.create(control_plane, tmp_path / "neighbour")
     yield place
     place.close()
 
 
-def answer(workplace: WorkerEnvironment, method: str, path: str) -> int:
-    """Ask with the token of the workplace's ServiceAccount; return the status."""
-    token = workplace.kubectl("create", "token", "pisync-acme").strip()
+def answer(worker: WorkerEnvironment, method: str, path: str) -> int:
+    """Ask with the token of the worker's ServiceAccount; return the status."""
+    token = worker.kubectl("create", "token", "pisync-acme").strip()
     with httpx.Client(
-        base_url=workplace.plane.url,
-        verify=ssl.create_default_context(cafile=workplace.plane.ca_file),
+        base_url=worker.control_plane.url,
+        verify=ssl.create_default_context(cafile=worker.control_plane.ca_file),
         trust_env=False,
         headers={"Authorization": f"Bearer {token}"},
     ) as client:
@@ -59,11 +59,11 @@ def answer(workplace: WorkerEnvironment, method: str, path: str) -> int:
     ],
 )
 def test_what_is_not_needed_is_not_allowed(
-    workplace: WorkerEnvironment, method: str, path: str
+    worker: WorkerEnvironment, method: str, path: str
 ) -> None:
     """Neither the credentials (they are mounted) nor lists, nor deleting anything at all."""
-    workplace.kubectl("create", "secret", "generic", "ad-bind", "--from-literal=password=x")
-    assert answer(workplace, method, path.format(workplace.namespace)) == 403
+    worker.kubectl("create", "secret", "generic", "ad-bind", "--from-literal=password=x")
+    assert answer(worker, method, path.format(worker.namespace)) == 403
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_what_is_not_needed_is_not_allowed(
     ],
 )
 def test_a_neighbours_objects_cannot_be_read(
-    workplace: WorkerEnvironment, neighbour: WorkerEnvironment, kind: Kind, name: str
+    worker: WorkerEnvironment, neighbour: WorkerEnvironment, kind: Kind, name: str
 ) -> None:
     """Two tenants in two namespaces: the same names, and neither sees the other's; each its own."""
-    workplace.cluster().read(kind, name)
-    intruder = workplace.cluster()
+    worker.cluster().read(kind, name)
+    intruder = worker.cluster()
     intruder.namespace = neighbour.namespace
     with pytest.raises(StateUnavailable, match=f"{neighbour.namespace}.*may not get it.*403"):
         intruder.read(kind, name)

@@ -27,7 +27,8 @@ from testkit.control_plane import ControlPlane
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
 from testkit.simulator.process import Simulator
-from testkit.sync_command import COMMAND, Tenant, merged, ordinary, picture
+from testkit.sync_command import COMMAND, LocalTenant, merged, ordinary, picture
+from testkit.waiting import wait_for
 from tests.support.worker_environment import STATE, WorkerEnvironment
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.samba]
@@ -41,8 +42,8 @@ NO_REPORT = Report.model_validate({"run": {"id": "none"}, "exitCode": -1})
 class Pod:
     """A worker's pod without a kubelet: mounts in a folder, the order in the environment."""
 
-    tenant: Tenant
-    workplace: WorkerEnvironment
+    tenant: LocalTenant
+    worker: WorkerEnvironment
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, job: str = JOB, **changes: Any) -> subprocess.CompletedProcess[str]:
@@ -65,7 +66,7 @@ class Pod:
 
     def command(self) -> list[str]:
         """Mount what the kubelet mounts: only the keys of objects that are there."""
-        mounts = self.workplace.folder / "mounts"
+        mounts = self.worker.folder / "mounts"
         for document in self.tenant.documents({}):
             kind, name = document["kind"], document["metadata"]["name"]
             for key, value in document.get("data", {}).items():
@@ -79,11 +80,11 @@ class Pod:
         """Return the environment of the pod."""
         base = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
         spec = merged(self.tenant.spec, changes)
-        return base | self.workplace.environment(spec, job) | self.environment
+        return base | self.worker.environment(spec, job) | self.environment
 
     def report(self) -> Report:
         """Return the last report, or one that nobody wrote."""
-        data = self.workplace.get("configmap", "pisync-acme-report").get("data", {})
+        data = self.worker.get("configmap", "pisync-acme-report").get("data", {})
         return Report.model_validate_json(data["report.json"]) if data else NO_REPORT
 
     def numbers(self) -> dict[str, int]:
@@ -93,35 +94,29 @@ class Pod:
 
     def header(self) -> StateHeader:
         """Return the state's header."""
-        data = self.workplace.get("configmap", "pisync-acme-state")["data"]
+        data = self.worker.get("configmap", "pisync-acme-state")["data"]
         return StateHeader.model_validate_json(data["header"])
 
     def holder(self, lease: str = "pisync-acme") -> str | None:
         """Return who holds a Lease."""
-        holder: str | None = self.workplace.get("lease", lease)["spec"].get("holderIdentity")
+        holder: str | None = self.worker.get("lease", lease)["spec"].get("holderIdentity")
         return holder
 
 
 @pytest.fixture
 def pod(
-    workplace: WorkerEnvironment,
+    worker: WorkerEnvironment,
     domain_controller: DomainController,
     administrator: Administrator,
     simulator: Simulator,
-    unit: str,
+    organizational_unit: str,
 ) -> Pod:
     """Give a tenant of four people, and the pod of its runs."""
-    tenant = Tenant.create(workplace.folder, domain_controller, administrator, simulator, unit)
-    tenant.hire([ordinary(name, seed) for seed, name in enumerate(NAMES)])
-    return Pod(tenant, workplace)
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for it, or fail."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
+    tenant = LocalTenant.create(
+        worker.folder, domain_controller, administrator, simulator, organizational_unit
+    )
+    tenant.add_people([ordinary(name, seed) for seed, name in enumerate(NAMES)])
+    return Pod(tenant, worker)
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -155,11 +150,11 @@ def test_first_everyone_then_nobody_then_who_changed(pod: Pod) -> None:
 
 def test_names_are_for_few_eyes_and_secrets_for_none(pod: Pod) -> None:
     """People's addresses stand in a Secret; passwords, tokens and pictures nowhere but where they belong."""
-    pod.tenant.hire([ordinary("Eve Field", 9, highq=None)], first_id=50)
+    pod.tenant.add_people([ordinary("Eve Field", 9, highq=None)], first_id=50)
     ran = pod.run()
-    people = pod.workplace.get("secret", "pisync-acme-people")["data"]["people.json"]
+    people = pod.worker.get("secret", "pisync-acme-people")["data"]["people.json"]
     assert "eve.field@firm.example" in base64.b64decode(people).decode()
-    kept = pod.workplace.get("secret", "pisync-token-highq-oauth")["data"]["tokens"]
+    kept = pod.worker.get("secret", "pisync-token-highq-oauth")["data"]["tokens"]
     tokens = json.loads(base64.b64decode(kept))
     hidden = [value for values in pod.tenant.secrets.values() for value in values.values()]
     hidden = [value for value in hidden if len(value) > 4] + [tokens["access_token"]]
@@ -171,7 +166,7 @@ def test_names_are_for_few_eyes_and_secrets_for_none(pod: Pod) -> None:
 
 def test_handled_requests_are_remembered_with_the_state(pod: Pod) -> None:
     """A re-created resource must not run again for a request that was served."""
-    pod.environment = pod.workplace.environment(pod.tenant.spec, JOB, requests=("r1", "r2"))
+    pod.environment = pod.worker.environment(pod.tenant.spec, JOB, requests=("r1", "r2"))
     assert pod.run().returncode == 0
     assert pod.header().handled_requests == ("r1", "r2")
     assert pod.report().run.request == "r2"
@@ -179,17 +174,17 @@ def test_handled_requests_are_remembered_with_the_state(pod: Pod) -> None:
 
 def test_a_dry_run_writes_a_report_and_no_state(pod: Pod) -> None:
     """Neither hash nor header; HighQ is only read."""
-    before = pod.workplace.get("configmap", "pisync-acme-state")
+    before = pod.worker.get("configmap", "pisync-acme-state")
     assert pod.run(dryRun=True).returncode == 0
     assert pod.tenant.avatar_calls() == []
-    assert pod.workplace.get("configmap", "pisync-acme-state") == before
+    assert pod.worker.get("configmap", "pisync-acme-state") == before
     assert "DryRun" in pod.report().model_dump_json()
 
 
 def test_a_second_run_beside_the_first_steps_back(pod: Pod) -> None:
     """Exit code 10, and no report: it would hide the other run's."""
     pace = LeaseConfig(lambda: datetime.now(UTC), time.monotonic, renew_seconds=0.5)
-    lease = Lease(pod.workplace.cluster(), "pisync-acme", "other-job", pace)
+    lease = Lease(pod.worker.cluster(), "pisync-acme", "other-job", pace)
     with lease.held(threading.Event()):
         ran = pod.run()
         assert pod.holder() == "other-job"
@@ -216,19 +211,19 @@ def nobody_serves(pod: Pod) -> None:
 
 def strange_host(pod: Pod) -> None:
     """Allow the hosts of HighQ only, as the chart does."""
-    pod.environment = pod.workplace.environment(
+    pod.environment = pod.worker.environment(
         pod.tenant.spec, JOB, allow=Allow(highq_hosts=("*.highq.com",))
     )
 
 
 def no_lease(pod: Pod) -> None:
     """Somebody removed the Lease."""
-    pod.workplace.kubectl("delete", "lease", "pisync-acme")
+    pod.worker.kubectl("delete", "lease", "pisync-acme")
 
 
 def no_state(pod: Pod) -> None:
     """Somebody removed the header."""
-    pod.workplace.kubectl("delete", "configmap", "pisync-acme-state")
+    pod.worker.kubectl("delete", "configmap", "pisync-acme-state")
 
 
 def other_state(pod: Pod) -> None:
@@ -236,12 +231,12 @@ def other_state(pod: Pod) -> None:
     header = pod.header().model_dump(mode="json", by_alias=True)
     header["id"] = "11111111-1111-1111-1111-111111111111"
     patch = json.dumps({"data": {"header": json.dumps(header)}})
-    pod.workplace.kubectl("patch", "configmap", "pisync-acme-state", "--type=merge", "-p", patch)
+    pod.worker.kubectl("patch", "configmap", "pisync-acme-state", "--type=merge", "-p", patch)
 
 
 def no_token_secret(pod: Pod) -> None:
     """Somebody removed the tokens."""
-    pod.workplace.kubectl("delete", "secret", "pisync-token-highq-oauth")
+    pod.worker.kubectl("delete", "secret", "pisync-token-highq-oauth")
 
 
 @pytest.mark.parametrize(
@@ -293,7 +288,7 @@ def test_without_an_order_there_is_one_line(
 
 def test_an_api_server_that_is_away_is_worth_another_try(pod: Pod, tmp_path: Path) -> None:
     """Exit code 30, no traceback; nobody's directory or HighQ was asked."""
-    config = json.loads(pod.workplace.kubeconfig.read_text())
+    config = json.loads(pod.worker.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
     (tmp_path / "elsewhere").write_text(json.dumps(config))
     pod.environment = {"KUBECONFIG": str(tmp_path / "elsewhere")}
@@ -312,7 +307,7 @@ def firm(pod: Pod) -> Pod:
         ordinary(f"Person {n:03d}", n, photos={"thumbnailPhoto": (photo + bytes([n]),)})
         for n in range(100)
     ]
-    pod.tenant.hire(people, first_id=100)
+    pod.tenant.add_people(people, first_id=100)
     pod.tenant.highq.knobs(latency=0.25)
     return pod
 
@@ -320,7 +315,7 @@ def firm(pod: Pod) -> Pod:
 def test_a_run_that_is_asked_to_stop_repeats_nothing(firm: Pod) -> None:
     """SIGTERM: what HighQ took is recorded, a report is left, the Lease given back, exit code 30."""
     with firm.running() as process:
-        until(lambda: len(firm.tenant.highq.uploads()) >= 20)
+        wait_for("uploads", lambda: len(firm.tenant.highq.uploads()) >= 20)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     assert process.returncode == 30
@@ -335,7 +330,7 @@ def test_a_run_that_is_asked_to_stop_repeats_nothing(firm: Pod) -> None:
 def test_a_killed_run_is_taken_up_by_the_next_pod_of_its_job(firm: Pod) -> None:
     """The Lease is still the Job's: no waiting, and at most some seconds' uploads are repeated."""
     with firm.running() as process:
-        until(lambda: len(firm.tenant.highq.uploads()) >= 90)
+        wait_for("uploads", lambda: len(firm.tenant.highq.uploads()) >= 90)
         process.kill()
     uploaded = set(firm.tenant.uploads())
     assert firm.holder() == JOB
@@ -355,8 +350,8 @@ def test_a_run_that_loses_its_lease_stops_and_leaves_the_rest_to_the_other(firm:
     """Noticed at the next renewal: exit code 30, most people are not served, and no report."""
     firm.tenant.highq.knobs(latency=2)
     with firm.running() as process:
-        until(lambda: len(firm.tenant.highq.uploads()) >= 4)
-        firm.workplace.kubectl("patch", "lease", "pisync-acme", "--type=merge", TAKEN)
+        wait_for("uploads", lambda: len(firm.tenant.highq.uploads()) >= 4)
+        firm.worker.kubectl("patch", "lease", "pisync-acme", "--type=merge", TAKEN)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 30
     assert lines(errors)[-1]["reason"] == "StateUnavailable"
@@ -369,8 +364,8 @@ def test_a_run_that_loses_its_lease_stops_and_leaves_the_rest_to_the_other(firm:
 def test_a_run_that_lost_its_lease_unawares_leaves_no_report(firm: Pod) -> None:
     """It ended before the next renewal: its report could hide that of the run that follows."""
     with firm.running() as process:
-        until(lambda: len(firm.tenant.highq.uploads()) >= 4)
-        firm.workplace.kubectl("patch", "lease", "pisync-acme", "--type=merge", TAKEN)
+        wait_for("uploads", lambda: len(firm.tenant.highq.uploads()) >= 4)
+        firm.worker.kubectl("patch", "lease", "pisync-acme", "--type=merge", TAKEN)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert firm.holder() == "other-job"
@@ -378,12 +373,12 @@ def test_a_run_that_lost_its_lease_unawares_leaves_no_report(firm: Pod) -> None:
 
 
 def test_two_resources_of_one_authorisation_refresh_once(
-    pod: Pod, plane: ControlPlane, tmp_path: Path
+    pod: Pod, control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     """Both start with a seed that HighQ takes once: the second takes the first one's pair over."""
     (tmp_path / "beta").mkdir()
     beta = WorkerEnvironment.create(
-        plane, tmp_path / "beta", pod.workplace.namespace, resource="beta"
+        control_plane, tmp_path / "beta", pod.worker.namespace, resource="beta"
     )
     pods = [pod, Pod(pod.tenant, beta)]
     with ExitStack() as stack:

@@ -42,9 +42,9 @@ def entry(number: int) -> Entry:
 
 
 @contextmanager
-def holding(workplace: WorkerEnvironment, job: str = "job-1") -> Iterator[ConfigMapStore]:
+def holding(worker: WorkerEnvironment, job: str = "job-1") -> Iterator[ConfigMapStore]:
     """Hold the Lease as a run does, and give its store."""
-    cluster = workplace.cluster()
+    cluster = worker.cluster()
     lease = Lease(
         cluster, names.child("acme"), job, LeaseConfig(lambda: datetime.now(UTC), monotonic)
     )
@@ -53,9 +53,9 @@ def holding(workplace: WorkerEnvironment, job: str = "job-1") -> Iterator[Config
 
 
 @pytest.fixture
-def store(workplace: WorkerEnvironment) -> Iterator[ConfigMapStore]:
+def store(worker: WorkerEnvironment) -> Iterator[ConfigMapStore]:
     """Give the store of a run under way."""
-    with holding(workplace) as ready:
+    with holding(worker) as ready:
         yield ready
 
 
@@ -64,50 +64,48 @@ def opened(store: ConfigMapStore) -> Ledger:
     return Ledger.open(store, expected_id=STATE)
 
 
-def test_what_is_recorded_is_there_in_the_next_run(workplace: WorkerEnvironment) -> None:
+def test_what_is_recorded_is_there_in_the_next_run(worker: WorkerEnvironment) -> None:
     """Header and shards survive the pod; nothing else remembers them."""
-    with holding(workplace) as store:
+    with holding(worker) as store:
         ledger = opened(store)
         ledger.record(ADA, entry(1))
         ledger.commit(ledger.header.having_handled("once").model_copy(update={"highq": "a/b"}))
         ledger.record(BEN, entry(2))
         ledger.flush()
-    with holding(workplace, "job-2") as store:
+    with holding(worker, "job-2") as store:
         ledger = opened(store)
         assert {ADA: entry(1), BEN: entry(2)} == dict(ledger.entries())
         assert ledger.header.handled_requests == ("once",)
 
 
 def test_a_shard_bears_our_labels_and_no_owner(
-    workplace: WorkerEnvironment, store: ConfigMapStore
+    worker: WorkerEnvironment, store: ConfigMapStore
 ) -> None:
     """It is found by label, and it outlives the resource."""
     ledger = opened(store)
     ledger.record(ADA, entry(1))
     ledger.flush()
-    metadata = workplace.get("configmap", SHARD)["metadata"]
+    metadata = worker.get("configmap", SHARD)["metadata"]
     assert metadata["labels"]["profileimagesync.io/sync"] == "acme"
     assert metadata["labels"]["app.kubernetes.io/component"] == "state"
     assert "ownerReferences" not in metadata
 
 
-def test_nothing_new_is_nothing_written(
-    workplace: WorkerEnvironment, store: ConfigMapStore
-) -> None:
+def test_nothing_new_is_nothing_written(worker: WorkerEnvironment, store: ConfigMapStore) -> None:
     """A run in which nothing changed leaves the objects as they are."""
     ledger = opened(store)
     ledger.record(ADA, entry(1))
     ledger.commit(ledger.header)
-    before = [workplace.get("configmap", name) for name in (HEADER, SHARD)]
+    before = [worker.get("configmap", name) for name in (HEADER, SHARD)]
     ledger.record(ADA, entry(1))
     ledger.commit(ledger.header)
-    assert before == [workplace.get("configmap", name) for name in (HEADER, SHARD)]
+    assert before == [worker.get("configmap", name) for name in (HEADER, SHARD)]
 
 
-def test_state_grows_to_more_shards(workplace: WorkerEnvironment) -> None:
+def test_state_grows_to_more_shards(worker: WorkerEnvironment) -> None:
     """Twice as many ConfigMaps when the people need them; everyone is found again."""
     people = [UUID(int=number) for number in range(1, 60)]
-    with holding(workplace) as store:
+    with holding(worker) as store:
         ledger = opened(store)
         for number, guid in enumerate(people):
             ledger.record(guid, entry(number))
@@ -115,12 +113,12 @@ def test_state_grows_to_more_shards(workplace: WorkerEnvironment) -> None:
         ledger.reserve(3 * PEOPLE_A_SHARD)
         ledger.record(ADA, entry(77))
         ledger.commit(ledger.header)
-    with holding(workplace, "job-2") as store:
+    with holding(worker, "job-2") as store:
         ledger = opened(store)
         assert ledger.header.shards == 4
         assert ledger.entry(ADA) == entry(77)
         assert {guid for guid, _ in ledger.entries()} == set(people)
-    stored = workplace.kubectl("get", "configmaps", "--output=name").split()
+    stored = worker.kubectl("get", "configmaps", "--output=name").split()
     assert sum("state-0" in name for name in stored) == 4
 
 
@@ -150,25 +148,26 @@ class DyingStore(ConfigMapStore):
 
 
 @pytest.mark.parametrize("writes", range(7))
-def test_a_kill_between_two_writes_loses_nothing(workplace: WorkerEnvironment, writes: int) -> None:
+def test_a_kill_between_two_writes_loses_nothing(worker: WorkerEnvironment, writes: int) -> None:
     """Growth from one shard to four: whichever write was the last, the old rows are all there."""
     people = [UUID(int=number) for number in range(1, 30)]
-    with holding(workplace) as store:
+    with holding(worker) as store:
         ledger = opened(store)
         for guid in people:
             ledger.record(guid, entry(1))
         ledger.commit(ledger.header)
-    with holding(workplace, "job-2") as store:
+    with holding(worker, "job-2") as store:
         store.__class__ = DyingStore
+        assert isinstance(store, DyingStore)
         store.left = writes
         ledger = opened(store)
         with pytest.raises(KilledError):
             _grow_and_change(ledger)
-    with holding(workplace, "job-3") as store:
+    with holding(worker, "job-3") as store:
         ledger = opened(store)
         assert {guid for guid, _ in ledger.entries()} == set(people)
         _grow_and_change(ledger)
-    with holding(workplace, "job-4") as store:
+    with holding(worker, "job-4") as store:
         assert opened(store).entry(ADA) == entry(2)
 
 
@@ -181,18 +180,18 @@ def _grow_and_change(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("name", [HEADER, SHARD])
 def test_a_touched_label_stops_nobody(
-    workplace: WorkerEnvironment, store: ConfigMapStore, name: str
+    worker: WorkerEnvironment, store: ConfigMapStore, name: str
 ) -> None:
     """GitOps tools and backup software label what they see, at any moment of a run."""
     ledger = opened(store)
     ledger.record(ADA, entry(1))
     ledger.commit(ledger.header)
-    workplace.kubectl("label", "configmap", name, "backup=nightly")
-    workplace.kubectl("annotate", "configmap", name, "noted=yes")
+    worker.kubectl("label", "configmap", name, "backup=nightly")
+    worker.kubectl("annotate", "configmap", name, "noted=yes")
     ledger.record(ADA, entry(2))
     ledger.commit(ledger.header.having_handled("x"))
     assert opened(store).entry(ADA) == entry(2)
-    assert workplace.get("configmap", name)["metadata"]["labels"]["backup"] == "nightly"
+    assert worker.get("configmap", name)["metadata"]["labels"]["backup"] == "nightly"
 
 
 def rewritten(cluster: Cluster, name: str) -> None:
@@ -206,29 +205,29 @@ def rewritten(cluster: Cluster, name: str) -> None:
 
 @pytest.mark.parametrize("name", [HEADER, SHARD])
 def test_what_someone_else_wrote_is_not_overwritten(
-    workplace: WorkerEnvironment, store: ConfigMapStore, name: str
+    worker: WorkerEnvironment, store: ConfigMapStore, name: str
 ) -> None:
     """Two writers of one state would lose people's rows: the run stops, to be tried again."""
     ledger = opened(store)
     ledger.record(ADA, entry(1))
     ledger.commit(ledger.header)
-    rewritten(workplace.administrator(), name)
-    theirs = workplace.get("configmap", name)
+    rewritten(worker.administrator(), name)
+    theirs = worker.get("configmap", name)
     ledger.record(ADA, entry(2))
     with pytest.raises(StateUnavailable, match=f"{name} in namespace.*someone else"):
         ledger.commit(ledger.header.having_handled("x"))
-    assert workplace.get("configmap", name) == theirs
+    assert worker.get("configmap", name) == theirs
 
 
 @pytest.mark.parametrize("name", [HEADER, SHARD])
 def test_what_someone_removed_is_not_made_again(
-    workplace: WorkerEnvironment, store: ConfigMapStore, name: str
+    worker: WorkerEnvironment, store: ConfigMapStore, name: str
 ) -> None:
     """Lost state must be noticed: a new shard with a part of the rows would hide the loss."""
     ledger = opened(store)
     ledger.record(ADA, entry(1))
     ledger.commit(ledger.header)
-    workplace.kubectl("delete", "configmap", name)
+    worker.kubectl("delete", "configmap", name)
     ledger.record(ADA, entry(2))
     with pytest.raises(StateUnavailable, match="written or removed by someone else"):
         ledger.commit(ledger.header.having_handled("x"))
@@ -259,7 +258,7 @@ def test_a_write_whose_answer_was_lost_is_recognised(store: ConfigMapStore) -> N
     ],
 )
 def test_a_stranger_of_a_shards_name_is_left_alone(
-    workplace: WorkerEnvironment,
+    worker: WorkerEnvironment,
     store: ConfigMapStore,
     content: dict[str, Any],
     error: type[PermanentError],
@@ -268,51 +267,51 @@ def test_a_stranger_of_a_shards_name_is_left_alone(
     ledger = opened(store)
     name = names.shard("acme", 1)
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **content}
-    workplace.kubectl("create", "-f", "-", text=json.dumps(body))
-    theirs = workplace.get("configmap", name)
+    worker.kubectl("create", "-f", "-", text=json.dumps(body))
+    theirs = worker.get("configmap", name)
     with pytest.raises(error, match="in namespace tenant-"):
         ledger.reserve(2 * PEOPLE_A_SHARD)
-    assert workplace.get("configmap", name) == theirs
+    assert worker.get("configmap", name) == theirs
 
 
 def test_a_shard_of_another_state_is_left_alone(
-    workplace: WorkerEnvironment, store: ConfigMapStore
+    worker: WorkerEnvironment, store: ConfigMapStore
 ) -> None:
     """One left behind by a former state of the same name holds people of that one."""
-    foreign = ConfigMapStore(workplace.cluster(), "acme", UUID(int=9), store._lease)
+    foreign = ConfigMapStore(worker.cluster(), "acme", UUID(int=9), store._lease)
     foreign.write_shard(1, encode_shard(Shard(UUID(int=9), 1, 2, 1)))
-    theirs = workplace.get("configmap", names.shard("acme", 1))
+    theirs = worker.get("configmap", names.shard("acme", 1))
     with pytest.raises(StateMismatch, match="belongs to state"):
         opened(store).reserve(2 * PEOPLE_A_SHARD)
-    assert workplace.get("configmap", names.shard("acme", 1)) == theirs
+    assert worker.get("configmap", names.shard("acme", 1)) == theirs
 
 
-def test_without_the_lease_nothing_is_written(workplace: WorkerEnvironment) -> None:
+def test_without_the_lease_nothing_is_written(worker: WorkerEnvironment) -> None:
     """Someone else took the Lease while we were away: the state is theirs now."""
-    with holding(workplace) as store:
+    with holding(worker) as store:
         ledger = opened(store)
         ledger.record(ADA, entry(1))
         ledger.commit(ledger.header)
-        workplace.kubectl(
+        worker.kubectl(
             "patch",
             "lease",
             "pisync-acme",
             "--type=merge",
             '-p={"spec":{"holderIdentity":"other"}}',
         )
-        rewritten(workplace.administrator(), SHARD)
-        theirs = workplace.get("configmap", SHARD)
+        rewritten(worker.administrator(), SHARD)
+        theirs = worker.get("configmap", SHARD)
         ledger.record(ADA, entry(2))
         with pytest.raises(StateUnavailable, match="no longer this run's"):
             ledger.flush()
-        assert workplace.get("configmap", SHARD) == theirs
-    assert workplace.get("lease", "pisync-acme")["spec"]["holderIdentity"] == "other"
+        assert worker.get("configmap", SHARD) == theirs
+    assert worker.get("lease", "pisync-acme")["spec"]["holderIdentity"] == "other"
 
 
 def test_a_missing_header_is_missing_state(
-    workplace: WorkerEnvironment, store: ConfigMapStore
+    worker: WorkerEnvironment, store: ConfigMapStore
 ) -> None:
     """The operator makes it once; the worker never does."""
-    workplace.kubectl("delete", "configmap", HEADER)
+    worker.kubectl("delete", "configmap", HEADER)
     with pytest.raises(StateMissing, match=r"ConfigMaps pisync-acme-state\* in namespace tenant-"):
         opened(store)

@@ -34,25 +34,25 @@ def pair(number: int) -> StoredTokens:
     return StoredTokens(f"access-{number}", expires, f"refresh-{number}", None, fingerprint("seed"))
 
 
-def store_of(workplace: WorkerEnvironment, job: str = "job-1") -> SecretTokenStore:
+def store_of(worker: WorkerEnvironment, job: str = "job-1") -> SecretTokenStore:
     """Return what a run of this resource has."""
-    cluster = workplace.cluster()
+    cluster = worker.cluster()
     lease = Lease(cluster, names.token(SEED), job, PACE)
     return SecretTokenStore(cluster, SEED, lease, threading.Event())
 
 
 @pytest.fixture
-def store(workplace: WorkerEnvironment) -> SecretTokenStore:
+def store(worker: WorkerEnvironment) -> SecretTokenStore:
     """Give the store of a run."""
-    return store_of(workplace)
+    return store_of(worker)
 
 
 @pytest.fixture
 def neighbour(
-    plane: ControlPlane, workplace: WorkerEnvironment, tmp_path: Path
+    control_plane: ControlPlane, worker: WorkerEnvironment, tmp_path: Path
 ) -> Iterator[WorkerEnvironment]:
     """Give another resource of the same namespace with the same seed."""
-    place = WorkerEnvironment.create(plane, tmp_path, workplace.namespace, resource="beta")
+    place = WorkerEnvironment.create(control_plane, tmp_path, worker.namespace, resource="beta")
     yield place
     place.close()
 
@@ -63,75 +63,79 @@ def test_before_the_first_refresh_there_is_no_pair(store: SecretTokenStore) -> N
 
 
 def test_a_pair_is_kept_for_the_next_run(
-    workplace: WorkerEnvironment, store: SecretTokenStore
+    worker: WorkerEnvironment, store: SecretTokenStore
 ) -> None:
     """In a Secret of its own; the seed Secret, which Git may own, is never written."""
     store.check_writable()
     store.write(pair(1))
     store.check_writable()
     store.write(pair(2))
-    assert store_of(workplace, "job-2").read() == pair(2)
-    assert list(workplace.get("secret", SECRET)["data"]) == ["tokens"]
+    assert store_of(worker, "job-2").read() == pair(2)
+    assert list(worker.get("secret", SECRET)["data"]) == ["tokens"]
 
 
-def test_a_proof_changes_nothing(workplace: WorkerEnvironment, store: SecretTokenStore) -> None:
+def test_a_proof_changes_nothing(worker: WorkerEnvironment, store: SecretTokenStore) -> None:
     """It is asked before each refresh."""
     store.write(pair(1))
-    before = workplace.get("secret", SECRET)
+    before = worker.get("secret", SECRET)
     store.check_writable()
-    assert workplace.get("secret", SECRET) == before
+    assert worker.get("secret", SECRET) == before
 
 
 def test_a_proof_fails_when_the_write_would(
-    workplace: WorkerEnvironment, store: SecretTokenStore
+    worker: WorkerEnvironment, store: SecretTokenStore
 ) -> None:
     """Before HighQ forgets the old refresh token: no right to write, no refresh."""
-    workplace.kubectl("delete", "rolebinding", "pisync-acme")
+    worker.kubectl("delete", "rolebinding", "pisync-acme")
     with pytest.raises(StateUnavailable, match=f"Secret {SECRET} in namespace.*may not get it"):
         store.check_writable()
     rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": rules}
-    role["metadata"] = {"name": "reader"}
-    workplace.kubectl("create", "-f", "-", text=json.dumps(role))
-    who = f"--serviceaccount={workplace.namespace}:pisync-acme"
-    workplace.kubectl("create", "rolebinding", "reader", "--role=reader", who)
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "reader"},
+        "rules": rules,
+    }
+    worker.kubectl("create", "-f", "-", text=json.dumps(role))
+    who = f"--serviceaccount={worker.namespace}:pisync-acme"
+    worker.kubectl("create", "rolebinding", "reader", "--role=reader", who)
     with pytest.raises(StateUnavailable, match=r"may not update it.*403"):
         store.check_writable()
 
 
 def test_a_proof_goes_through_quotas_and_webhooks(
-    workplace: WorkerEnvironment, store: SecretTokenStore
+    worker: WorkerEnvironment, store: SecretTokenStore
 ) -> None:
     """An immutable Secret stands for whatever an admission may refuse."""
-    workplace.kubectl("patch", "secret", SECRET, "--type=merge", '-p={"immutable":true}')
+    worker.kubectl("patch", "secret", SECRET, "--type=merge", '-p={"immutable":true}')
     with pytest.raises(StateUnavailable, match=r"refuses to update it.*422"):
         store.check_writable()
 
 
 def test_a_missing_secret_is_the_operators_to_make(
-    workplace: WorkerEnvironment, store: SecretTokenStore
+    worker: WorkerEnvironment, store: SecretTokenStore
 ) -> None:
     """The message names it and who makes it."""
-    workplace.kubectl("delete", "secret", SECRET)
-    for ask in (store.read, store.prove, lambda: store.write(pair(1))):
+    worker.kubectl("delete", "secret", SECRET)
+    for ask in (store.read, store.check_writable, lambda: store.write(pair(1))):
         with pytest.raises(StateUnavailable, match=f"Secret {SECRET} in namespace.*operator makes"):
             ask()
 
 
 def test_a_damaged_pair_is_named_and_not_shown(
-    workplace: WorkerEnvironment, store: SecretTokenStore
+    worker: WorkerEnvironment, store: SecretTokenStore
 ) -> None:
     """Somebody edited the Secret by hand."""
     damaged = base64.b64encode(b"hush-hush").decode()
     patch = json.dumps({"data": {"tokens": damaged}})
-    workplace.kubectl("patch", "secret", SECRET, "--type=merge", f"-p={patch}")
+    worker.kubectl("patch", "secret", SECRET, "--type=merge", f"-p={patch}")
     with pytest.raises(StateDamaged, match=f"Secret {SECRET}") as caught:
         store.read()
     assert "hush" not in str(caught.value)
 
 
 def test_a_touched_label_does_not_cost_the_pair(
-    workplace: WorkerEnvironment, store: SecretTokenStore
+    worker: WorkerEnvironment, store: SecretTokenStore
 ) -> None:
     """HighQ has forgotten the old pair: the new one is written whatever happens to metadata."""
     stop, touches = threading.Event(), iter(range(10**6))
@@ -139,7 +143,7 @@ def test_a_touched_label_does_not_cost_the_pair(
     def touch() -> None:
         while not stop.is_set():
             label = f"touched={next(touches)}"
-            workplace.kubectl("label", "--overwrite", "secret", SECRET, label)
+            worker.kubectl("label", "--overwrite", "secret", SECRET, label)
 
     toucher = threading.Thread(target=touch)
     toucher.start()
@@ -159,7 +163,7 @@ def test_the_pair_issued_last_stays(store: SecretTokenStore) -> None:
 
 
 def test_one_worker_refreshes_and_the_other_takes_it_over(
-    workplace: WorkerEnvironment, neighbour: WorkerEnvironment
+    worker: WorkerEnvironment, neighbour: WorkerEnvironment
 ) -> None:
     """Two resources, one seed: both want a new pair at once, HighQ is asked once."""
     refreshes: list[str] = []
@@ -175,22 +179,22 @@ def test_one_worker_refreshes_and_the_other_takes_it_over(
                 store.write(replace(pair(1), access_token=job))
 
     runs = [
-        threading.Thread(target=run, args=(workplace, "job-1")),
+        threading.Thread(target=run, args=(worker, "job-1")),
         threading.Thread(target=run, args=(neighbour, "job-2")),
     ]
     for thread in runs:
         thread.start()
     for thread in runs:
         thread.join()
-    kept = store_of(workplace).read()
+    kept = store_of(worker).read()
     assert kept
     assert [kept.access_token] == refreshes
 
 
 def test_no_lease_is_held_but_while_refreshing(
-    workplace: WorkerEnvironment, store: SecretTokenStore
+    worker: WorkerEnvironment, store: SecretTokenStore
 ) -> None:
     """Long runs side by side do not keep each other from it."""
     with store.exclusive():
-        assert workplace.get("lease", SECRET)["spec"]["holderIdentity"] == "job-1"
-    assert "holderIdentity" not in workplace.get("lease", SECRET)["spec"]
+        assert worker.get("lease", SECRET)["spec"]["holderIdentity"] == "job-1"
+    assert "holderIdentity" not in worker.get("lease", SECRET)["spec"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testkit.control_plane import ControlPlane, control_plane
+from testkit.control_plane import ControlPlane, run_control_plane
 from tests.chart.helm import ROOT, Helm
 
 
@@ -22,7 +22,7 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Give a module's own control plane: what is installed is seen by all of a cluster."""
-    with control_plane(tmp_path_factory.mktemp("plane") / "data") as running:
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Give a module's own control plane: what Helm installs is seen by the whole cluster."""
+    with run_control_plane(tmp_path_factory.mktemp("plane") / "data") as running:
         yield running

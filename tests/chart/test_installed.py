@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from profile_image_sync.controller import manifests
 from profile_image_sync.controller.bodies import Body, Tenant
 from profile_image_sync.controller.installation import OperatorSettings
 from testkit.control_plane import ControlPlane
+from testkit.waiting import wait_for
 from tests.chart.helm import CHART, NAMESPACE, RELEASE, Document, Helm
 from tests.support.worker_environment import SPEC, STATE
 
@@ -71,17 +71,17 @@ NOWHERE = [  # of the whole cluster
 class Kubectl:
     """Kubectl as some user; the administrator unless told."""
 
-    plane: ControlPlane
+    control_plane: ControlPlane
     user: str = ""
     namespace: str = TENANT
 
     def run(self, *arguments: str, body: Any = None) -> subprocess.CompletedProcess[str]:
         """Do something; the caller judges the outcome."""
-        options = [f"--kubeconfig={self.plane.kubeconfig}"]
+        options = [f"--kubeconfig={self.control_plane.kubeconfig}"]
         options += [f"--namespace={self.namespace}"] if self.namespace else []
         options += [f"--as={self.user}"] if self.user else []
         return subprocess.run(
-            [self.plane.kubectl, *options, *arguments],
+            [self.control_plane.kubectl, *options, *arguments],
             input=body if isinstance(body, str) else json.dumps(body),
             capture_output=True,
             text=True,
@@ -121,16 +121,16 @@ class Kubectl:
 
 
 @pytest.fixture(scope="module")
-def kubectl(plane: ControlPlane, helm: Helm) -> Kubectl:
+def kubectl(control_plane: ControlPlane, helm: Helm) -> Kubectl:
     """Give an administrator's kubectl where the chart is installed, all namespaces being restricted."""
-    admin = Kubectl(plane)
+    admin = Kubectl(control_plane)
     modes = ("enforce", "warn")  # the one judges pods, the other what makes them
     restricted = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in modes}
     for name in (NAMESPACE, TENANT, OTHER):
         admin("create", "-f", "-", body={
             "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": restricted},
         })  # fmt: skip
-    helm.do("install", RELEASE, str(CHART), kubeconfig=plane.kubeconfig)
+    helm.do("install", RELEASE, str(CHART), kubeconfig=control_plane.kubeconfig)
     admin("wait", "--for=condition=Established", f"crd/{names.PLURAL}.{names.GROUP}")
     return admin
 
@@ -229,9 +229,11 @@ def test_people_with_the_clusters_roles_see_or_change_resources(
     resource = f"{names.PLURAL}.{names.GROUP}"
     kubectl("create", "rolebinding", f"a-{role}", f"--clusterrole={role}", f"--user=a-{role}")
     person = replace(kubectl, user=f"a-{role}")
-    deadline = time.monotonic() + AGGREGATED_SECONDS
-    while not all(person.can([(may, resource)]).values()):
-        assert time.monotonic() < deadline
+    wait_for(
+        "the aggregated role",
+        lambda: all(person.can([(may, resource)]).values()),
+        AGGREGATED_SECONDS,
+    )
     assert set(person.can([(may_not, resource), ("patch", f"{resource}/status")]).values()) == {
         False
     }
@@ -244,9 +246,11 @@ def test_an_operator_of_one_namespace_may_nothing_elsewhere(helm: Helm, kubectl:
         "crds": {"install": False},
         "rbac": {"aggregateClusterRoles": False},
     }
-    helm.do("install", "narrow", str(CHART), values=values, kubeconfig=kubectl.plane.kubeconfig)
+    helm.do(
+        "install", "narrow", str(CHART), values=values, kubeconfig=kubectl.control_plane.kubeconfig
+    )
     narrow = f"system:serviceaccount:{NAMESPACE}:narrow-{RELEASE}"
-    inside = Kubectl(kubectl.plane, narrow, OTHER)
+    inside = Kubectl(kubectl.control_plane, narrow, OTHER)
     assert set(inside.can(MAY).values()) == {True}
     assert set(inside.can(MAY_NOT).values()) == {False}
     for outside in (TENANT, NAMESPACE):
@@ -261,17 +265,17 @@ def test_uninstalling_leaves_resources_and_installing_takes_over(
     at = replace(kubectl, namespace=OTHER)
     at("create", "-f", "-", body=kept)
     before = at.get("profileimagesync", "kept")
-    helm.do("uninstall", RELEASE, kubeconfig=kubectl.plane.kubeconfig)
+    helm.do("uninstall", RELEASE, kubeconfig=kubectl.control_plane.kubeconfig)
     assert kubectl.run("get", f"clusterrole/{RELEASE}").returncode != 0
     assert at.get("profileimagesync", "kept") == before
-    helm.do("install", RELEASE, str(CHART), kubeconfig=kubectl.plane.kubeconfig)
+    helm.do("install", RELEASE, str(CHART), kubeconfig=kubectl.control_plane.kubeconfig)
     assert at.get("profileimagesync", "kept") == before
-    helm.do("upgrade", RELEASE, str(CHART), kubeconfig=kubectl.plane.kubeconfig)
+    helm.do("upgrade", RELEASE, str(CHART), kubeconfig=kubectl.control_plane.kubeconfig)
 
 
 def _settings(operator: Kubectl) -> OperatorSettings:
     """Return the settings of the installed operator, as its pod finds them."""
-    administrator = Kubectl(operator.plane, namespace=NAMESPACE)
+    administrator = Kubectl(operator.control_plane, namespace=NAMESPACE)
     data = administrator.get("configmap", RELEASE)["data"]
     return OperatorSettings.model_validate_json(data["operator.json"])
 
@@ -280,7 +284,7 @@ def test_a_release_of_another_name_takes_the_crd_over_when_told(
     helm: Helm, kubectl: Kubectl
 ) -> None:
     """What uninstalling has left belongs to the old name; `--take-ownership` hands it on."""
-    admin = kubectl.plane.kubeconfig
+    admin = kubectl.control_plane.kubeconfig
     helm.do("uninstall", RELEASE, kubeconfig=admin)
     place = f"--namespace={NAMESPACE}"
     refused = helm.run("install", "renamed", str(CHART), place, kubeconfig=admin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -146,7 +146,7 @@ def test_a_refusal_says_what_was_refused_and_quotes_nothing(
     """Asked once; the API server's own message may quote a Secret."""
     status, server.reason = answer.split()
     server.statuses = [int(status)]
-    ask = {
+    ask: dict[str, Callable[[], object]] = {
         "get": lambda: cluster.read(Kind.SECRET, "s"),
         "create": lambda: cluster.create(SECRET),
         "update": lambda: cluster.replace(SECRET),

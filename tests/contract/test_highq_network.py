@@ -13,7 +13,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 import pytest
 
 from profile_image_sync.errors import HighQUnavailable, HighQUntrusted
-from testkit.certificates import TestAuthority
+from testkit.certificates import CertificateAuthority
 from testkit.simulator.process import Simulator
 from testkit.simulator.samples import people
 from tests.support.highq_session import HighQSession
@@ -36,7 +36,7 @@ def _no_proxy_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
 class OtherCertificate:
     """Lets a simulator start with a certificate other than the one it asks for."""
 
-    authority: TestAuthority
+    authority: CertificateAuthority
     expired: bool
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class OtherCertificate:
 
 def test_an_unknown_authority_is_not_trusted(session: HighQSession, tmp_path: Path) -> None:
     """Neither another one than ours, nor ours by the system's store; no secret leaves us."""
-    for ca in (TestAuthority(tmp_path / "another").ca_file.read_text(), None):
+    for ca in (CertificateAuthority(tmp_path / "another").ca_file.read_text(), None):
         session.ca = ca
         with session.open() as highq, pytest.raises(HighQUntrusted) as caught:
             highq.account_total()
@@ -68,7 +68,7 @@ def test_a_certificate_must_prove_the_name_today(
     session: HighQSession, tmp_path: Path, expired: bool, words: str
 ) -> None:
     """A certificate for another name, or one that ran out, is refused at once."""
-    authority = OtherCertificate(TestAuthority(tmp_path / "authority"), expired)
+    authority = OtherCertificate(CertificateAuthority(tmp_path / "authority"), expired)
     session.ca = authority.ca_file.read_text()
     with Simulator.start(tmp_path=tmp_path, tls=authority) as other:
         url = f"{other.url}/acme"
@@ -80,7 +80,7 @@ def test_a_bundle_with_comments_and_several_authorities_is_read(
     session: HighQSession, tmp_path: Path
 ) -> None:
     """As distributions ship them: names in any script between the certificates."""
-    another = TestAuthority(tmp_path / "another").ca_file.read_text()
+    another = CertificateAuthority(tmp_path / "another").ca_file.read_text()
     session.ca = f"# Főtanúsítvány\n{another}\n# ours\n{session.ca}"
     with session.open() as highq:
         assert highq.account_total() == 4

@@ -1,4 +1,4 @@
-"""One cluster with all the services for every test of the session; a tenant, or a story, for each."""
+"""One environment for all tests of the session; a tenant for each test, a scenario for its module."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from testkit.cluster_tenant import Tenant
-from testkit.environment import Stage, stage
-from testkit.scenario import Story
+from testkit.cluster_tenant import ClusterTenant
+from testkit.environment import Environment, running_environment
+from testkit.scenario import Scenario
 
 CLUSTER = "pis-test"
 
 
 @pytest.fixture(scope="session")
-def ready() -> Iterator[Stage]:
-    """Give the stage; a CI machine is left without the cluster, a developer's keeps it for the next time."""
-    with stage(CLUSTER, print) as made:
-        made.clear()
-        yield made
+def environment() -> Iterator[Environment]:
+    """Give the environment; a developer's cluster is kept for the next session, a CI machine's is removed."""
+    with running_environment(CLUSTER, print) as running:
+        running.clear()
+        yield running
     if os.environ.get("CI"):
-        made.cluster.down()
+        running.cluster.down()
 
 
 @pytest.fixture(scope="module")
-def story(ready: Stage) -> Story:
-    """Give the demo's story, at its beginning."""
-    return Story.begin(ready)
+def scenario(environment: Environment) -> Scenario:
+    """Give the scenario, at its beginning."""
+    return Scenario.begin(environment)
 
 
 @pytest.fixture
-def new_tenant(ready: Stage) -> Iterator[Callable[[], Tenant]]:
+def new_tenant(environment: Environment) -> Iterator[Callable[[], ClusterTenant]]:
     """Make tenants, each in a namespace, a unit and an instance of its own; they go after the test."""
-    made: list[Tenant] = []
+    made: list[ClusterTenant] = []
 
-    def make() -> Tenant:
+    def make() -> ClusterTenant:
         name = f"t-{uuid.uuid4().hex[:6]}"
-        made.append(Tenant.create(ready, name, name))
+        made.append(ClusterTenant.create(environment, name, name))
         return made[-1]
 
     yield make
     for tenant in made:
-        ready.cluster.kubectl(
+        environment.cluster.kubectl(
             "delete", "namespace", tenant.namespace, "--wait=false", "--ignore-not-found"
         )
 
 
 @pytest.fixture
-def tenant(new_tenant: Callable[[], Tenant]) -> Tenant:
+def tenant(new_tenant: Callable[[], ClusterTenant]) -> ClusterTenant:
     """Give a tenant with nobody in it."""
     return new_tenant()

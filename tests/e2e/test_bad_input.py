@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from testkit.cluster_tenant import Tenant
-from testkit.environment import Stage
-from testkit.kind_cluster import CommandFailed, wait_for
+from testkit.cluster_tenant import ClusterTenant
+from testkit.environment import Environment
+from testkit.kind_cluster import CommandFailed
 from testkit.sync_command import ordinary
+from testkit.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -19,43 +20,43 @@ FAST = {"job": {"backoffLimit": 1}, "dryRun": False}
 SECRETS = ("wrong-horse", "no-such-secret")
 
 
-def _wrong_password(tenant: Tenant) -> dict[str, Any]:
+def _wrong_password(tenant: ClusterTenant) -> dict[str, Any]:
     tenant.apply_secrets(password=SECRETS[0])
     return {}
 
 
-def _wrong_client_secret(tenant: Tenant) -> dict[str, Any]:
+def _wrong_client_secret(tenant: ClusterTenant) -> dict[str, Any]:
     tenant.apply_secrets(client_secret=SECRETS[1])
     return {}
 
 
-def _missing_secret(_: Tenant) -> dict[str, Any]:
+def _missing_secret(_: ClusterTenant) -> dict[str, Any]:
     return {"activeDirectory": {"credentialsSecretRef": {"name": "not-there"}}}
 
 
-def _unknown_authority(_: Tenant) -> dict[str, Any]:
+def _unknown_authority(_: ClusterTenant) -> dict[str, Any]:
     return {"activeDirectory": {"caBundleRef": {"name": "highq-ca"}}}
 
 
-def _wrong_host_name(tenant: Tenant) -> dict[str, Any]:
-    service = tenant.stage.cluster.get("service", "dc1", "directory") or {}
+def _wrong_host_name(tenant: ClusterTenant) -> dict[str, Any]:
+    service = tenant.environment.cluster.get("service", "dc1", "directory") or {}
     return {"activeDirectory": {"servers": [f"ldaps://{service['spec']['clusterIP']}"]}}
 
 
-def _unreachable_directory(_: Tenant) -> dict[str, Any]:
+def _unreachable_directory(_: ClusterTenant) -> dict[str, Any]:
     return {"activeDirectory": {"servers": ["ldaps://dc9.directory.svc"]}}
 
 
-def _empty_search_base(tenant: Tenant) -> dict[str, Any]:
-    return {"activeDirectory": {"searchBases": [f"OU=Nowhere,{tenant.unit}"]}}
+def _empty_search_base(tenant: ClusterTenant) -> dict[str, Any]:
+    return {"activeDirectory": {"searchBases": [f"OU=Nowhere,{tenant.organizational_unit}"]}}
 
 
-def _host_that_is_not_allowed(_: Tenant) -> dict[str, Any]:
+def _host_that_is_not_allowed(_: ClusterTenant) -> dict[str, Any]:
     return {"highq": {"url": "https://elsewhere.example/acme"}}
 
 
 # What is wrong -> exit code of the pods, reason, words of the condition, pods of the Job
-CASES: dict[Callable[[Tenant], dict[str, Any]], tuple[int, str, str, int]] = {
+CASES: dict[Callable[[ClusterTenant], dict[str, Any]], tuple[int, str, str, int]] = {
     _wrong_password: (20, "BindRefused", r"password is wrong.*Secret", 1),
     _wrong_client_secret: (20, "AuthorisationRefused", r"clientSecret.*highq-oauth", 1),
     _missing_secret: (20, "MissingReference", r"Secret not-there, key username", 1),
@@ -72,25 +73,25 @@ CASES: dict[Callable[[Tenant], dict[str, Any]], tuple[int, str, str, int]] = {
 
 
 @pytest.fixture(scope="module")
-def spoilt(ready: Stage) -> Iterator[dict[str, Tenant]]:
+def spoilt(environment: Environment) -> Iterator[dict[str, ClusterTenant]]:
     """Give a tenant for each case, all applied at once, so that their runs go side by side."""
     tenants = {}
     for number, (spoil, _) in enumerate(CASES.items()):
         name = f"bad-{number}"
-        tenant = tenants[spoil.__name__] = Tenant.create(ready, name, name)
-        tenant.hire([ordinary(f"Person Bad{number}", number)])
+        tenant = tenants[spoil.__name__] = ClusterTenant.create(environment, name, name)
+        tenant.add_people([ordinary(f"Person Bad{number}", number)])
         tenant.apply(**FAST | spoil(tenant))
     yield tenants
     for tenant in tenants.values():
-        ready.cluster.kubectl("delete", "namespace", tenant.namespace, "--wait=false")
+        environment.cluster.kubectl("delete", "namespace", tenant.namespace, "--wait=false")
 
 
 @pytest.mark.parametrize(
     ("spoil", "expected"), CASES.items(), ids=[c.__name__.lstrip("_") for c in CASES]
 )
 def test_the_condition_names_the_thing_and_the_remedy(
-    spoilt: dict[str, Tenant],
-    spoil: Callable[[Tenant], dict[str, Any]],
+    spoilt: dict[str, ClusterTenant],
+    spoil: Callable[[ClusterTenant], dict[str, Any]],
     expected: tuple[int, str, str, int],
 ) -> None:
     """Ready is False with the reason; a person must act (Stalled) after 20, and only then."""
@@ -105,14 +106,14 @@ def test_the_condition_names_the_thing_and_the_remedy(
     assert re.search(words, ready["message"]), ready["message"]
     assert stalled["status"] == ("True" if exit_code == 20 else "False")
     assert [_exit_code(pod) for pod in _pods(tenant)] == [exit_code] * pods
-    told = tenant.stage.cluster.kubectl("get", "profileimagesync,events,configmaps", "-o", "yaml",
+    told = tenant.environment.cluster.kubectl("get", "profileimagesync,events,configmaps", "-o", "yaml",
                                         f"--namespace={tenant.namespace}")  # fmt: skip
     assert not any(secret in told for secret in SECRETS)
     assert tenant.avatar_calls() == []
 
 
 def test_after_a_refused_password_the_schedule_rests_until_the_secret_is_mended(
-    spoilt: dict[str, Tenant],
+    spoilt: dict[str, ClusterTenant],
 ) -> None:
     """Retries lock accounts: the CronJob is suspended; a mended Secret is noticed, nothing was lost."""
     tenant = spoilt["_wrong_password"]
@@ -125,7 +126,7 @@ def test_after_a_refused_password_the_schedule_rests_until_the_secret_is_mended(
     assert tenant.condition("Ready")["status"] == "True"
 
 
-def test_a_host_that_the_installation_does_not_allow_gets_no_run(tenant: Tenant) -> None:
+def test_a_host_that_the_installation_does_not_allow_gets_no_run(tenant: ClusterTenant) -> None:
     """`allow.highqHosts` of the chart: no Secret of this namespace goes elsewhere."""
     tenant.apply(dryRun=False, **_host_that_is_not_allowed(tenant))
 
@@ -137,14 +138,16 @@ def test_a_host_that_the_installation_does_not_allow_gets_no_run(tenant: Tenant)
     assert tenant.jobs() == []
 
 
-def test_a_bad_manifest_is_refused_by_the_api_server_with_the_fields_name(tenant: Tenant) -> None:
+def test_a_bad_manifest_is_refused_by_the_api_server_with_the_fields_name(
+    tenant: ClusterTenant,
+) -> None:
     """No webhook: the CRD itself says no."""
     with pytest.raises(CommandFailed, match=r"spec\.image\.maxSize"):
         tenant.apply(image={"maxSize": 100})
 
 
-def _pods(tenant: Tenant) -> list[dict[str, Any]]:
-    return tenant.stage.cluster.select(
+def _pods(tenant: ClusterTenant) -> list[dict[str, Any]]:
+    return tenant.environment.cluster.select(
         "pods", tenant.namespace, f"profileimagesync.io/sync={tenant.name}"
     )
 
@@ -154,7 +157,9 @@ def _exit_code(pod: dict[str, Any]) -> int:
     return code
 
 
-def _schedule(tenant: Tenant) -> dict[str, Any]:
-    found = tenant.stage.cluster.get("cronjob", f"pisync-{tenant.name}", tenant.namespace) or {}
+def _schedule(tenant: ClusterTenant) -> dict[str, Any]:
+    found = (
+        tenant.environment.cluster.get("cronjob", f"pisync-{tenant.name}", tenant.namespace) or {}
+    )
     spec: dict[str, Any] = found["spec"]
     return spec

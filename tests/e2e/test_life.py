@@ -7,23 +7,27 @@ from functools import partial
 
 import pytest
 
-from testkit.cluster_tenant import Tenant
-from testkit.kind_cluster import wait_for
+from testkit.cluster_tenant import ClusterTenant
 from testkit.sync_command import ordinary
+from testkit.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 
 
-def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: Tenant) -> None:
+def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: ClusterTenant) -> None:
     """With the operator away: the resource and its children go, the state stays; re-created, all is quiet."""
-    stage, cluster, name = tenant.stage, tenant.stage.cluster, f"pisync-{tenant.name}"
-    tenant.hire([ordinary("Ann Ashes", 1), ordinary("Bob Ashes", 2)])
+    environment, cluster, name = (
+        tenant.environment,
+        tenant.environment.cluster,
+        f"pisync-{tenant.name}",
+    )
+    tenant.add_people([ordinary("Ann Ashes", 1), ordinary("Bob Ashes", 2)])
     tenant.apply(dryRun=False)
     assert tenant.next_run({})["uploaded"] == 2
     state = tenant.status()["state"]["id"]
     tenant.highq.reset_audit()
 
-    stage.scale_operator(0)
+    environment.scale_operator(0)
     try:
         cluster.kubectl(
             "delete",
@@ -37,7 +41,7 @@ def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: Ten
         assert cluster.get("configmap", f"{name}-state", tenant.namespace)
         assert cluster.get("configmap", f"{name}-state-000", tenant.namespace)
     finally:
-        stage.scale_operator(1)
+        environment.scale_operator(1)
     tenant.apply()
     run = tenant.next_run({})
 
@@ -46,10 +50,12 @@ def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: Ten
     assert tenant.avatar_calls() == []
 
 
-def test_a_resource_that_is_made_anew_at_once_waits_for_the_former_children(tenant: Tenant) -> None:
+def test_a_resource_that_is_made_anew_at_once_waits_for_the_former_children(
+    tenant: ClusterTenant,
+) -> None:
     """`kubectl replace --force`, a pipeline that prunes and applies: no NameConflict, no upload."""
-    cluster = tenant.stage.cluster
-    tenant.hire([ordinary("Fay Ashes", 6)])
+    cluster = tenant.environment.cluster
+    tenant.add_people([ordinary("Fay Ashes", 6)])
     tenant.apply(dryRun=False)
     assert tenant.next_run({})["uploaded"] == 1
 
@@ -62,9 +68,9 @@ def test_a_resource_that_is_made_anew_at_once_waits_for_the_former_children(tena
     assert tenant.condition("Stalled")["status"] == "False"
 
 
-def test_a_field_that_is_taken_out_is_taken_out_of_the_schedule(tenant: Tenant) -> None:
+def test_a_field_that_is_taken_out_is_taken_out_of_the_schedule(tenant: ClusterTenant) -> None:
     """Not only what is added or changed reaches the CronJob."""
-    cluster, name = tenant.stage.cluster, f"pisync-{tenant.name}"
+    cluster, name = tenant.environment.cluster, f"pisync-{tenant.name}"
 
     def selector() -> object:
         found = cluster.get("cronjob", name, tenant.namespace)
@@ -78,9 +84,9 @@ def test_a_field_that_is_taken_out_is_taken_out_of_the_schedule(tenant: Tenant) 
     wait_for("no selector", lambda: selector() == {}, 30)
 
 
-def test_a_child_that_is_edited_or_deleted_by_hand_is_restored(tenant: Tenant) -> None:
+def test_a_child_that_is_edited_or_deleted_by_hand_is_restored(tenant: ClusterTenant) -> None:
     """Within moments, not at the next resync."""
-    cluster, name = tenant.stage.cluster, f"pisync-{tenant.name}"
+    cluster, name = tenant.environment.cluster, f"pisync-{tenant.name}"
     where = f"--namespace={tenant.namespace}"
     tenant.apply(runOnCreate=False)
     wait_for("the CronJob", lambda: cluster.get("cronjob", name, tenant.namespace), 30)
@@ -92,29 +98,29 @@ def test_a_child_that_is_edited_or_deleted_by_hand_is_restored(tenant: Tenant) -
     wait_for("the CronJob again", lambda: _policy(tenant) == ("Forbid", False), 15)
 
 
-def test_a_namespace_goes_with_the_operator_away(tenant: Tenant) -> None:
+def test_a_namespace_goes_with_the_operator_away(tenant: ClusterTenant) -> None:
     """No finalizer holds it: nothing hangs in Terminating."""
-    tenant.hire([ordinary("Cy Ashes", 3)])
+    tenant.add_people([ordinary("Cy Ashes", 3)])
     tenant.apply(dryRun=False)
     tenant.next_run({})
 
-    tenant.stage.scale_operator(0)
+    tenant.environment.scale_operator(0)
     try:
-        tenant.stage.cluster.kubectl("delete", "namespace", tenant.namespace, "--timeout=60s")
+        tenant.environment.cluster.kubectl("delete", "namespace", tenant.namespace, "--timeout=60s")
     finally:
-        tenant.stage.scale_operator(1)
+        tenant.environment.scale_operator(1)
 
 
 @pytest.mark.parametrize(
     "moment", ["as the resource is applied", "as the Job starts", "amid the uploads"]
 )
 def test_an_operator_that_dies_makes_no_second_run(
-    new_tenant: Callable[[], Tenant], moment: str
+    new_tenant: Callable[[], ClusterTenant], moment: str
 ) -> None:
     """Killed and started again at any moment of a run: one Job, one report, the right status."""
     tenant = new_tenant()
     people = [ordinary(f"Person {tenant.name[-3:]}{n}", n) for n in range(12)]
-    tenant.hire(people)
+    tenant.add_people(people)
     tenant.highq.knobs(latency=0.5)
     tenant.apply(mode="OneOff", schedule=None, dryRun=False)
     if moment == "as the Job starts":
@@ -122,7 +128,7 @@ def test_an_operator_that_dies_makes_no_second_run(
     elif moment == "amid the uploads":
         wait_for("an upload", tenant.highq.uploads, 60)
 
-    tenant.stage.kill_operator()
+    tenant.environment.kill_operator()
     run = tenant.next_run({})
 
     assert (run["outcome"], run["uploaded"]) == ("Succeeded", 12)
@@ -132,9 +138,9 @@ def test_an_operator_that_dies_makes_no_second_run(
     assert tenant.status()["firstSyncCompleted"]
 
 
-def test_a_suspended_resource_runs_only_when_asked(tenant: Tenant) -> None:
+def test_a_suspended_resource_runs_only_when_asked(tenant: ClusterTenant) -> None:
     """`suspend` stops the schedule and the first run; a request still runs."""
-    tenant.hire([ordinary("Dee Ashes", 4)])
+    tenant.add_people([ordinary("Dee Ashes", 4)])
     tenant.apply(suspend=True, dryRun=False)
     wait_for("Suspended", lambda: tenant.condition("Synced").get("reason") == "Suspended", 30)
     assert tenant.jobs() == []
@@ -142,9 +148,9 @@ def test_a_suspended_resource_runs_only_when_asked(tenant: Tenant) -> None:
     assert tenant.run_now()["uploaded"] == 1
 
 
-def test_a_request_in_the_spec_makes_one_run(tenant: Tenant) -> None:
+def test_a_request_in_the_spec_makes_one_run(tenant: ClusterTenant) -> None:
     """A pipeline sets `runRequest`; the same value again asks for nothing."""
-    tenant.hire([ordinary("Eve Ashes", 5)])
+    tenant.add_people([ordinary("Eve Ashes", 5)])
     tenant.apply(dryRun=False, runOnCreate=False, runRequest="release-7")
 
     run = tenant.next_run({})
@@ -155,11 +161,11 @@ def test_a_request_in_the_spec_makes_one_run(tenant: Tenant) -> None:
     assert len(tenant.jobs()) == 1
 
 
-def _none_left(tenant: Tenant, kind: str) -> bool:
+def _none_left(tenant: ClusterTenant, kind: str) -> bool:
     label = f"profileimagesync.io/sync={tenant.name}"
-    return not tenant.stage.cluster.select(kind, tenant.namespace, label)
+    return not tenant.environment.cluster.select(kind, tenant.namespace, label)
 
 
-def _policy(tenant: Tenant) -> tuple[str, bool] | None:
-    found = tenant.stage.cluster.get("cronjob", f"pisync-{tenant.name}", tenant.namespace)
+def _policy(tenant: ClusterTenant) -> tuple[str, bool] | None:
+    found = tenant.environment.cluster.get("cronjob", f"pisync-{tenant.name}", tenant.namespace)
     return (found["spec"]["concurrencyPolicy"], found["spec"]["suspend"]) if found else None

@@ -1,32 +1,32 @@
-"""The demo's story, step by step in this order, in namespaces that enforce Pod Security `restricted`."""
+"""The demo's scenario, step by step in this order, in namespaces that enforce Pod Security `restricted`."""
 
 from __future__ import annotations
 
 import pytest
 
 from testkit.kind_cluster import CommandFailed
-from testkit.scenario import PEOPLE, Story
+from testkit.scenario import PEOPLE, Scenario
 
 pytestmark = pytest.mark.e2e
 
 
-def test_a_dry_run_plans_and_touches_nothing(story: Story) -> None:
+def test_a_dry_run_plans_and_touches_nothing(scenario: Scenario) -> None:
     """The example as it stands tells what would be uploaded; HighQ hears of no picture."""
-    assert story.people_arrive() == PEOPLE + 1  # one of them is disabled
-    story.dry_run()
-    (condition,) = [c for c in story.acme.status()["conditions"] if c["type"] == "Synced"]
+    assert scenario.people_arrive() == PEOPLE + 1  # one of them is disabled
+    scenario.dry_run()
+    (condition,) = [c for c in scenario.acme.status()["conditions"] if c["type"] == "Synced"]
     assert condition["reason"] == "DryRun"
 
 
-def test_the_first_run_serves_everyone_who_can_be_served(story: Story) -> None:
+def test_the_first_run_serves_everyone_who_can_be_served(scenario: Scenario) -> None:
     """Also those who had a picture in HighQ: the first sync overrides."""
-    story.first_run()
+    scenario.first_run()
 
 
-def test_the_columns_tell_how_the_last_run_went(story: Story) -> None:
+def test_the_columns_tell_how_the_last_run_went(scenario: Scenario) -> None:
     """`kubectl get profileimagesyncs` answers: did it work, when, how many, when next."""
-    header, line = story.stage.cluster.kubectl(
-        "get", "profileimagesyncs", f"--namespace={story.acme.namespace}"
+    header, line = scenario.environment.cluster.kubectl(
+        "get", "profileimagesyncs", f"--namespace={scenario.acme.namespace}"
     ).splitlines()
     for column in (
         "MODE",
@@ -42,9 +42,9 @@ def test_the_columns_tell_how_the_last_run_went(story: Story) -> None:
     assert line.split()[:5] == ["acme", "Continuous", "@daily-random", "True", "Succeeded"]
 
 
-def test_kubectl_wait_sees_the_resource_ready(story: Story) -> None:
+def test_kubectl_wait_sees_the_resource_ready(scenario: Scenario) -> None:
     """Scripts, Flux and Argo wait for Ready."""
-    story.stage.cluster.kubectl(
+    scenario.environment.cluster.kubectl(
         "wait",
         "profileimagesync/acme",
         "--namespace=tenant-acme",
@@ -53,41 +53,41 @@ def test_kubectl_wait_sees_the_resource_ready(story: Story) -> None:
     )
 
 
-def test_a_run_without_a_change_calls_for_no_picture(story: Story) -> None:
+def test_a_run_without_a_change_calls_for_no_picture(scenario: Scenario) -> None:
     """Asked for by annotation, and answered in status."""
-    run = story.quiet_run()
-    assert story.acme.status()["lastHandledRunRequest"] == run["request"]
+    run = scenario.quiet_run()
+    assert scenario.acme.status()["lastHandledRunRequest"] == run["request"]
 
 
-def test_one_changed_picture_is_exactly_one_upload(story: Story) -> None:
+def test_one_changed_picture_is_exactly_one_upload(scenario: Scenario) -> None:
     """In Active Directory, seen by the next run."""
-    story.one_change()
+    scenario.one_change()
 
 
-def test_a_persons_own_choice_survives_the_next_run(story: Story) -> None:
+def test_a_persons_own_choice_survives_the_next_run(scenario: Scenario) -> None:
     """What somebody sets in HighQ stays while AD's picture stays."""
-    story.own_choice()
+    scenario.own_choice()
 
 
-def test_a_one_off_tenant_is_served_once_by_one_job(story: Story) -> None:
+def test_a_one_off_tenant_is_served_once_by_one_job(scenario: Scenario) -> None:
     """No schedule, no CronJob."""
-    story.one_off()
-    assert len(story.globex.jobs()) == 1
+    scenario.one_off()
+    assert len(scenario.globex.jobs()) == 1
 
 
-def test_a_joiner_of_a_one_off_tenant_is_served_and_a_change_is_not(story: Story) -> None:
+def test_a_joiner_of_a_one_off_tenant_is_served_and_a_change_is_not(scenario: Scenario) -> None:
     """Once per person, not per tenant."""
-    story.joiner()
+    scenario.joiner()
 
 
-def test_neither_tenant_can_read_the_others_secrets_or_state(story: Story) -> None:
+def test_neither_tenant_can_read_the_others_secrets_or_state(scenario: Scenario) -> None:
     """Two tenants side by side, held against the API server with their workers' real tokens."""
-    cluster = story.stage.cluster
+    cluster = scenario.environment.cluster
     tokens = {
         tenant.namespace: cluster.kubectl(
             "create", "token", f"pisync-{tenant.name}", f"--namespace={tenant.namespace}"
         ).strip()
-        for tenant in (story.acme, story.globex)
+        for tenant in (scenario.acme, scenario.globex)
     }
     # a kubeconfig's client certificate would win over --token: begin with an empty one
     server = cluster.kubectl(
@@ -103,7 +103,7 @@ def test_neither_tenant_can_read_the_others_secrets_or_state(story: Story) -> No
     assert "pisync-acme-state" in read(
         tokens["tenant-acme"], "tenant-acme", "configmap/pisync-acme-state"
     )
-    for tenant, other in ((story.acme, story.globex), (story.globex, story.acme)):
+    for tenant, other in ((scenario.acme, scenario.globex), (scenario.globex, scenario.acme)):
         token, name = tokens[tenant.namespace], other.name
         for what in ("secret/ad-bind", "secret/highq-oauth", "secrets", "configmaps",
                      f"configmap/pisync-{name}-state", f"secret/pisync-{name}-people"):  # fmt: skip

@@ -16,7 +16,7 @@ def longest(values: Sequence[bytes]) -> bytes:
     return max(values, key=lambda value: (len(value), value))
 
 
-def open_directory(
+def connect_directory(
     servers: Sequence[str],
     ca_file: Path | None,
     username: str,

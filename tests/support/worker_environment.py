@@ -39,7 +39,7 @@ SPEC: Mapping[str, Any] = {
 class WorkerEnvironment:
     """A namespace with one resource's ServiceAccount, Role, Lease, report, state and tokens."""
 
-    plane: ControlPlane
+    control_plane: ControlPlane
     folder: Path
     namespace: str
     resource: str
@@ -49,7 +49,7 @@ class WorkerEnvironment:
     @classmethod
     def create(
         cls,
-        plane: ControlPlane,
+        control_plane: ControlPlane,
         folder: Path,
         namespace: str | None = None,
         *,
@@ -57,7 +57,7 @@ class WorkerEnvironment:
     ) -> Self:
         """Make it all, in a new namespace unless one is named."""
         place = cls(
-            plane=plane,
+            control_plane=control_plane,
             folder=folder,
             namespace=namespace or f"tenant-{uuid.uuid4().hex[:8]}",
             resource=resource,
@@ -75,7 +75,7 @@ class WorkerEnvironment:
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """Do something as the administrator, in this namespace."""
-        command = [self.plane.kubectl, f"--kubeconfig={self.plane.kubeconfig}"]
+        command = [self.control_plane.kubectl, f"--kubeconfig={self.control_plane.kubeconfig}"]
         if self.namespace not in arguments:
             command.append(f"--namespace={self.namespace}")
         done = subprocess.run(
@@ -102,7 +102,7 @@ class WorkerEnvironment:
 
     def administrator(self) -> Cluster:
         """Return the same with all rights."""
-        environment = {"KUBECONFIG": str(self.plane.kubeconfig)}
+        environment = {"KUBECONFIG": str(self.control_plane.kubeconfig)}
         return self._open.enter_context(
             Cluster.connect(self.namespace, environment, sleep=lambda _: None)
         )
@@ -141,7 +141,7 @@ class WorkerEnvironment:
 
     def _write_kubeconfig(self) -> None:
         token = self.kubectl("create", "token", names.child(self.resource)).strip()
-        config = json.loads(self.plane.kubeconfig.read_text())
+        config = json.loads(self.control_plane.kubeconfig.read_text())
         config["users"] = [{"name": "administrator", "user": {"token": token}}]
         self.kubeconfig.touch(mode=0o600)
         self.kubeconfig.write_text(json.dumps(config))

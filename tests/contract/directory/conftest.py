@@ -8,7 +8,7 @@ import pytest
 
 from profile_image_sync.worker.directory import Directory
 from testkit.samba.domain_controller import DomainController
-from tests.support.directory import open_directory
+from tests.support.directory import connect_directory
 
 Connect = Callable[..., Directory]
 
@@ -25,7 +25,7 @@ def connect(domain_controller: DomainController) -> Iterator[Connect]:
             "username": domain_controller.bind_user,
             "password": domain_controller.bind_password,
         }
-        directory = open_directory(**(given | fields))  # type: ignore[arg-type]  # checked at run time
+        directory = connect_directory(**(given | fields))  # type: ignore[arg-type]  # checked at run time
         directories.append(directory)
         return directory
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ from profile_image_sync.errors import (
 )
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.directory.paging import FIRST_ROWS, MAX_EMPTY_PAGES
-from testkit.certificates import TestAuthority
+from testkit.certificates import CertificateAuthority
 from testkit.ldap_server import (
     INVALID_CREDENTIALS,
     UNAVAILABLE,
@@ -26,7 +27,7 @@ from testkit.ldap_server import (
 )
 from testkit.samba.administrator import Administrator
 from tests.contract.directory.conftest import Connect
-from tests.support.directory import open_directory
+from tests.support.directory import connect_directory
 
 BUSY, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT, UNWILLING, REFERRAL = 51, 3, 4, 11, 53, 10
 
@@ -34,7 +35,7 @@ BUSY, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT, UNWILLING, REFERRAL = 51, 3, 4, 11, 5
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ScriptedLdapServer]:
     """Give a scripted server behind LDAPS."""
-    authority = TestAuthority(tmp_path / "authority")
+    authority = CertificateAuthority(tmp_path / "authority")
     with ScriptedLdapServer(*authority.issue("127.0.0.1")) as running:
         yield running
 
@@ -44,10 +45,10 @@ def connect_scripted(server: ScriptedLdapServer, tmp_path: Path) -> Iterator[Con
     """Give a maker of connections to `server`; its arguments are fields of `activeDirectory`."""
     directories: list[Directory] = []
 
-    def make(**fields: object) -> Directory:
+    def make(**fields: Any) -> Directory:
         ca_file = tmp_path / "authority" / "ca.pem"
         who = ("reader@ad.test", "secret")
-        directories.append(open_directory([server.url], ca_file, *who, **fields))
+        directories.append(connect_directory([server.url], ca_file, *who, **fields))
         return directories[-1]
 
     yield make
@@ -69,14 +70,14 @@ def entries(*numbers: int, photo: bytes = b"photo") -> Sequence[Attributes]:
 
 @pytest.mark.samba
 def test_a_sweep_over_several_pages_finds_everyone_once(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """With pages of growing size, on one connection, beside another reading."""
     everyone = {
-        administrator.add_person(f"p{number}", unit, thumbnailPhoto=b"%d" % number)
+        administrator.add_person(f"p{number}", organizational_unit, thumbnailPhoto=b"%d" % number)
         for number in range(3 * FIRST_ROWS + 7)
     }
-    directory = connect(searchBases=[unit])
+    directory = connect(searchBases=[organizational_unit])
     found = []
     for person in directory.people():
         found.append(person.guid)

@@ -29,45 +29,51 @@ def only_source(directory: Directory) -> Source | None:
 
 
 def test_the_source_is_the_md5_of_the_raw_bytes(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """Whatever the bytes are: `directory` does not look into them."""
     data = bytes(range(256)) * 400  # 102,400 bytes, as much as thumbnailPhoto takes
-    administrator.add_person("somebody", unit, thumbnailPhoto=data)
-    (person,) = connect(searchBases=[unit]).people()
+    administrator.add_person("somebody", organizational_unit, thumbnailPhoto=data)
+    (person,) = connect(searchBases=[organizational_unit]).people()
     assert person.source == source("thumbnailPhoto", data)
     assert person.images == ("thumbnailPhoto",)
 
 
 def test_the_first_attribute_with_a_value_wins(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """In the order, and the spelling, of imageAttributes."""
-    administrator.add_person("somebody", unit, thumbnailPhoto=b"thumb", jpegPhoto=b"jpeg")
-    (person,) = connect(searchBases=[unit], imageAttributes=BOTH).people()
+    administrator.add_person(
+        "somebody", organizational_unit, thumbnailPhoto=b"thumb", jpegPhoto=b"jpeg"
+    )
+    (person,) = connect(searchBases=[organizational_unit], imageAttributes=BOTH).people()
     assert person.source == source("jpegPhoto", b"jpeg")
     assert person.images == ("jpegPhoto", "thumbnailPhoto")
-    other_way = connect(searchBases=[unit], imageAttributes=["THUMBNAILPHOTO", "jpegPhoto"])
+    other_way = connect(
+        searchBases=[organizational_unit], imageAttributes=["THUMBNAILPHOTO", "jpegPhoto"]
+    )
     assert only_source(other_way) == source("THUMBNAILPHOTO", b"thumb")
 
 
 def test_a_person_without_a_picture_has_no_source(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """They are listed all the same: absence is told, not guessed."""
-    guid = administrator.add_person("somebody", unit)
-    directory = connect(searchBases=[unit])
+    guid = administrator.add_person("somebody", organizational_unit)
+    directory = connect(searchBases=[organizational_unit])
     (person,) = directory.people()
     assert (person.source, person.images) == (None, ())
     assert directory.picture(guid, "thumbnailPhoto") is None
 
 
 def test_of_several_pictures_in_one_attribute_always_the_same_is_taken(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """LDAP values have no order: the choice must not flap when they are written in another one."""
-    guid = administrator.add_person("somebody", unit, jpegPhoto=[b"small", b"the biggest", b"mid"])
-    directory = connect(searchBases=[unit], imageAttributes=BOTH)
+    guid = administrator.add_person(
+        "somebody", organizational_unit, jpegPhoto=[b"small", b"the biggest", b"mid"]
+    )
+    directory = connect(searchBases=[organizational_unit], imageAttributes=BOTH)
     assert only_source(directory) == source("jpegPhoto", b"the biggest")
     administrator.set_photo(guid, "jpegPhoto", [b"the biggest", b"mid", b"small"])
     assert only_source(directory) == source("jpegPhoto", b"the biggest")
@@ -75,11 +81,11 @@ def test_of_several_pictures_in_one_attribute_always_the_same_is_taken(
 
 
 def test_a_changed_and_a_cleared_picture_are_seen_at_once(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """On the same connection: nothing is remembered from the last reading."""
-    guid = administrator.add_person("somebody", unit, thumbnailPhoto=b"before")
-    directory = connect(searchBases=[unit])
+    guid = administrator.add_person("somebody", organizational_unit, thumbnailPhoto=b"before")
+    directory = connect(searchBases=[organizational_unit])
     assert only_source(directory) == source("thumbnailPhoto", b"before")
     administrator.set_photo(guid, "thumbnailPhoto", b"after")
     assert only_source(directory) == source("thumbnailPhoto", b"after")
@@ -90,12 +96,14 @@ def test_a_changed_and_a_cleared_picture_are_seen_at_once(
 
 
 def test_a_picture_is_found_by_guid_after_a_rename_and_a_move(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """A new name, mail or place is the same person, between the plan and the upload, too."""
-    elsewhere = administrator.add_unit("Elsewhere", unit)
-    guid = administrator.add_person("Before, Marriage", unit, thumbnailPhoto=b"photo")
-    directory = connect(searchBases=[unit])
+    elsewhere = administrator.add_organizational_unit("Elsewhere", organizational_unit)
+    guid = administrator.add_person(
+        "Before, Marriage", organizational_unit, thumbnailPhoto=b"photo"
+    )
+    directory = connect(searchBases=[organizational_unit])
     (before,) = directory.people()
     administrator.rename(guid, 'After "Marriage"')
     administrator.move(guid, elsewhere)
@@ -107,11 +115,11 @@ def test_a_picture_is_found_by_guid_after_a_rename_and_a_move(
 
 
 def test_a_deleted_person_has_no_picture(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """Somebody who is deleted between the plan and the upload is no error."""
-    guid = administrator.add_person("somebody", unit, thumbnailPhoto=b"photo")
-    directory = connect(searchBases=[unit])
+    guid = administrator.add_person("somebody", organizational_unit, thumbnailPhoto=b"photo")
+    directory = connect(searchBases=[organizational_unit])
     administrator.delete(guid)
     assert directory.picture(guid, "thumbnailPhoto") is None
 
@@ -119,13 +127,15 @@ def test_a_deleted_person_has_no_picture(
 def test_an_attribute_that_may_not_be_read_looks_absent(
     connect: Connect,
     administrator: Administrator,
-    unit: str,
+    organizational_unit: str,
     domain_controller: DomainController,
 ) -> None:
     """Active Directory says nothing of it: why absence is never evidence (the brakes' work)."""
-    administrator.add_person("somebody", unit, jpegPhoto=b"hidden", thumbnailPhoto=b"shown")
-    directory = connect(searchBases=[unit], imageAttributes=BOTH)
+    administrator.add_person(
+        "somebody", organizational_unit, jpegPhoto=b"hidden", thumbnailPhoto=b"shown"
+    )
+    directory = connect(searchBases=[organizational_unit], imageAttributes=BOTH)
     assert only_source(directory) == source("jpegPhoto", b"hidden")
     reader = administrator.find(domain_controller.bind_user.split("@")[0])
-    administrator.deny_read(reader, "jpegPhoto", unit)
+    administrator.deny_read(reader, "jpegPhoto", organizational_unit)
     assert only_source(directory) == source("thumbnailPhoto", b"shown")

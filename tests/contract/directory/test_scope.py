@@ -6,7 +6,7 @@ import pytest
 
 from profile_image_sync.errors import DirectoryMisconfigured, InvalidSpec
 from profile_image_sync.worker.directory import Directory
-from testkit.people import staff
+from testkit.people import sample_people
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
 from tests.contract.directory.conftest import Connect
@@ -40,11 +40,11 @@ def test_the_domain_is_known_by_its_guid_and_name(connect: Connect) -> None:
 
 
 def test_without_search_bases_the_whole_domain_is_read(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """Default scope: every person, wherever they are; neither computers nor groups."""
-    anyone = administrator.add_person("anyone", unit)
-    administrator.add_group("anything", unit)
+    anyone = administrator.add_person("anyone", organizational_unit)
+    administrator.add_group("anything", organizational_unit)
     everybody = {person.guid for person in connect().people()}
     assert {anyone, administrator.find("Administrator")} <= everybody
     assert administrator.find("DC1$") not in everybody
@@ -52,19 +52,21 @@ def test_without_search_bases_the_whole_domain_is_read(
 
 
 def test_overlapping_search_bases_give_a_person_once(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """A base within another one, or spelled otherwise, does not double people."""
-    inner = administrator.add_unit("Inner", unit)
-    administrator.add_person("outside", unit)
+    inner = administrator.add_organizational_unit("Inner", organizational_unit)
+    administrator.add_person("outside", organizational_unit)
     administrator.add_person("inside", inner)
-    bases = [unit, inner, inner.lower()]
+    bases = [organizational_unit, inner, inner.lower()]
     assert labels(connect(searchBases=bases)) == ["inside", "outside"]
 
 
-def test_a_search_base_that_does_not_exist_is_named(connect: Connect, unit: str) -> None:
+def test_a_search_base_that_does_not_exist_is_named(
+    connect: Connect, organizational_unit: str
+) -> None:
     """A typing error in a base ends the run and names the field: it must not mean "nobody"."""
-    directory = connect(searchBases=[unit, f"OU=Nowhere,{unit}"])
+    directory = connect(searchBases=[organizational_unit, f"OU=Nowhere,{organizational_unit}"])
     with pytest.raises(
         DirectoryMisconfigured, match=r"spec\.activeDirectory\.searchBases\[1\]"
     ) as caught:
@@ -82,12 +84,14 @@ def test_a_search_base_of_another_domain_or_no_name_at_all_is_named(
 
 
 def test_a_user_filter_narrows_the_scope(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """The filter is and-ed to "is a person"."""
-    administrator.add_person("lawyer", unit, department="Legal")
-    administrator.add_person("clerk", unit, department="Post")
-    legal = connect(searchBases=[unit], userFilter="(|(department=Legal)(department=Law))")
+    administrator.add_person("lawyer", organizational_unit, department="Legal")
+    administrator.add_person("clerk", organizational_unit, department="Post")
+    legal = connect(
+        searchBases=[organizational_unit], userFilter="(|(department=Legal)(department=Law))"
+    )
     assert labels(legal) == ["lawyer"]
 
 
@@ -100,25 +104,29 @@ def test_a_user_filter_that_cannot_be_read_is_refused_before_anything_is_asked(
 
 
 def test_disabled_people_are_left_out_unless_wanted(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """A leaver's account is disabled first: their picture is no longer kept up to date."""
-    administrator.add_person("present", unit)
-    administrator.disable(administrator.add_person("left", unit))
-    assert labels(connect(searchBases=[unit])) == ["present"]
-    assert labels(connect(searchBases=[unit], includeDisabled=True)) == ["left", "present"]
+    administrator.add_person("present", organizational_unit)
+    administrator.disable(administrator.add_person("left", organizational_unit))
+    assert labels(connect(searchBases=[organizational_unit])) == ["present"]
+    assert labels(connect(searchBases=[organizational_unit], includeDisabled=True)) == [
+        "left",
+        "present",
+    ]
 
 
 def test_groups_limit_the_scope_to_their_members_nested_ones_too(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """People in a group within the group are members; people in neither group are not."""
     direct, nested, outsider = (
-        administrator.add_person(name, unit) for name in ("direct", "nested", "outsider")
+        administrator.add_person(name, organizational_unit)
+        for name in ("direct", "nested", "outsider")
     )
-    inner = administrator.add_group("Inner (old), \\ #1", unit, [nested])
-    outer = administrator.add_group("Outer", unit, [direct, inner])
-    other = administrator.add_group("Other", unit, [outsider])
+    inner = administrator.add_group("Inner (old), \\ #1", organizational_unit, [nested])
+    outer = administrator.add_group("Outer", organizational_unit, [direct, inner])
+    other = administrator.add_group("Other", organizational_unit, [outsider])
     assert labels(connect(groups=[administrator.dn(outer)])) == ["direct", "nested"]
     assert labels(connect(groups=[administrator.dn(inner)])) == ["nested"]
     both = [administrator.dn(inner), administrator.dn(other)]
@@ -126,59 +134,61 @@ def test_groups_limit_the_scope_to_their_members_nested_ones_too(
 
 
 def test_a_group_that_does_not_exist_is_named(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """A missing group would show nobody: the run stops and names the field instead."""
-    group = administrator.dn(administrator.add_group("Team", unit))
+    group = administrator.dn(administrator.add_group("Team", organizational_unit))
     with pytest.raises(DirectoryMisconfigured, match=r"spec\.activeDirectory\.groups\[1\]"):
-        next(connect(groups=[group, f"CN=Nobody,{unit}"]).people())
+        next(connect(groups=[group, f"CN=Nobody,{organizational_unit}"]).people())
 
 
 def test_a_group_that_is_a_person_is_named(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """So does an entry that is not a group."""
-    person = administrator.dn(administrator.add_person("somebody", unit))
+    person = administrator.dn(administrator.add_person("somebody", organizational_unit))
     with pytest.raises(DirectoryMisconfigured, match=r"groups\[0\]: is not a group"):
         next(connect(groups=[person]).people())
 
 
 def test_people_with_odd_names_are_read_like_others(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """Commas, quotes, blanks, brackets, other alphabets in a name: nothing special."""
     everyone = {
-        administrator.add_person(name, unit, sAMAccountName=f"odd{index}", thumbnailPhoto=b"x")
+        administrator.add_person(
+            name, organizational_unit, sAMAccountName=f"odd{index}", thumbnailPhoto=b"x"
+        )
         for index, name in enumerate(ODD_NAMES)
     }
-    directory = connect(searchBases=[unit])
+    directory = connect(searchBases=[organizational_unit])
     assert {person.guid for person in directory.people()} == everyone
     assert {directory.picture(guid, "thumbnailPhoto") for guid in everyone} == {b"x"}
 
 
 def test_search_bases_with_odd_names_are_found(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """A base is sent as it is written, escapes included."""
-    odd = administrator.add_unit('Kö, "x" + y', unit)
+    odd = administrator.add_organizational_unit('Kö, "x" + y', organizational_unit)
     administrator.add_person("somebody", odd)
     assert labels(connect(searchBases=[odd])) == ["somebody"]
 
 
 def test_the_keys_of_a_person_are_the_match_attributes(
-    connect: Connect, administrator: Administrator, unit: str
+    connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:
     """One key a rule, in their order: the primary address of proxyAddresses, single values trimmed."""
     guid = administrator.add_person(
         "keys",
-        unit,
+        organizational_unit,
         mail=" Keys@Firm.Example ",
         employeeID="007",
         proxyAddresses=["smtp:old@firm.example", "SMTP:new@firm.example", "X500:/o=firm"],
         otherTelephone=["1", "2"],
     )
     match = ("EMPLOYEEID", "mail", "proxyAddresses", "otherTelephone", "title", "objectGUID")
-    (person,) = connect(searchBases=[unit], match=match).people()
+    (person,) = connect(searchBases=[organizational_unit], match=match).people()
     assert person.guid == guid
     assert person.keys == (
         "007",
@@ -192,13 +202,20 @@ def test_the_keys_of_a_person_are_the_match_attributes(
 
 
 def test_the_invented_staff_are_read_as_they_were_entered(
-    connect: Connect, administrator: Administrator, unit: str, domain_controller: DomainController
+    connect: Connect,
+    administrator: Administrator,
+    organizational_unit: str,
+    domain_controller: DomainController,
 ) -> None:
     """Everyone who is enabled, with their addresses; over LDAPS and over StartTLS alike."""
-    guids = {administrator.add_staff(person, unit): person for person in staff()}
+    guids = {
+        administrator.add_sample_person(person, organizational_unit): person
+        for person in sample_people()
+    }
     for url in (domain_controller.url, domain_controller.start_tls_url):
         found = {
-            person.guid: person for person in connect(servers=[url], searchBases=[unit]).people()
+            person.guid: person
+            for person in connect(servers=[url], searchBases=[organizational_unit]).people()
         }
         assert found.keys() == {guid for guid, person in guids.items() if person.enabled}
         for guid, person in found.items():

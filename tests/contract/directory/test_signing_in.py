@@ -19,9 +19,9 @@ NOBODY_LISTENS = "ldaps://127.0.0.1:1"
 
 
 @pytest.fixture
-def account(administrator: Administrator, unit: str) -> UUID:
+def account(administrator: Administrator, organizational_unit: str) -> UUID:
     """Give an account called reader, with PASSWORD."""
-    return administrator.add_account("reader", unit, PASSWORD)
+    return administrator.add_account("reader", organizational_unit, PASSWORD)
 
 
 @pytest.mark.usefixtures("account")

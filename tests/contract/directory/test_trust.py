@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 
 from profile_image_sync.errors import DirectoryUnavailable, DirectoryUntrusted, InvalidSpec
-from testkit.certificates import TestAuthority
+from testkit.certificates import CertificateAuthority
 from testkit.ldap_server import UNAVAILABLE, ScriptedLdapServer
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
 from tests.contract.directory.conftest import Connect
-from tests.support.directory import open_directory
+from tests.support.directory import connect_directory
 
 WHO = ("reader@ad.test", "a secret")
 NOTHING_SENT = "No password was sent"
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> TestAuthority:
+def authority(tmp_path: Path) -> CertificateAuthority:
     """Give an authority of its own."""
-    return TestAuthority(tmp_path / "authority")
+    return CertificateAuthority(tmp_path / "authority")
 
 
 @pytest.fixture
-def clear_text(authority: TestAuthority) -> Iterator[ScriptedLdapServer]:
+def clear_text(authority: CertificateAuthority) -> Iterator[ScriptedLdapServer]:
     """Give a server on clear-text LDAP, which StartTLS turns into TLS."""
     with ScriptedLdapServer(*authority.issue("127.0.0.1"), plain=True) as server:
         yield server
@@ -35,7 +35,7 @@ def clear_text(authority: TestAuthority) -> Iterator[ScriptedLdapServer]:
 @pytest.mark.samba
 def test_an_unknown_authority_is_not_trusted(
     connect: Connect,
-    authority: TestAuthority,
+    authority: CertificateAuthority,
     administrator: Administrator,
     domain_controller: DomainController,
 ) -> None:
@@ -87,46 +87,46 @@ def test_start_tls_comes_before_the_bind(
     assert connect(servers=[domain_controller.start_tls_url]).domain.name == "ad.test"
 
 
-def test_an_expired_certificate_is_not_trusted(authority: TestAuthority) -> None:
+def test_an_expired_certificate_is_not_trusted(authority: CertificateAuthority) -> None:
     """Nor is a name that was proved once."""
     with ScriptedLdapServer(*authority.issue_expired("127.0.0.1")) as server:
         with pytest.raises(DirectoryUntrusted, match="has expired") as caught:
-            open_directory([server.url], authority.ca_file, *WHO)
+            connect_directory([server.url], authority.ca_file, *WHO)
         assert server.script.requests == 0
     assert NOTHING_SENT in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.2"])
 def test_the_wrong_name_is_found_before_anything_is_sent(
-    authority: TestAuthority, name: str
+    authority: CertificateAuthority, name: str
 ) -> None:
     """No request of any kind reaches a server whose certificate is for another name or address."""
     with ScriptedLdapServer(*authority.issue(name)) as server:
         with pytest.raises(DirectoryUntrusted):
-            open_directory([server.url], authority.ca_file, *WHO)
+            connect_directory([server.url], authority.ca_file, *WHO)
         assert server.script.requests == 0
 
 
 def test_a_server_without_start_tls_gets_nothing(
-    authority: TestAuthority, clear_text: ScriptedLdapServer
+    authority: CertificateAuthority, clear_text: ScriptedLdapServer
 ) -> None:
     """ldap:// never falls back to clear text."""
     clear_text.script.start_tls_result = UNAVAILABLE
     with pytest.raises(DirectoryUntrusted, match="no StartTLS"):
-        open_directory([clear_text.url], authority.ca_file, *WHO)
+        connect_directory([clear_text.url], authority.ca_file, *WHO)
     assert clear_text.script.requests == 1  # the one that asked for TLS
     assert clear_text.script.binds == []
 
 
 def test_start_tls_verifies_like_ldaps(
-    authority: TestAuthority, clear_text: ScriptedLdapServer, tmp_path: Path
+    authority: CertificateAuthority, clear_text: ScriptedLdapServer, tmp_path: Path
 ) -> None:
     """The certificate is proved before the bind there, too."""
-    other = TestAuthority(tmp_path / "other")
+    other = CertificateAuthority(tmp_path / "other")
     with pytest.raises(DirectoryUntrusted, match="authority that is not trusted"):
-        open_directory([clear_text.url], other.ca_file, *WHO)
+        connect_directory([clear_text.url], other.ca_file, *WHO)
     assert clear_text.script.binds == []
-    open_directory([clear_text.url], authority.ca_file, *WHO).close()
+    connect_directory([clear_text.url], authority.ca_file, *WHO).close()
     assert clear_text.script.binds == [b"a secret"]
 
 
@@ -148,4 +148,4 @@ def test_a_bundle_without_a_certificate_is_refused_before_connecting(
     for text in ("", "nothing in here", "-----BEGIN CERTIFICATE-----\nAAAA\n"):
         bundle.write_text(text)
         with pytest.raises(InvalidSpec, match=r"spec\.activeDirectory\.caBundleRef"):
-            open_directory(["ldaps://nowhere.invalid"], bundle, *WHO)
+            connect_directory(["ldaps://nowhere.invalid"], bundle, *WHO)

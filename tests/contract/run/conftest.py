@@ -9,7 +9,7 @@ import pytest
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
 from testkit.simulator.process import Simulator
-from testkit.sync_command import Tenant
+from testkit.sync_command import LocalTenant
 
 
 @pytest.fixture
@@ -18,7 +18,9 @@ def tenant(
     domain_controller: DomainController,
     administrator: Administrator,
     simulator: Simulator,
-    unit: str,
-) -> Tenant:
+    organizational_unit: str,
+) -> LocalTenant:
     """Give a tenant with nobody in it yet."""
-    return Tenant.create(tmp_path, domain_controller, administrator, simulator, unit)
+    return LocalTenant.create(
+        tmp_path, domain_controller, administrator, simulator, organizational_unit
+    )

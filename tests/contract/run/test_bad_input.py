@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from testkit.certificates import TestAuthority
-from testkit.sync_command import Ran, Tenant, ordinary, picture
+from testkit.certificates import CertificateAuthority
+from testkit.sync_command import CommandResult, LocalTenant, ordinary, picture
 
 pytestmark = pytest.mark.samba
 
@@ -26,73 +26,73 @@ def closed_port() -> int:
         return port
 
 
-def _wrong_password(tenant: Tenant) -> None:
+def _wrong_password(tenant: LocalTenant) -> None:
     tenant.secrets["ad-bind"]["password"] = SECRETS[0]
 
 
-def _empty_password(tenant: Tenant) -> None:
+def _empty_password(tenant: LocalTenant) -> None:
     tenant.secrets["ad-bind"]["password"] = ""
 
 
-def _unknown_authority(tenant: Tenant) -> None:
+def _unknown_authority(tenant: LocalTenant) -> None:
     tenant.spec["activeDirectory"]["caBundleRef"] = {"name": "highq-ca"}
 
 
-def _no_authority_for_highq(tenant: Tenant) -> None:
+def _no_authority_for_highq(tenant: LocalTenant) -> None:
     del tenant.spec["highq"]["caBundleRef"]
 
 
-def _wrong_host_name(tenant: Tenant) -> None:
+def _wrong_host_name(tenant: LocalTenant) -> None:
     tenant.spec["activeDirectory"]["servers"] = tenant.directory.unnamed_urls
 
 
-def _unreachable_directory(tenant: Tenant) -> None:
+def _unreachable_directory(tenant: LocalTenant) -> None:
     tenant.spec["activeDirectory"]["servers"] = [f"ldaps://127.0.0.1:{closed_port()}"]
 
 
-def _search_base_that_is_not_there(tenant: Tenant) -> None:
-    tenant.spec["activeDirectory"]["searchBases"] = [f"OU=Nowhere,{tenant.unit}"]
+def _search_base_that_is_not_there(tenant: LocalTenant) -> None:
+    tenant.spec["activeDirectory"]["searchBases"] = [f"OU=Nowhere,{tenant.organizational_unit}"]
 
 
-def _search_base_with_nobody(tenant: Tenant) -> None:
-    empty = tenant.administrator.add_unit("Empty", tenant.unit)
+def _search_base_with_nobody(tenant: LocalTenant) -> None:
+    empty = tenant.administrator.add_organizational_unit("Empty", tenant.organizational_unit)
     tenant.spec["activeDirectory"]["searchBases"] = [empty]
 
 
-def _nobody_has_an_image(tenant: Tenant) -> None:
+def _nobody_has_an_image(tenant: LocalTenant) -> None:
     tenant.spec["activeDirectory"]["imageAttributes"] = ["jpegPhoto"]
 
 
-def _wrong_client_secret(tenant: Tenant) -> None:
+def _wrong_client_secret(tenant: LocalTenant) -> None:
     tenant.secrets["highq-oauth"]["clientSecret"] = SECRETS[1]
 
 
-def _refused_refresh_token(tenant: Tenant) -> None:
+def _refused_refresh_token(tenant: LocalTenant) -> None:
     tenant.secrets["highq-oauth"]["refreshToken"] = SECRETS[2]
 
 
-def _missing_secret(tenant: Tenant) -> None:
+def _missing_secret(tenant: LocalTenant) -> None:
     del tenant.secrets["highq-oauth"]
 
 
-def _missing_key(tenant: Tenant) -> None:
+def _missing_key(tenant: LocalTenant) -> None:
     del tenant.secrets["ad-bind"]["password"]
 
 
-def _unreachable_highq(tenant: Tenant) -> None:
+def _unreachable_highq(tenant: LocalTenant) -> None:
     tenant.spec["highq"]["url"] = f"https://127.0.0.1:{closed_port()}/acme"
 
 
-def _highq_down(tenant: Tenant) -> None:
+def _highq_down(tenant: LocalTenant) -> None:
     tenant.highq.fail_next("any", "status", status=503, times=1000)
 
 
-def _not_a_system_administrator(tenant: Tenant) -> None:
+def _not_a_system_administrator(tenant: LocalTenant) -> None:
     for user in (900001,):
         tenant.highq.change_user(user, sysadmin=False)
 
 
-CASES: dict[Callable[[Tenant], None], tuple[int, str, str]] = {
+CASES: dict[Callable[[LocalTenant], None], tuple[int, str, str]] = {
     _wrong_password: (20, "BindRefused", r"password is wrong.*Secret"),
     _empty_password: (20, "MissingReference", r"Secret ad-bind, key password: is empty"),
     _unknown_authority: (20, "DirectoryUntrusted", r"ldaps://127\S+.*caBundleRef"),
@@ -128,10 +128,10 @@ CASES: dict[Callable[[Tenant], None], tuple[int, str, str]] = {
     ("break_it", "expected"), CASES.items(), ids=lambda c: getattr(c, "__name__", "").lstrip("_")
 )
 def test_a_run_that_cannot_be_done_says_why_in_one_line(
-    tenant: Tenant, break_it: Callable[[Tenant], None], expected: tuple[int, str, str]
+    tenant: LocalTenant, break_it: Callable[[LocalTenant], None], expected: tuple[int, str, str]
 ) -> None:
     """Exit code 20: a person must act; 30: try again. The line names the thing and the remedy."""
-    tenant.hire([ordinary("Ann Ash", 1)])
+    tenant.add_people([ordinary("Ann Ash", 1)])
     break_it(tenant)
 
     ran = tenant.sync()
@@ -145,10 +145,10 @@ def test_a_run_that_cannot_be_done_says_why_in_one_line(
     assert tenant.avatar_calls() == []
 
 
-def test_one_bind_is_tried_and_the_account_is_not_locked(tenant: Tenant) -> None:
+def test_one_bind_is_tried_and_the_account_is_not_locked(tenant: LocalTenant) -> None:
     """A wrong password costs one attempt a run, however many servers there are."""
-    tenant.hire([ordinary("Ann Ash", 1)])
-    reader = tenant.administrator.add_account("Reader", tenant.unit, "right-Horse-9")
+    tenant.add_people([ordinary("Ann Ash", 1)])
+    reader = tenant.administrator.add_account("Reader", tenant.organizational_unit, "right-Horse-9")
     tenant.secrets["ad-bind"] = {"username": "reader@ad.test", "password": SECRETS[0]}
     tenant.spec["activeDirectory"]["servers"] = [
         tenant.directory.url,
@@ -160,9 +160,9 @@ def test_one_bind_is_tried_and_the_account_is_not_locked(tenant: Tenant) -> None
     assert tenant.administrator.wrong_passwords(reader) == 1
 
 
-def test_the_next_server_is_asked_when_one_cannot_be_reached(tenant: Tenant) -> None:
+def test_the_next_server_is_asked_when_one_cannot_be_reached(tenant: LocalTenant) -> None:
     """Servers are tried in order of preference."""
-    tenant.hire([ordinary("Ann Ash", 1)])
+    tenant.add_people([ordinary("Ann Ash", 1)])
     gone = f"ldaps://127.0.0.1:{closed_port()}"
     tenant.spec["activeDirectory"]["servers"] = [gone, tenant.directory.url]
 
@@ -189,7 +189,7 @@ def test_the_next_server_is_asked_when_one_cannot_be_reached(tenant: Tenant) -> 
     ],
 )
 def test_a_field_that_is_unknown_or_wrong_is_named(
-    tenant: Tenant, changes: dict[str, Any], words: str
+    tenant: LocalTenant, changes: dict[str, Any], words: str
 ) -> None:
     """Nothing is read or uploaded; the line names the field as the manifest spells it."""
     ran = tenant.sync(**changes)
@@ -200,22 +200,22 @@ def test_a_field_that_is_unknown_or_wrong_is_named(
     assert not tenant.state.exists() or not (tenant.state / "state-000").exists()
 
 
-def test_a_manifest_that_is_not_there_is_named(tenant: Tenant) -> None:
+def test_a_manifest_that_is_not_there_is_named(tenant: LocalTenant) -> None:
     """Nor is a missing file a traceback."""
     command = tenant.command()
     Path(command[command.index("-f") + 1]).unlink()
 
-    ran = tenant.ran_command(command)
+    ran = tenant.run_command(command)
 
     assert ran.exit_code == 20
     assert "tenant.yaml" in ran.errors
     assert "Traceback" not in ran.errors
 
 
-def test_one_persons_failure_stops_nobody_and_is_tried_again(tenant: Tenant) -> None:
+def test_one_persons_failure_stops_nobody_and_is_tried_again(tenant: LocalTenant) -> None:
     """HighQ keeps failing for one user: the others are served, and the next run serves that one too."""
     people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCDEFGHIJ")]
-    tenant.hire(people)
+    tenant.add_people(people)
     tenant.highq.fail_next("avatar", "status", user_id=tenant.ids["person.e"], status=500, times=5)
 
     ran = tenant.sync()
@@ -227,10 +227,10 @@ def test_one_persons_failure_stops_nobody_and_is_tried_again(tenant: Tenant) -> 
     assert tenant.sync().numbers == {"people": 10, "uploaded": 1, "unchanged": 9}
 
 
-def test_a_user_whom_highq_protects_stops_nobody_else(tenant: Tenant) -> None:
+def test_a_user_whom_highq_protects_stops_nobody_else(tenant: LocalTenant) -> None:
     """HighQ denies us one user's avatar: that person failed, and the authorisation is left alone."""
     people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCDEFGHIJKL")]
-    tenant.hire(people)
+    tenant.add_people(people)
     who = tenant.ids["person.e"]
     tenant.highq.fail_next("avatar", "status", user_id=who, status=403, ref=123, times=100)
 
@@ -241,10 +241,10 @@ def test_a_user_whom_highq_protects_stops_nobody_else(tenant: Tenant) -> None:
     assert len(tenant.highq.audit(operation="token")) == 1
 
 
-def test_a_burst_of_trouble_is_sat_out(tenant: Tenant) -> None:
+def test_a_burst_of_trouble_is_sat_out(tenant: LocalTenant) -> None:
     """503, a cut connection after the upload was accepted, a 429: everyone is served in the same run."""
     people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCDE")]
-    tenant.hire(people)
+    tenant.add_people(people)
     tenant.highq.fail_next("avatar", "status", status=503)
     tenant.highq.fail_next("avatar", "cut", landed=True)
     tenant.highq.knobs(rate_limit=4, rate_window=2)
@@ -255,10 +255,10 @@ def test_a_burst_of_trouble_is_sat_out(tenant: Tenant) -> None:
     assert any(call.status == 429 for call in tenant.highq.audit())
 
 
-def test_many_failures_are_a_failed_run(tenant: Tenant) -> None:
+def test_many_failures_are_a_failed_run(tenant: LocalTenant) -> None:
     """More than `failureThresholdPercent` of the people: the outcome is Failed, the rest is recorded."""
     people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCD")]
-    tenant.hire(people)
+    tenant.add_people(people)
     for account in ("person.a", "person.b"):
         tenant.highq.fail_next("avatar", "status", user_id=tenant.ids[account], status=500, times=5)
 
@@ -272,10 +272,10 @@ def test_many_failures_are_a_failed_run(tenant: Tenant) -> None:
     assert tenant.sync().numbers == {"people": 4, "uploaded": 2, "unchanged": 2}
 
 
-def test_half_of_the_people_gone_stops_the_run_until_acknowledged(tenant: Tenant) -> None:
+def test_half_of_the_people_gone_stops_the_run_until_acknowledged(tenant: LocalTenant) -> None:
     """The brake names its numbers and its id; with the id acknowledged, one run passes."""
     people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCDEFGH")]
-    tenant.hire(people)
+    tenant.add_people(people)
     tenant.sync()
     for letter in "abcdef":
         tenant.administrator.delete(tenant.guids[f"person.{letter}"])
@@ -295,9 +295,9 @@ def test_half_of_the_people_gone_stops_the_run_until_acknowledged(tenant: Tenant
     assert tenant.sync().numbers == {"people": 2, "unchanged": 2}
 
 
-def test_state_that_went_missing_stops_the_run(tenant: Tenant) -> None:
+def test_state_that_went_missing_stops_the_run(tenant: LocalTenant) -> None:
     """A first sync by accident would override people's own pictures: the header or a shard is missed."""
-    tenant.hire([ordinary("Ann Ash", 1)])
+    tenant.add_people([ordinary("Ann Ash", 1)])
     tenant.sync()
     tenant.highq.reset_audit()
 
@@ -313,9 +313,9 @@ def test_state_that_went_missing_stops_the_run(tenant: Tenant) -> None:
     assert tenant.avatar_calls() == []
 
 
-def test_state_of_another_highq_stops_the_run(tenant: Tenant) -> None:
+def test_state_of_another_highq_stops_the_run(tenant: LocalTenant) -> None:
     """State is bound to one HighQ and one domain."""
-    tenant.hire([ordinary("Ann Ash", 1)])
+    tenant.add_people([ordinary("Ann Ash", 1)])
     tenant.sync()
     other = tenant.simulator.create_instance()
 
@@ -324,12 +324,12 @@ def test_state_of_another_highq_stops_the_run(tenant: Tenant) -> None:
     assert (ran.exit_code, ran.report["reason"]) == (20, "StateMismatch")
 
 
-def test_an_unknown_certificate_sees_no_password(tenant: Tenant, tmp_path: Path) -> None:
+def test_an_unknown_certificate_sees_no_password(tenant: LocalTenant, tmp_path: Path) -> None:
     """Trust comes first: a server that cannot prove its name learns nothing."""
-    tenant.hire([ordinary("Ann Ash", 1)])
-    reader = tenant.administrator.add_account("Reader", tenant.unit, "right-Horse-9")
+    tenant.add_people([ordinary("Ann Ash", 1)])
+    reader = tenant.administrator.add_account("Reader", tenant.organizational_unit, "right-Horse-9")
     tenant.secrets["ad-bind"] = {"username": "reader@ad.test", "password": SECRETS[0]}
-    stranger = TestAuthority(tmp_path / "stranger").ca_file.read_text()
+    stranger = CertificateAuthority(tmp_path / "stranger").ca_file.read_text()
     folder = tmp_path / "bundle"
     folder.mkdir()
     (folder / "ca.crt").write_text(stranger)
@@ -341,12 +341,12 @@ def test_an_unknown_certificate_sees_no_password(tenant: Tenant, tmp_path: Path)
     assert tenant.administrator.wrong_passwords(reader) == 0
 
 
-def last_line(ran: Ran) -> str:
+def last_line(ran: CommandResult) -> str:
     """Return what a person reads last of the errors."""
     return ran.errors.strip().splitlines()[-1]
 
 
-def assert_nothing_leaked(ran: Ran) -> None:
+def assert_nothing_leaked(ran: CommandResult) -> None:
     """No secret and no traceback in anything that was said or written down."""
     everything = ran.output + ran.errors + str(ran.report) + str(ran.people)
     assert "Traceback" not in everything

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 
 import pytest
 
-from testkit.sync_command import Tenant, ordinary, picture
+from testkit.sync_command import LocalTenant, ordinary, picture
+from testkit.waiting import wait_for
 
 pytestmark = pytest.mark.samba
 
@@ -19,30 +18,22 @@ BATCH = 16 * 5 + 8 + 4  # what five seconds upload, what is in flight, and a lit
 
 
 @pytest.fixture
-def firm(tenant: Tenant) -> Tenant:
+def firm(tenant: LocalTenant) -> LocalTenant:
     """Give a tenant with two hundred people."""
     photo = picture("XX", 5, 64)
     people = [
         ordinary(f"Person {n:03d}", n, photos={"thumbnailPhoto": (photo + bytes([n]),)})
         for n in range(PEOPLE)
     ]
-    tenant.hire(people)
+    tenant.add_people(people)
     tenant.highq.knobs(latency=LATENCY)
     return tenant
 
 
-def until(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait for it, or fail."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
-
-
-def test_a_killed_run_repeats_at_most_one_batch(firm: Tenant) -> None:
+def test_a_killed_run_repeats_at_most_one_batch(firm: LocalTenant) -> None:
     """Kill -9 amid 200 uploads: the next run does the rest, and everyone has the right picture."""
     run = subprocess.Popen(firm.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until(lambda: len(firm.highq.uploads()) >= PEOPLE // 2 + 10)
+    wait_for("uploads", lambda: len(firm.highq.uploads()) >= PEOPLE // 2 + 10)
     run.kill()
     run.wait()
     before = firm.uploads()
@@ -59,12 +50,12 @@ def test_a_killed_run_repeats_at_most_one_batch(firm: Tenant) -> None:
     assert len(firm.uploads()) == len(uploads)
 
 
-def test_a_run_that_is_asked_to_stop_repeats_nothing(firm: Tenant) -> None:
+def test_a_run_that_is_asked_to_stop_repeats_nothing(firm: LocalTenant) -> None:
     """SIGTERM: uploads under way end and are recorded, exit code 30; the next run does only the rest."""
     run = subprocess.Popen(
         firm.command(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    until(lambda: len(firm.highq.uploads()) >= PEOPLE // 4)
+    wait_for("uploads", lambda: len(firm.highq.uploads()) >= PEOPLE // 4)
     run.send_signal(signal.SIGTERM)
     _, errors = run.communicate(timeout=60)
 
@@ -75,12 +66,12 @@ def test_a_run_that_is_asked_to_stop_repeats_nothing(firm: Tenant) -> None:
     assert sorted(firm.uploads()) == sorted(firm.ids.values())
 
 
-def test_a_second_run_beside_the_first_steps_back(firm: Tenant) -> None:
+def test_a_second_run_beside_the_first_steps_back(firm: LocalTenant) -> None:
     """Two runs on one state: the second ends with exit code 10 and touches nothing."""
     with subprocess.Popen(
         firm.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as run:
-        until(lambda: bool(firm.highq.uploads()))
+        wait_for("uploads", lambda: bool(firm.highq.uploads()))
         second = firm.sync()
         assert second.exit_code == 10
         assert "Busy" in second.errors
@@ -89,7 +80,7 @@ def test_a_second_run_beside_the_first_steps_back(firm: Tenant) -> None:
     assert sorted(firm.uploads()) == sorted(firm.ids.values())
 
 
-def test_highq_going_down_amid_a_run_keeps_what_was_accepted(firm: Tenant) -> None:
+def test_highq_going_down_amid_a_run_keeps_what_was_accepted(firm: LocalTenant) -> None:
     """When everybody fails, the run ends with 30 instead of trying all; the next one does the rest."""
     firm.highq.knobs(latency=0)
     firm.highq.fail_next("avatar", "status", status=503, skip=50, times=10_000)

@@ -8,8 +8,8 @@ import io
 import pytest
 from PIL import Image
 
-from testkit.people import HighQUser, staff
-from testkit.sync_command import Tenant, ordinary, picture, user
+from testkit.people import HighQUser, sample_people
+from testkit.sync_command import LocalTenant, ordinary, picture, user
 
 pytestmark = pytest.mark.samba
 
@@ -21,9 +21,9 @@ def md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def test_a_whole_firm_is_served_and_a_second_run_makes_no_avatar_call(tenant: Tenant) -> None:
+def test_a_whole_firm_is_served_and_a_second_run_makes_no_avatar_call(tenant: LocalTenant) -> None:
     """Everyone who can be served is; those who cannot are listed with the reason; then all is quiet."""
-    tenant.hire(staff())
+    tenant.add_people(sample_people())
 
     first = tenant.sync()
 
@@ -51,9 +51,9 @@ def test_a_whole_firm_is_served_and_a_second_run_makes_no_avatar_call(tenant: Te
     assert tenant.avatar_calls() == []
 
 
-def test_what_arrives_is_square_large_enough_and_without_metadata(tenant: Tenant) -> None:
+def test_what_arrives_is_square_large_enough_and_without_metadata(tenant: LocalTenant) -> None:
     """HighQ gets JPEG squares of 256 to 512 pixels, upright, with no EXIF: GPS stays at home."""
-    tenant.hire(staff())
+    tenant.add_people(sample_people())
     tenant.sync()
 
     for account in (
@@ -72,12 +72,12 @@ def test_what_arrives_is_square_large_enough_and_without_metadata(tenant: Tenant
         assert not image.getexif(), account
 
 
-def test_one_changed_byte_in_the_directory_is_exactly_one_upload(tenant: Tenant) -> None:
+def test_one_changed_byte_in_the_directory_is_exactly_one_upload(tenant: LocalTenant) -> None:
     """The hash is that of the raw bytes: a byte behind the picture's end is a change as well."""
     people = [
         ordinary(name, seed) for seed, name in enumerate(("Ann Ash", "Bob Birch", "Cy Cedar"))
     ]
-    tenant.hire(people)
+    tenant.add_people(people)
     tenant.sync()
     tenant.highq.reset_audit()
     (photo,) = people[1].photos["thumbnailPhoto"]
@@ -89,14 +89,14 @@ def test_one_changed_byte_in_the_directory_is_exactly_one_upload(tenant: Tenant)
     assert ran.numbers == {"people": 3, "uploaded": 1, "unchanged": 2}
 
 
-def test_a_renamed_and_moved_person_is_the_same_person(tenant: Tenant) -> None:
+def test_a_renamed_and_moved_person_is_the_same_person(tenant: LocalTenant) -> None:
     """People are known by objectGUID: a new name, unit or mail address uploads nothing."""
-    tenant.hire([ordinary("Ann Ash", 1)])
+    tenant.add_people([ordinary("Ann Ash", 1)])
     tenant.sync()
     tenant.highq.reset_audit()
     guid, elsewhere = (
         tenant.guids["ann.ash"],
-        tenant.administrator.add_unit("Elsewhere", tenant.unit),
+        tenant.administrator.add_organizational_unit("Elsewhere", tenant.organizational_unit),
     )
 
     tenant.administrator.rename(guid, "Ann Oak")
@@ -110,11 +110,11 @@ def test_a_renamed_and_moved_person_is_the_same_person(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize(("mode", "arrives"), [("Continuous", True), ("OneOff", False)])
 def test_a_users_own_picture_survives_until_the_directorys_changes_or_for_ever(
-    tenant: Tenant, mode: str, arrives: bool
+    tenant: LocalTenant, mode: str, arrives: bool
 ) -> None:
     """Ten further runs leave her own choice alone; then Continuous carries a change over, OneOff never."""
     tenant.spec["mode"] = mode
-    tenant.hire([ordinary("Ann Ash", 1)])
+    tenant.add_people([ordinary("Ann Ash", 1)])
     tenant.sync()
     ann = tenant.ids["ann.ash"]
     tenant.highq.set_picture_as_user(ann, OWN_CHOICE)
@@ -127,15 +127,15 @@ def test_a_users_own_picture_survives_until_the_directorys_changes_or_for_ever(
     tenant.sync()
     assert (tenant.highq.picture(ann) != OWN_CHOICE) is arrives
 
-    tenant.hire([ordinary("Jo Joiner", 3)], first_id=50)
+    tenant.add_people([ordinary("Jo Joiner", 3)], first_id=50)
     assert tenant.sync().numbers["uploaded"] == 1
     assert tenant.highq.picture(50) is not None
     assert "uploaded" not in tenant.sync().numbers
 
 
-def test_the_first_sync_overrides_a_picture_that_is_in_highq_already(tenant: Tenant) -> None:
+def test_the_first_sync_overrides_a_picture_that_is_in_highq_already(tenant: LocalTenant) -> None:
     """`firstSync: Override`, the default: the firm's picture replaces what was there before."""
-    tenant.hire([ordinary("Ann Ash", 1)])
+    tenant.add_people([ordinary("Ann Ash", 1)])
     tenant.highq.set_picture_as_user(1, OWN_CHOICE)
 
     tenant.sync()
@@ -143,11 +143,11 @@ def test_the_first_sync_overrides_a_picture_that_is_in_highq_already(tenant: Ten
     assert tenant.highq.picture(1) not in (None, OWN_CHOICE)
 
 
-def test_adopting_uploads_nothing_and_later_changes_and_joiners_only(tenant: Tenant) -> None:
+def test_adopting_uploads_nothing_and_later_changes_and_joiners_only(tenant: LocalTenant) -> None:
     """`firstSync: Adopt` on a HighQ full of pictures: zero uploads, then one for one change."""
     tenant.spec["firstSync"] = "Adopt"
     people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCDEF")]
-    tenant.hire(people)
+    tenant.add_people(people)
     for number in tenant.ids.values():
         tenant.highq.set_picture_as_user(number, OWN_CHOICE)
 
@@ -160,14 +160,14 @@ def test_adopting_uploads_nothing_and_later_changes_and_joiners_only(tenant: Ten
     assert second.numbers == {"people": 6, "uploaded": 1, "unchanged": 5}
     assert tenant.uploads() == [tenant.ids["person.c"]]
 
-    tenant.hire([ordinary("Jo Joiner", 3)], first_id=50)
+    tenant.add_people([ordinary("Jo Joiner", 3)], first_id=50)
     assert tenant.sync().numbers == {"people": 7, "uploaded": 1, "unchanged": 6}
 
 
-def test_an_image_that_disappears_and_comes_back_is_no_change(tenant: Tenant) -> None:
+def test_an_image_that_disappears_and_comes_back_is_no_change(tenant: LocalTenant) -> None:
     """Nothing is deleted in HighQ, and the hash is kept."""
     people = [ordinary("Ann Ash", 1), ordinary("Bob Birch", 2)]
-    tenant.hire(people)
+    tenant.add_people(people)
     tenant.sync()
     there = tenant.highq.picture(tenant.ids["ann.ash"])
     tenant.highq.reset_audit()
@@ -182,10 +182,12 @@ def test_an_image_that_disappears_and_comes_back_is_no_change(tenant: Tenant) ->
     assert tenant.highq.picture(tenant.ids["ann.ash"]) == there
 
 
-def test_a_refused_image_is_sent_once_and_the_accepted_one_needs_nothing(tenant: Tenant) -> None:
+def test_a_refused_image_is_sent_once_and_the_accepted_one_needs_nothing(
+    tenant: LocalTenant,
+) -> None:
     """Accepted A, refused B, back to A: no avatar call after the refusal, and B is shown meanwhile."""
     person = ordinary("Ann Ash", 1)
-    tenant.hire([person])
+    tenant.add_people([person])
     tenant.sync()
     guid = tenant.guids["ann.ash"]
     tenant.administrator.set_photo(guid, "thumbnailPhoto", picture("AA", 7))
@@ -200,19 +202,21 @@ def test_a_refused_image_is_sent_once_and_the_accepted_one_needs_nothing(tenant:
     assert tenant.avatar_calls() == []
 
 
-def test_our_own_refusal_is_judged_again_when_the_image_settings_change(tenant: Tenant) -> None:
+def test_our_own_refusal_is_judged_again_when_the_image_settings_change(
+    tenant: LocalTenant,
+) -> None:
     """A lower `minSourceSize` lets a picture through that was too small before."""
-    tenant.hire([ordinary("Ann Ash", 1, photos={"thumbnailPhoto": (picture("AA", 1, 40),)})])
+    tenant.add_people([ordinary("Ann Ash", 1, photos={"thumbnailPhoto": (picture("AA", 1, 40),)})])
     assert tenant.sync().listed("refused") == {"ann.ash@firm.example": "TooSmall"}
 
     assert tenant.sync(image={"minSourceSize": 32}).numbers == {"people": 1, "uploaded": 1}
 
 
-def test_a_vanished_attribute_is_not_served_from_the_next_one(tenant: Tenant) -> None:
+def test_a_vanished_attribute_is_not_served_from_the_next_one(tenant: LocalTenant) -> None:
     """JpegPhoto gone or hidden: the person keeps that picture, thumbnailPhoto does not take over."""
     tenant.spec["activeDirectory"]["imageAttributes"] = ["jpegPhoto", "thumbnailPhoto"]
     both = {"jpegPhoto": (picture("AA", 1, 300),), "thumbnailPhoto": (picture("AA", 2),)}
-    tenant.hire([ordinary("Ann Ash", 1, photos=both)])
+    tenant.add_people([ordinary("Ann Ash", 1, photos=both)])
     tenant.sync()
     tenant.highq.reset_audit()
 
@@ -222,10 +226,10 @@ def test_a_vanished_attribute_is_not_served_from_the_next_one(tenant: Tenant) ->
     assert tenant.avatar_calls() == []
 
 
-def test_a_changed_list_of_attributes_re_records_unless_acknowledged(tenant: Tenant) -> None:
+def test_a_changed_list_of_attributes_re_records_unless_acknowledged(tenant: LocalTenant) -> None:
     """Adding jpegPhoto to the list overrides nobody; the note tells how to have it uploaded."""
     both = {"jpegPhoto": (picture("AA", 1, 300),), "thumbnailPhoto": (picture("AA", 2),)}
-    tenant.hire([ordinary("Ann Ash", 1, photos=both)])
+    tenant.add_people([ordinary("Ann Ash", 1, photos=both)])
     tenant.sync()
     tenant.highq.reset_audit()
     attributes = {"imageAttributes": ["jpegPhoto", "thumbnailPhoto"]}
@@ -242,9 +246,9 @@ def test_a_changed_list_of_attributes_re_records_unless_acknowledged(tenant: Ten
     assert tenant.avatar_calls() == []
 
 
-def test_a_dry_run_plans_and_leaves_no_trace(tenant: Tenant) -> None:
+def test_a_dry_run_plans_and_leaves_no_trace(tenant: LocalTenant) -> None:
     """`dryRun` judges pictures as a real run does, uploads nothing and never counts as the first run."""
-    tenant.hire(staff())
+    tenant.add_people(sample_people())
 
     dry = tenant.sync(dryRun=True)
 
@@ -254,12 +258,12 @@ def test_a_dry_run_plans_and_leaves_no_trace(tenant: Tenant) -> None:
     assert tenant.sync().numbers == dry.numbers
 
 
-def test_a_re_created_account_gets_a_first_upload(tenant: Tenant) -> None:
+def test_a_re_created_account_gets_a_first_upload(tenant: LocalTenant) -> None:
     """HighQ's user was deleted and made anew: another id, so the picture goes up once more."""
-    tenant.hire([ordinary("Ann Ash", 1), ordinary("Bob Birch", 2)])
+    tenant.add_people([ordinary("Ann Ash", 1), ordinary("Bob Birch", 2)])
     tenant.sync()
     tenant.highq.remove_user(tenant.ids["ann.ash"])
-    tenant.hire([ordinary("Jo Joiner", 3)], first_id=50)  # so that the run asks HighQ at all
+    tenant.add_people([ordinary("Jo Joiner", 3)], first_id=50)  # so that the run asks HighQ at all
     tenant.highq.add_users([user("ann.ash@firm.example", 77)])
     tenant.highq.reset_audit()
 
@@ -268,9 +272,9 @@ def test_a_re_created_account_gets_a_first_upload(tenant: Tenant) -> None:
     assert sorted(tenant.uploads()) == [50, 77]
 
 
-def test_a_mail_address_that_moves_to_someone_else_moves_no_face(tenant: Tenant) -> None:
+def test_a_mail_address_that_moves_to_someone_else_moves_no_face(tenant: LocalTenant) -> None:
     """The account was served for Ann; while she is in scope, Bob is ambiguous, not served."""
-    tenant.hire([ordinary("Ann Ash", 1), ordinary("Bob Birch", 2, highq=None)])
+    tenant.add_people([ordinary("Ann Ash", 1), ordinary("Bob Birch", 2, highq=None)])
     tenant.sync()
     face = tenant.highq.picture(1)
     tenant.highq.reset_audit()
@@ -285,9 +289,9 @@ def test_a_mail_address_that_moves_to_someone_else_moves_no_face(tenant: Tenant)
     assert tenant.sync().numbers == {"people": 1, "uploaded": 1}
 
 
-def test_someone_who_gets_an_account_later_is_served_then(tenant: Tenant) -> None:
+def test_someone_who_gets_an_account_later_is_served_then(tenant: LocalTenant) -> None:
     """No account is no failure: the next run after it appears uploads the picture."""
-    tenant.hire([ordinary("Ann Ash", 1, highq=None)])
+    tenant.add_people([ordinary("Ann Ash", 1, highq=None)])
     assert tenant.sync().numbers == {"people": 1, "unmatched": 1}
 
     tenant.highq.add_users([user("ann.ash@firm.example", 9)])
@@ -295,20 +299,20 @@ def test_someone_who_gets_an_account_later_is_served_then(tenant: Tenant) -> Non
     assert tenant.sync().numbers == {"people": 1, "uploaded": 1}
 
 
-def test_publishers_endpoint_serves_as_well(tenant: Tenant) -> None:
+def test_publishers_endpoint_serves_as_well(tenant: LocalTenant) -> None:
     """`endpoint: ProfileImage` posts to the other family of the API."""
     tenant.spec["highq"]["endpoint"] = "ProfileImage"
-    tenant.hire([ordinary("Ann Ash", 1, highq=HighQUser("ann.ash@firm.example"))])
+    tenant.add_people([ordinary("Ann Ash", 1, highq=HighQUser("ann.ash@firm.example"))])
 
     assert tenant.sync().numbers == {"people": 1, "uploaded": 1}
     (call,) = tenant.avatar_calls()
     assert call.path.endswith("/api/2/users/1/profileimage")
 
 
-def test_only_the_bytes_that_were_sent_are_recorded(tenant: Tenant) -> None:
+def test_only_the_bytes_that_were_sent_are_recorded(tenant: LocalTenant) -> None:
     """The recorded hash is the MD5 of AD's bytes, not of what the crop made of them."""
     person = ordinary("Ann Ash", 1)
-    tenant.hire([person])
+    tenant.add_people([person])
     tenant.sync()
     (raw,) = person.photos["thumbnailPhoto"]
 

@@ -29,7 +29,7 @@ errors = st.sampled_from(
 )  # killed; or failing, and it goes on
 
 
-class Lives(RuleBasedStateMachine):
+class LedgerStateMachine(RuleBasedStateMachine):
     """Runs of one tenant, one after the other, against a model of what may be in the store."""
 
     def __init__(self) -> None:
@@ -116,8 +116,10 @@ class Lives(RuleBasedStateMachine):
         self.possible |= {guid: [entry] for guid, entry in self.recorded.items()}
 
 
-Lives.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
-TestLives = Lives.TestCase
+LedgerStateMachine.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=25, deadline=None
+)
+TestLedgerStateMachine = LedgerStateMachine.TestCase
 
 
 def test_a_header_is_new_only_when_the_last_write_of_a_commit_was_done() -> None:

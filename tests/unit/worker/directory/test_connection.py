@@ -14,7 +14,7 @@ from profile_image_sync.worker.directory.connection import (
     describe_error,
     tls_context,
 )
-from testkit.certificates import TestAuthority
+from testkit.certificates import CertificateAuthority
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_global_catalog_is_refused(url: str) -> None:
 
 def test_a_bundle_replaces_the_systems_store(tmp_path: Path) -> None:
     """Only its authorities are trusted; comments in any language are no harm."""
-    first, second = TestAuthority(tmp_path / "1"), TestAuthority(tmp_path / "2")
+    first, second = CertificateAuthority(tmp_path / "1"), CertificateAuthority(tmp_path / "2")
     bundle = f"# Zertifikate für Köln\n{first.ca_file.read_text()}\n{second.ca_file.read_text()}"
     assert tls_context(bundle).cert_store_stats() == {"x509": 2, "x509_ca": 2, "crl": 0}
 
@@ -60,7 +60,10 @@ def test_messages_do_not_quote_the_server() -> None:
 
 def test_every_server_is_verified_over_tls_1_2_or_newer(tmp_path: Path) -> None:
     """Chain, validity and host name, by names of the SAN; with or without a bundle."""
-    for context in (tls_context(None), tls_context(TestAuthority(tmp_path).ca_file.read_text())):
+    for context in (
+        tls_context(None),
+        tls_context(CertificateAuthority(tmp_path).ca_file.read_text()),
+    ):
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
         assert not context.hostname_checks_common_name

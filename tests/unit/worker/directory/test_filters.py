@@ -20,8 +20,9 @@ def parsed(text: str) -> FilterNode:
     root = parse_filter(
         text, None, auto_escape=True, auto_encode=True, validator=None, check_names=False
     )
-    compile_filter(root.elements[0])
-    return root.elements[0]
+    node: FilterNode = root.elements[0]
+    compile_filter(node)
+    return node
 
 
 @pytest.mark.parametrize(

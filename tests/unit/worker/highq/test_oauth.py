@@ -268,7 +268,7 @@ def test_a_new_pair_is_stored_with_patience() -> None:
         case.time.set()
         write(tokens)
 
-    case.store.write = write_after_sigterm  # type: ignore[method-resolve_account]  # SIGTERM comes just then
+    case.store.write = write_after_sigterm  # type: ignore[method-assign]  # SIGTERM comes just then
     with pytest.raises(SyncError):  # the call itself no longer starts
         case.authorisation.send(USERS)
     assert case.store.stored

@@ -122,11 +122,11 @@ def test_what_one_call_is_told_holds_for_all() -> None:
 
     def wait_while_another_thread_calls(timeout: float | None = None) -> bool:
         if timeout:
-            time.wait = wait  # type: ignore[method-resolve_account]  # once
+            time.wait = wait  # type: ignore[method-assign]  # once
             http.send(USERS)
         return wait(timeout)
 
-    time.wait = wait_while_another_thread_calls  # type: ignore[method-resolve_account]  # threads take turns
+    time.wait = wait_while_another_thread_calls  # type: ignore[method-assign]  # threads take turns
     http.send(USERS)
     assert sent_at[0] == 0
     assert min(sent_at[1:]) >= 42

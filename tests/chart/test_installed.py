@@ -190,9 +190,12 @@ def test_the_operators_rights_are_enough_for_a_tenant(kubectl: Kubectl, operator
     settings = _settings(operator)
     cron_job = manifests.cron_job(tenant, str(STATE), settings, suspend=True)
     assert cron_job
-    for body in (*manifests.desks(tenant), manifests.state_header(tenant, new_header(STATE))):
+    for body in (
+        *manifests.worker_objects(tenant),
+        manifests.state_header(tenant, new_header(STATE)),
+    ):
         operator("create", "-f", "-", "--validate=strict", body=body)
-    for body in (*manifests.access(tenant), cron_job):
+    for body in (*manifests.rbac(tenant), cron_job):
         operator("apply", "--server-side", "--validate=strict", "-f", "-", body=body)
     child = names.child("acme")
     operator("create", "job", "first", f"--from=cronjob/{child}")

@@ -149,7 +149,7 @@ def test_the_crd_is_the_models_and_outlives_the_release(helm: Helm) -> None:
 def test_the_operator_holds_what_it_grants(helm: Helm) -> None:
     """Without `escalate` and `bind`, the API server refuses Roles that give more than their maker has."""
     role = operator_role(helm)
-    (granted,) = [each["rules"] for each in manifests.access(TENANT) if each["kind"] == "Role"]
+    (granted,) = [each["rules"] for each in manifests.rbac(TENANT) if each["kind"] == "Role"]
     assert rights(granted)
     assert rights(granted) <= rights(role["rules"])
     assert all("resourceNames" not in rule for rule in role["rules"])

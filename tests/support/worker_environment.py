@@ -127,8 +127,8 @@ class WorkerEnvironment:
         spec = ProfileImageSyncSpec.model_validate(SPEC)
         tenant = Tenant(self.resource, self.namespace, "no-uid", 1, spec)
         bodies = [
-            *manifests.access(tenant),
-            *manifests.desks(tenant),
+            *manifests.rbac(tenant),
+            *manifests.worker_objects(tenant),
             manifests.state_header(tenant, new_header(STATE)),
         ]
         for body in bodies:  # the resource itself is not there: its children would be collected

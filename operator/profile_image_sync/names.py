@@ -16,7 +16,11 @@ CATEGORY = "highq"
 
 MAX_NAME_LENGTH = 40  # of a resource, so that no child's name needs shortening
 
+# no name of a resource begins so: token(seed) would be a child's name too
+TOKEN_PREFIX = "token-"  # noqa: S105  # part of a name
+
 RUN_REQUEST_ANNOTATION = f"{GROUP}/run-request"
+ACKNOWLEDGE_ANNOTATION = f"{GROUP}/acknowledge"  # the same as spec.safety.acknowledge
 SYNC_LABEL = f"{GROUP}/sync"  # on every child: the name of its resource
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -69,4 +73,4 @@ def people(resource: str) -> str:
 
 def token(seed: str) -> str:
     """Return the name of the Secret, and of the Lease, of the tokens that descend from this seed Secret."""
-    return f"pisync-token-{seed}"
+    return f"pisync-{TOKEN_PREFIX}{seed}"

@@ -279,6 +279,19 @@ BAD = (
         "spec.highq.proxy",
         "is not built yet",
     ),
+    BadManifest(
+        "a Secret's name that leaves no room for ours",
+        _highq(credentialsSecretRef={"name": "a" * 241}),
+        "spec.highq.credentialsSecretRef.name",
+        "at most 240",
+    ),
+    # state
+    BadManifest(
+        "no id of a state",
+        {"state": {"acknowledgeLoss": "yes"}},
+        "spec.state.acknowledgeLoss",
+        "must be the id of a state",
+    ),
     # image, safety, job
     BadManifest(
         "image too small", {"image": {"maxSize": 255}}, "spec.image.maxSize", "at least 256"
@@ -376,6 +389,13 @@ GOOD: dict[str, dict[str, Any]] = {
         "image": {"fit": "Pad", "focus": "Center", "maxSize": 256, "minSourceSize": 1}
     },
     "all of safety": {"safety": {"maxChangedPercent": 100, "minPeoplePercent": 0}},
+    "all of state": {
+        "state": {
+            "deletionPolicy": "Delete",
+            "id": "5f1b7c1e-93a4-4f3b-9d55-0b7a4f0c2d11",
+            "acknowledgeLoss": "5f1b7c1e-93a4-4f3b-9d55-0b7a4f0c2d11",
+        }
+    },
     "a job": {
         "job": {
             "resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}, "limits": {"cpu": "500m"}},

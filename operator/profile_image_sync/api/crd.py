@@ -18,6 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from profile_image_sync import names
 from profile_image_sync.api import durations
 from profile_image_sync.api.model import INT32_MAX, VALIDATIONS
+from profile_image_sync.api.object_references import NO_TOKEN_NAME
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.status import ProfileImageSyncStatus
 
@@ -41,7 +42,24 @@ _COLUMNS = (
     ("People", "integer", ".status.lastRun.people", 1),
     ("Last Success", "date", ".status.lastSuccessTime", 1),
     ("Age", "date", ".metadata.creationTimestamp", 0),
+    # empty while all is well
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 0),
 )
+
+# A resource that no operator has seen must not pass for healthy: kstatus takes one without conditions as
+# current. The pattern, and the time, are Gateway API's.
+_STATUS_BEFORE_THE_OPERATOR = {
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "Unknown",
+            "reason": "Pending",
+            "message": "no operator has seen this resource yet: see whether one runs and watches this"
+            " namespace",
+            "lastTransitionTime": "1970-01-01T00:00:00Z",
+        }
+    ]
+}
 
 
 def definition() -> Schema:
@@ -100,14 +118,19 @@ def _root() -> Schema:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": structural_schema(ProfileImageSyncSpec, defaults=True),
-            "status": structural_schema(ProfileImageSyncStatus, defaults=False),
+            "status": structural_schema(ProfileImageSyncStatus, defaults=False)
+            | {"default": _STATUS_BEFORE_THE_OPERATOR},
         },
         VALIDATIONS: [
             {
                 "rule": f"self.metadata.name.size() <= {longest}",
                 "message": f"metadata.name must have at most {longest} characters: the names of what"
                 " is made for it are built from it",
-            }
+            },
+            {
+                "rule": NO_TOKEN_NAME.cel.replace("self", "self.metadata.name"),
+                "message": f"metadata.name {NO_TOKEN_NAME.message}",
+            },
         ],
     }
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from profile_image_sync.api.model import ApiModel, matches
+from profile_image_sync import names
+from profile_image_sync.api.model import ApiModel, Rule, matches
 
 ReferenceKind = Literal["ConfigMap", "Secret"]
 
@@ -14,6 +15,13 @@ _LABEL = "[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 
 NAME_RULE = matches(
     rf"{_LABEL}(?:\.{_LABEL})*", "must be a name as Kubernetes takes it: a-z, 0-9, - and ."
+)
+
+# "token-x" would have children of the names that the tokens of a Secret "x" have
+NO_TOKEN_NAME = Rule(
+    cel=f"!self.startsWith('{names.TOKEN_PREFIX}')",
+    holds=lambda name: not name.startswith(names.TOKEN_PREFIX),
+    message=f"must not begin with {names.TOKEN_PREFIX}: those names belong to the tokens of Secrets",
 )
 
 ObjectName = Annotated[str, Field(min_length=1, max_length=253), NAME_RULE]
@@ -27,10 +35,14 @@ KeyName = Annotated[
 ]
 
 
+# names of our own objects are built from it
+SecretName = Annotated[str, Field(min_length=1, max_length=240), NAME_RULE]
+
+
 class SecretRef(ApiModel):
     """A Secret in the namespace of this resource."""
 
-    name: ObjectName = Field(examples=["ad-bind"])
+    name: SecretName = Field(examples=["ad-bind"])
     """Name of the Secret, in the namespace of this resource."""
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.model import ApiModel
 from profile_image_sync.api.spec import ProfileImageSyncSpec
+from profile_image_sync.api.status import Trigger
 
 VARIABLE = "PROFILE_IMAGE_SYNC_ORDER"  # the order, as JSON
 JOB_VARIABLE = "PROFILE_IMAGE_SYNC_JOB"  # the uid of the Job, by the downward API
@@ -25,6 +26,10 @@ class RunSpec(ApiModel):
     """Of the resource."""
     generation: int
     """Of the spec below."""
+    uid: str = ""
+    """Of the resource: the owner of state that is to go with it. Empty: state has no owner."""
+    trigger: Trigger = Trigger.SCHEDULE
+    """Why the run started; its report says it again."""
     requests: tuple[str, ...] = ()
     """The run requests that the run serves, the newest last."""
     state_id: UUID

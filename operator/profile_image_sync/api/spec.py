@@ -21,6 +21,7 @@ from profile_image_sync.api.job import JobSettings
 from profile_image_sync.api.model import ApiModel, Flag, Rule, Whole, refusal
 from profile_image_sync.api.object_references import (
     NAME_RULE,
+    NO_TOKEN_NAME,
     ObjectName,
 )
 from profile_image_sync.api.safety import Safety
@@ -120,7 +121,9 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    name: Annotated[str, Field(min_length=1, max_length=names.MAX_NAME_LENGTH), NAME_RULE]
+    name: Annotated[
+        str, Field(min_length=1, max_length=names.MAX_NAME_LENGTH), NAME_RULE, NO_TOKEN_NAME
+    ]
     namespace: ObjectName = "default"
     generation: Annotated[Whole, Field(ge=1)] | None = None
 

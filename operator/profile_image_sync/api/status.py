@@ -48,6 +48,31 @@ class Outcome(StrEnum):
     BUSY = "Busy"
 
 
+class Trigger(StrEnum):
+    """Why a run started."""
+
+    SCHEDULE = "Schedule"
+    REQUEST = "Request"
+    FIRST_RUN = "FirstRun"
+    RETRY = "Retry"
+    KEEP_ALIVE = "KeepAlive"
+
+
+class RequestSource(StrEnum):
+    """Where a run request is written."""
+
+    SPEC = "Spec"
+    ANNOTATION = "Annotation"
+
+
+class RequestPhase(StrEnum):
+    """How far a run request is."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    DONE = "Done"
+
+
 class Condition(ApiModel):
     """A standard Kubernetes condition."""
 
@@ -72,6 +97,9 @@ class Run(ApiModel):
 
     id: Word
     """Id of the run: the suffix of its Job's name."""
+    trigger: Trigger | None = None
+    """Why the run started. Retry: to finish, or after a failure was mended. KeepAlive: only to renew HighQ's
+    token."""
     request: Word | None = None
     """The run request that the run answered."""
     generation: Generation | None = None
@@ -87,6 +115,9 @@ class Run(ApiModel):
     """Number of people in scope."""
     uploaded: Count = 0
     """Number of pictures that HighQ accepted in this run."""
+    to_upload: Count = 0
+    """Number of pictures that are still to be uploaded: of a dry run, of a run that its deadline ended, or of
+    a run under way."""
     adopted: Count = 0
     """Number of pictures that were recorded without an upload (firstSync: Adopt)."""
     unchanged: Count = 0
@@ -140,6 +171,28 @@ class Pause(ApiModel):
     """Hash of the versions of the Secrets and ConfigMaps that the spec names."""
 
 
+class RunRequest(ApiModel):
+    """The newest run request of one source."""
+
+    source: RequestSource
+    """Where it is written: in spec.runRequest or in the annotation profileimagesync.io/run-request."""
+    value: Word
+    """Its value."""
+    phase: RequestPhase
+    """Pending: a run is to be started. Running: its run is under way. Done: its run has ended."""
+    job: Annotated[str, Field(max_length=253)] | None = None
+    """Name of the Job that answers it; while Pending, of the Job that could not."""
+
+
+class Retry(ApiModel):
+    """Tries of a run that is repeated by itself."""
+
+    since: AwareDatetime
+    """When the first try ended."""
+    tries: Count
+    """Number of tries until now."""
+
+
 class ProfileImageSyncStatus(ApiModel):
     """Observed state of the resource, and its last runs."""
 
@@ -168,7 +221,18 @@ class ProfileImageSyncStatus(ApiModel):
     handled_run_requests: Annotated[
         tuple[Word, ...], Field(max_length=2, json_schema_extra={LIST_TYPE: "atomic"})
     ] = ()
-    """Current values of spec.runRequest and the annotation that a run has answered."""
+    """Written by the first version only: values that a run has answered. Now in runRequests."""
+    run_requests: Annotated[
+        tuple[RunRequest, ...],
+        Field(
+            max_length=2,
+            json_schema_extra={LIST_TYPE: "map", "x-kubernetes-list-map-keys": ["source"]},
+        ),
+    ] = ()
+    """The newest run request of each source, and how far it is."""
+    retry: Retry | None = None
+    """Set while runs are repeated by themselves, further apart each time: after uploads that may succeed
+    later, and after a first run that failed for a transient reason."""
     highq_token_expiry: AwareDatetime | None = None
     """When HighQ's refresh token expires, unless a run renews it before."""
     brake: Brake | None = None

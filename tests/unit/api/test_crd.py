@@ -11,6 +11,7 @@ import yaml
 
 from profile_image_sync.api import crd
 from profile_image_sync.api.spec import NOT_BUILT_YET, ProfileImageSync
+from profile_image_sync.api.status import Condition
 from profile_image_sync.api.validation import validated
 from tests.support.bad_manifests import GOOD, tenant
 
@@ -103,10 +104,13 @@ def test_what_is_not_built_yet_is_refused_by_the_api_server() -> None:
         assert instead in rules[f".{path}"]["message"]
 
 
-def test_a_long_name_is_refused_at_the_root() -> None:
-    """No child's name needs shortening."""
-    (rule,) = ROOT["x-kubernetes-validations"]
-    assert rule["rule"] == "self.metadata.name.size() <= 40"
+def test_names_whose_children_would_collide_are_refused_at_the_root() -> None:
+    """No child's name needs shortening, and none is that of a Secret's tokens."""
+    rules = [rule["rule"] for rule in ROOT["x-kubernetes-validations"]]
+    assert rules == [
+        "self.metadata.name.size() <= 40",
+        "!self.metadata.name.startsWith('token-')",
+    ]
 
 
 def with_defaults(node: Node, value: Any) -> Any:
@@ -135,9 +139,17 @@ def test_the_defaults_of_the_api_server_are_the_models(patch: dict[str, Any]) ->
     assert dumped.keys() == served.keys()
 
 
-def test_status_has_no_defaults() -> None:
-    """The API server must not write into a status."""
-    assert not any("default" in node for path, node in NODES.items() if path.startswith("status"))
+def test_a_resource_that_no_operator_has_seen_is_not_ready() -> None:
+    """Kstatus takes a resource without conditions for current; nothing else of status has a default."""
+    defaults = {
+        path: node["default"]
+        for path, node in NODES.items()
+        if path.startswith("status") and "default" in node
+    }
+    (condition,) = defaults.pop("status")["conditions"]
+    assert defaults == {}
+    assert (condition["type"], condition["status"]) == ("Ready", "Unknown")
+    assert Condition.model_validate(condition).reason == "Pending"
 
 
 def test_conditions_are_a_map_by_type() -> None:
@@ -153,7 +165,10 @@ def test_kubectl_get_shows_the_columns_of_the_design() -> None:
     columns = VERSION["additionalPrinterColumns"]
     usual = [column["name"].upper() for column in columns if not column["priority"]]
     wide = [column["name"].upper() for column in columns if column["priority"]]
-    assert " ".join(usual) == "MODE SCHEDULE READY STATUS LAST RUN UPLOADED FAILED NEXT RUN AGE"
+    assert (
+        " ".join(usual)
+        == "MODE SCHEDULE READY STATUS LAST RUN UPLOADED FAILED NEXT RUN AGE MESSAGE"
+    )
     assert " ".join(wide) == "SUSPENDED PEOPLE LAST SUCCESS"
     for column in columns:
         path = column["jsonPath"].removeprefix(".").partition("[")[0]

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from profile_image_sync.api.report import Kind, ListedPerson, PeopleLists, Report
+from profile_image_sync.api.report import ListedPerson, PeopleKind, PeopleLists, Report
 from profile_image_sync.api.status import Outcome, Run
 from profile_image_sync.pod.reports import ReportWriter
-from profile_image_sync.worker.run import Result
+from profile_image_sync.worker.run import RunOutput
 from tests.support.worker_environment import WorkerEnvironment
 
 pytestmark = pytest.mark.apiserver
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.apiserver
 REPORT, PEOPLE = "pisync-acme-report", "pisync-acme-people"
 
 
-def result(label: str = "ada@firm.example") -> Result:
+def result(label: str = "ada@firm.example") -> RunOutput:
     """Invent the result of a run about one person."""
     run = Run(id=str(uuid4()), outcome=Outcome.PARTIAL_FAILURE, people=1, failed=1)
     listed = ListedPerson(guid="g", label=label, reason="UploadFailed")
-    lists = PeopleLists(run=run.id, people={Kind.FAILED: (listed,)})
-    return Result(Report(run=run, exit_code=0), lists)
+    lists = PeopleLists(run=run.id, people={PeopleKind.FAILED: (listed,)})
+    return RunOutput(Report(run=run, exit_code=0), lists)
 
 
 def stored(worker: WorkerEnvironment) -> tuple[str, str]:

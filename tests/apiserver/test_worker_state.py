@@ -25,7 +25,7 @@ from profile_image_sync.pod.client import Cluster
 from profile_image_sync.pod.configmap_store import ConfigMapStore
 from profile_image_sync.pod.lease import Lease, LeaseConfig
 from profile_image_sync.pod.objects import Kind, Record
-from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Entry, Ledger
+from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Ledger, PersonRecord
 from profile_image_sync.worker.shards import Shard, encode_shard
 from tests.support.worker_environment import STATE, WorkerEnvironment
 
@@ -36,9 +36,9 @@ SHARD = "pisync-acme-state-000"
 HEADER = "pisync-acme-state"
 
 
-def entry(number: int) -> Entry:
+def entry(number: int) -> PersonRecord:
     """Invent what is remembered of someone."""
-    return Entry(Accepted(bytes([number]) * 16, "thumbnailPhoto", number), None)
+    return PersonRecord(Accepted(bytes([number]) * 16, "thumbnailPhoto", number), None)
 
 
 @contextmanager
@@ -68,13 +68,13 @@ def test_what_is_recorded_is_there_in_the_next_run(worker: WorkerEnvironment) ->
     """Header and shards survive the pod; nothing else remembers them."""
     with holding(worker) as store:
         ledger = opened(store)
-        ledger.record(ADA, entry(1))
+        ledger.put(ADA, entry(1))
         ledger.commit(ledger.header.having_handled("once").model_copy(update={"highq": "a/b"}))
-        ledger.record(BEN, entry(2))
+        ledger.put(BEN, entry(2))
         ledger.flush()
     with holding(worker, "job-2") as store:
         ledger = opened(store)
-        assert {ADA: entry(1), BEN: entry(2)} == dict(ledger.entries())
+        assert {ADA: entry(1), BEN: entry(2)} == dict(ledger.items())
         assert ledger.header.handled_requests == ("once",)
 
 
@@ -83,7 +83,7 @@ def test_a_shard_bears_our_labels_and_no_owner(
 ) -> None:
     """It is found by label, and it outlives the resource."""
     ledger = opened(store)
-    ledger.record(ADA, entry(1))
+    ledger.put(ADA, entry(1))
     ledger.flush()
     metadata = worker.get("configmap", SHARD)["metadata"]
     assert metadata["labels"]["profileimagesync.io/sync"] == "acme"
@@ -94,10 +94,10 @@ def test_a_shard_bears_our_labels_and_no_owner(
 def test_nothing_new_is_nothing_written(worker: WorkerEnvironment, store: ConfigMapStore) -> None:
     """A run in which nothing changed leaves the objects as they are."""
     ledger = opened(store)
-    ledger.record(ADA, entry(1))
+    ledger.put(ADA, entry(1))
     ledger.commit(ledger.header)
     before = [worker.get("configmap", name) for name in (HEADER, SHARD)]
-    ledger.record(ADA, entry(1))
+    ledger.put(ADA, entry(1))
     ledger.commit(ledger.header)
     assert before == [worker.get("configmap", name) for name in (HEADER, SHARD)]
 
@@ -108,16 +108,16 @@ def test_state_grows_to_more_shards(worker: WorkerEnvironment) -> None:
     with holding(worker) as store:
         ledger = opened(store)
         for number, guid in enumerate(people):
-            ledger.record(guid, entry(number))
+            ledger.put(guid, entry(number))
         ledger.flush()
         ledger.reserve(3 * PEOPLE_A_SHARD)
-        ledger.record(ADA, entry(77))
+        ledger.put(ADA, entry(77))
         ledger.commit(ledger.header)
     with holding(worker, "job-2") as store:
         ledger = opened(store)
         assert ledger.header.shards == 4
-        assert ledger.entry(ADA) == entry(77)
-        assert {guid for guid, _ in ledger.entries()} == set(people)
+        assert ledger.get(ADA) == entry(77)
+        assert {guid for guid, _ in ledger.items()} == set(people)
     stored = worker.kubectl("get", "configmaps", "--output=name").split()
     assert sum("state-0" in name for name in stored) == 4
 
@@ -154,7 +154,7 @@ def test_a_kill_between_two_writes_loses_nothing(worker: WorkerEnvironment, writ
     with holding(worker) as store:
         ledger = opened(store)
         for guid in people:
-            ledger.record(guid, entry(1))
+            ledger.put(guid, entry(1))
         ledger.commit(ledger.header)
     with holding(worker, "job-2") as store:
         store.__class__ = DyingStore
@@ -165,16 +165,16 @@ def test_a_kill_between_two_writes_loses_nothing(worker: WorkerEnvironment, writ
             _grow_and_change(ledger)
     with holding(worker, "job-3") as store:
         ledger = opened(store)
-        assert {guid for guid, _ in ledger.entries()} == set(people)
+        assert {guid for guid, _ in ledger.items()} == set(people)
         _grow_and_change(ledger)
     with holding(worker, "job-4") as store:
-        assert opened(store).entry(ADA) == entry(2)
+        assert opened(store).get(ADA) == entry(2)
 
 
 def _grow_and_change(ledger: Ledger) -> None:
     ledger.reserve(4 * PEOPLE_A_SHARD)
     for guid in [UUID(int=number) for number in range(1, 30)]:
-        ledger.record(guid, entry(2))
+        ledger.put(guid, entry(2))
     ledger.commit(ledger.header.having_handled("x"))
 
 
@@ -184,13 +184,13 @@ def test_a_touched_label_stops_nobody(
 ) -> None:
     """GitOps tools and backup software label what they see, at any moment of a run."""
     ledger = opened(store)
-    ledger.record(ADA, entry(1))
+    ledger.put(ADA, entry(1))
     ledger.commit(ledger.header)
     worker.kubectl("label", "configmap", name, "backup=nightly")
     worker.kubectl("annotate", "configmap", name, "noted=yes")
-    ledger.record(ADA, entry(2))
+    ledger.put(ADA, entry(2))
     ledger.commit(ledger.header.having_handled("x"))
-    assert opened(store).entry(ADA) == entry(2)
+    assert opened(store).get(ADA) == entry(2)
     assert worker.get("configmap", name)["metadata"]["labels"]["backup"] == "nightly"
 
 
@@ -209,11 +209,11 @@ def test_what_someone_else_wrote_is_not_overwritten(
 ) -> None:
     """Two writers of one state would lose people's rows: the run stops, to be tried again."""
     ledger = opened(store)
-    ledger.record(ADA, entry(1))
+    ledger.put(ADA, entry(1))
     ledger.commit(ledger.header)
     rewritten(worker.administrator(), name)
     theirs = worker.get("configmap", name)
-    ledger.record(ADA, entry(2))
+    ledger.put(ADA, entry(2))
     with pytest.raises(StateUnavailable, match=f"{name} in namespace.*someone else"):
         ledger.commit(ledger.header.having_handled("x"))
     assert worker.get("configmap", name) == theirs
@@ -225,10 +225,10 @@ def test_what_someone_removed_is_not_made_again(
 ) -> None:
     """Lost state must be noticed: a new shard with a part of the rows would hide the loss."""
     ledger = opened(store)
-    ledger.record(ADA, entry(1))
+    ledger.put(ADA, entry(1))
     ledger.commit(ledger.header)
     worker.kubectl("delete", "configmap", name)
-    ledger.record(ADA, entry(2))
+    ledger.put(ADA, entry(2))
     with pytest.raises(StateUnavailable, match="written or removed by someone else"):
         ledger.commit(ledger.header.having_handled("x"))
     with pytest.raises(StateMissing):
@@ -238,16 +238,16 @@ def test_what_someone_removed_is_not_made_again(
 def test_a_write_whose_answer_was_lost_is_recognised(store: ConfigMapStore) -> None:
     """The connection broke after the write: written again, it is found to be our own."""
     ledger = opened(store)
-    ledger.record(ADA, entry(1))
+    ledger.put(ADA, entry(1))
     ledger.flush()
     known = dict(store._known)
-    ledger.record(ADA, entry(2))
+    ledger.put(ADA, entry(2))
     ledger.flush()
     written = store.read_shard(0)
     assert written
     store._known = known  # as if the answer had never come
     store.write_shard(0, written)
-    assert opened(store).entry(ADA) == entry(2)
+    assert opened(store).get(ADA) == entry(2)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_without_the_lease_nothing_is_written(worker: WorkerEnvironment) -> None
     """Someone else took the Lease while we were away: the state is theirs now."""
     with holding(worker) as store:
         ledger = opened(store)
-        ledger.record(ADA, entry(1))
+        ledger.put(ADA, entry(1))
         ledger.commit(ledger.header)
         worker.kubectl(
             "patch",
@@ -301,7 +301,7 @@ def test_without_the_lease_nothing_is_written(worker: WorkerEnvironment) -> None
         )
         rewritten(worker.administrator(), SHARD)
         theirs = worker.get("configmap", SHARD)
-        ledger.record(ADA, entry(2))
+        ledger.put(ADA, entry(2))
         with pytest.raises(StateUnavailable, match="no longer this run's"):
             ledger.flush()
         assert worker.get("configmap", SHARD) == theirs

@@ -41,7 +41,7 @@ class Report(ApiModel):
     """The state at the end of the run."""
 
 
-class Kind(StrEnum):
+class PeopleKind(StrEnum):
     """The lists of people in a report."""
 
     UPLOADED = "uploaded"
@@ -71,5 +71,5 @@ class PeopleLists(ApiModel):
 
     run: str
     """The run's id."""
-    people: dict[Kind, tuple[ListedPerson, ...]] = Field(default_factory=dict)
+    people: dict[PeopleKind, tuple[ListedPerson, ...]] = Field(default_factory=dict)
     """By kind."""

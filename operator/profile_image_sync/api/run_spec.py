@@ -1,6 +1,6 @@
-"""The order that the operator gives to a worker's pod: a snapshot, so that no run sees half a change.
+"""What one run is to do: a snapshot of the resource, so that no run sees half a change.
 
-It travels in an environment variable of the pod template; the worker does not read the live resource.
+The operator hands it to the pod in an environment variable; a command makes it from a manifest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from profile_image_sync.api.model import ApiModel
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.status import Trigger
 
-VARIABLE = "PROFILE_IMAGE_SYNC_ORDER"  # the order, as JSON
+VARIABLE = "PROFILE_IMAGE_SYNC_ORDER"  # the run spec, as JSON
 JOB_VARIABLE = "PROFILE_IMAGE_SYNC_JOB"  # the uid of the Job, by the downward API
 MOUNTS = "/var/run/profile-image-sync"  # secrets/NAME/KEY and configmaps/NAME/KEY
 
@@ -37,4 +37,4 @@ class RunSpec(ApiModel):
     allow: Allow = Allow()
     """Hosts that the spec may name."""
     spec: ProfileImageSyncSpec
-    """As it was when the order was given."""
+    """As it was when the run was started."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from profile_image_sync.api.state_header import StateHeader, encode_header
+from profile_image_sync.api.state_header import StateHeader, decode_header, encode_header
 from profile_image_sync.errors import Busy, StateMismatch, StateMissing, StateUnavailable
 from profile_image_sync.local.files import UNFINISHED, write_file
 
@@ -74,6 +74,13 @@ class FolderStore:
                 f"{self.where} holds a state already: name an empty folder with --state"
             )
         self.write_header(encode_header(header))
+
+    def header(self) -> StateHeader:
+        """Return the header, decoded. Raises StateMissing, and what decode_header raises."""
+        data = self.read_header()
+        if data is None:
+            raise StateMissing(f"there is no state in {self.where}: name its folder with --state")
+        return decode_header(data, self.where)
 
     def read_header(self) -> bytes | None:
         """Return the header; None: there is none."""

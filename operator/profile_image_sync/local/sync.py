@@ -1,4 +1,4 @@
-"""One run from a manifest on someone's machine: sets the bench up, shows the progress and the report."""
+"""One run from a manifest on someone's machine: sets the run up, shows the progress and the report."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from profile_image_sync import logs
-from profile_image_sync.api.report import Kind, PeopleLists, Report
+from profile_image_sync.api.report import PeopleKind, PeopleLists, Report
+from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.state_header import new_header
 from profile_image_sync.api.status import Outcome
 from profile_image_sync.local import manifest
 from profile_image_sync.local.folder_store import FolderStore
 from profile_image_sync.local.folder_token_store import FolderTokenStore
 from profile_image_sync.signals import stop_on_signals
-from profile_image_sync.worker.run import Order, Result, RunContext, execute
+from profile_image_sync.worker.run import RunContext, RunOutput, execute
 
 SHOWN = 10  # people of each list on a terminal; the file has a hundred
 NUMBERS = {
@@ -38,7 +39,7 @@ NUMBERS = {
     "ambiguous",
     "failed",
 }
-TROUBLES = (Kind.FAILED, Kind.REFUSED, Kind.AMBIGUOUS, Kind.UNMATCHED)
+TROUBLES = (PeopleKind.FAILED, PeopleKind.REFUSED, PeopleKind.AMBIGUOUS, PeopleKind.UNMATCHED)
 
 
 def sync_once(
@@ -56,8 +57,17 @@ def sync_once(
             errors.print(
                 f"New state in {escape(str(folder))}: this is a first sync ({resource.spec.first_sync})."
             )
+        run_spec = RunSpec(
+            namespace=resource.metadata.namespace,
+            name=resource.metadata.name,
+            generation=resource.metadata.generation or 0,
+            state_id=store.header().id,
+            spec=resource.spec,
+        )
         with _progress(errors) as progress:
-            bench = RunContext(
+            context = RunContext(
+                run_id=str(uuid4()),
+                job="",
                 store=store,
                 tokens=FolderTokenStore(folder),
                 references=document.references(secret_folders),
@@ -67,7 +77,7 @@ def sync_once(
                 stop=stop_on_signals(),
                 progress=progress,
             )
-            result = execute(Order(spec=resource.spec, run_id=str(uuid4())), bench)
+            result = execute(run_spec, context)
         _write(folder, result)
     _show(result, folder, console, errors)
     return result.report.exit_code
@@ -84,7 +94,7 @@ def _progress(console: Console) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _write(folder: Path, result: Result) -> None:
+def _write(folder: Path, result: RunOutput) -> None:
     """Leave the report, and for few eyes the lists with names, beside the state."""
     (folder / "report.json").write_text(
         result.report.model_dump_json(by_alias=True, indent=2) + "\n"
@@ -95,7 +105,7 @@ def _write(folder: Path, result: Result) -> None:
         handle.write(result.people.model_dump_json(by_alias=True, indent=2) + "\n")
 
 
-def _show(result: Result, folder: Path, console: Console, errors: Console) -> None:
+def _show(result: RunOutput, folder: Path, console: Console, errors: Console) -> None:
     report = result.report
     table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     numbers = report.run.model_dump(by_alias=True, include=NUMBERS)
@@ -113,7 +123,7 @@ def _show(result: Result, folder: Path, console: Console, errors: Console) -> No
     console.print(_summary(report), markup=False, soft_wrap=True)
 
 
-def _show_people(kind: Kind, people: PeopleLists, folder: Path, console: Console) -> None:
+def _show_people(kind: PeopleKind, people: PeopleLists, folder: Path, console: Console) -> None:
     listed = people.people.get(kind, ())
     for person in listed[:SHOWN]:
         why = person.detail or person.reason

@@ -1,4 +1,4 @@
-"""One run in a pod: reads the order, holds the Lease, runs, leaves the report, ends with the exit code."""
+"""One run in a pod: reads the run spec, holds the Lease, runs, leaves the report, ends with the exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from profile_image_sync.pod.mounted_references import MountedReferences
 from profile_image_sync.pod.reports import ReportWriter
 from profile_image_sync.pod.secret_token_store import SecretTokenStore
 from profile_image_sync.signals import stop_on_signals
-from profile_image_sync.worker.run import Order, Result, RunContext, execute, failed_before_start
+from profile_image_sync.worker.run import RunContext, RunOutput, execute, failed_before_start
 
 PROGRESS_SECONDS = 30.0  # between two log lines
 
@@ -31,19 +31,21 @@ log = structlog.get_logger()
 
 
 def work(environment: Mapping[str, str], mounts: Path | None) -> int:
-    """Do the ordered run; return the exit code. Raises SyncError before there is a place to report to.
+    """Do the run that the environment specifies; return the exit code.
+
+    Raises SyncError before there is a place to report to.
 
     `mounts`: the folder of the Secrets and ConfigMaps, MOUNTS by default.
     """
     logs.configure(json=True)
-    paper, job = _order(environment)
+    run_spec, job = _run_spec(environment)
     stop = stop_on_signals()
-    with Cluster.connect(paper.namespace, environment, time.sleep) as cluster:
-        return _run(paper, job, cluster, mounts or Path(MOUNTS), stop)
+    with Cluster.connect(run_spec.namespace, environment, time.sleep) as cluster:
+        return _run(run_spec, job, cluster, mounts or Path(MOUNTS), stop)
 
 
-def _order(environment: Mapping[str, str]) -> tuple[RunSpec, str]:
-    """Return the order and the Job's uid. Raises InvalidSpec."""
+def _run_spec(environment: Mapping[str, str]) -> tuple[RunSpec, str]:
+    """Return the run spec and the Job's uid. Raises InvalidSpec."""
     missing = [name for name in (VARIABLE, JOB_VARIABLE) if not environment.get(name)]
     if missing:
         raise InvalidSpec(
@@ -54,57 +56,53 @@ def _order(environment: Mapping[str, str]) -> tuple[RunSpec, str]:
         return RunSpec.model_validate_json(environment[VARIABLE]), environment[JOB_VARIABLE]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the order"
+        field = ".".join(str(part) for part in first["loc"]) or "the document"
         raise InvalidSpec(
-            f"the order in {VARIABLE} cannot be read ({field}: {first['msg']}): another version of the "
+            f"the run spec in {VARIABLE} cannot be read ({field}: {first['msg']}): another version of the "
             "operator gave it; a running operator brings its CronJobs up to date"
         ) from None
 
 
-def _run(paper: RunSpec, job: str, cluster: Cluster, mounts: Path, stop: threading.Event) -> int:
-    pace = LeaseConfig(now=lambda: datetime.now(UTC), clock=time.monotonic)
-    lease = Lease(cluster, names.child(paper.name), job, pace)
-    desk = ReportWriter(cluster, paper.name)
-    order = Order(
-        spec=paper.spec,
+def _run(run_spec: RunSpec, job: str, cluster: Cluster, mounts: Path, stop: threading.Event) -> int:
+    lease_config = LeaseConfig(now=lambda: datetime.now(UTC), clock=time.monotonic)
+    lease = Lease(cluster, names.child(run_spec.name), job, lease_config)
+    report_writer = ReportWriter(cluster, run_spec.name)
+    seed = run_spec.spec.highq.credentials_secret_ref.name
+    context = RunContext(
         run_id=str(uuid4()),
-        requests=paper.requests,
-        generation=paper.generation,
         job=job,
-        state_id=paper.state_id,
-    )
-    seed = paper.spec.highq.credentials_secret_ref.name
-    bench = RunContext(
-        store=ConfigMapStore(cluster, paper.name, paper.state_id, lease),
-        tokens=SecretTokenStore(cluster, seed, Lease(cluster, names.token(seed), job, pace), stop),
+        store=ConfigMapStore(cluster, run_spec.name, run_spec.state_id, lease),
+        tokens=SecretTokenStore(
+            cluster, seed, Lease(cluster, names.token(seed), job, lease_config), stop
+        ),
         references=MountedReferences(mounts),
-        now=pace.now,
-        clock=pace.clock,
+        now=lease_config.now,
+        clock=lease_config.clock,
         new_id=lambda: secrets.token_hex(4),
         stop=stop,
-        progress=_progress(pace.clock),
+        progress=_progress(lease_config.clock),
     )
     try:
         with lease.held(stop, on_lost=stop.set):
-            result = _checked_run(paper, order, bench)
+            result = _checked_run(run_spec, context)
             if _still_ours(lease):
-                desk.leave(result)
+                report_writer.leave(result)
     except (Busy, Interrupted) as error:  # no report: it would hide that of the run at work
         log.info("stepped back", reason=error.reason, detail=str(error))
         return error.exit_code
     except SyncError as error:
-        result = failed_before_start(order, bench, error)
-        desk.leave(result)
-    return _told(result)
+        result = failed_before_start(run_spec, context, error)
+        report_writer.leave(result)
+    return _log_result(result)
 
 
-def _checked_run(paper: RunSpec, order: Order, bench: RunContext) -> Result:
+def _checked_run(run_spec: RunSpec, context: RunContext) -> RunOutput:
     """Hold the spec against the installation's hosts, as the operator did, then run."""
     try:
-        paper.allow.check(paper.spec)
+        run_spec.allow.check(run_spec.spec)
     except SyncError as error:
-        return failed_before_start(order, bench, error)
-    return execute(order, bench)
+        return failed_before_start(run_spec, context, error)
+    return execute(run_spec, context)
 
 
 def _still_ours(lease: Lease) -> bool:
@@ -117,7 +115,7 @@ def _still_ours(lease: Lease) -> bool:
     return True
 
 
-def _told(result: Result) -> int:
+def _log_result(result: RunOutput) -> int:
     """Say in the log how it ended."""
     report = result.report
     if report.exit_code:
@@ -129,10 +127,10 @@ def _progress(clock: Callable[[], float]) -> Callable[[int, int], None]:
     """Log how far the run is, now and then."""
     last = clock()
 
-    def tell(done: int, total: int) -> None:
+    def log_progress(done: int, total: int) -> None:
         nonlocal last
         if clock() - last >= PROGRESS_SECONDS:
             last = clock()
             log.info("under way", people=done, of=total)
 
-    return tell
+    return log_progress

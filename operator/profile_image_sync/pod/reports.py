@@ -15,7 +15,7 @@ from profile_image_sync.api.report import PeopleLists, Report
 from profile_image_sync.errors import StateUnavailable
 from profile_image_sync.pod.client import Cluster, ConflictError
 from profile_image_sync.pod.objects import Kind, Record
-from profile_image_sync.worker.run import Result
+from profile_image_sync.worker.run import RunOutput
 
 MOST_BYTES = 512 * 1024  # of each; the API server takes 1 MiB
 MESSAGE_CHARACTERS = 4096
@@ -33,7 +33,7 @@ class ReportWriter:
         self._cluster = cluster
         self._resource = resource
 
-    def leave(self, result: Result) -> None:
+    def leave(self, result: RunOutput) -> None:
         """Leave the people first, then the report that speaks of them. Trouble goes to the log."""
         people = {names.PEOPLE_KEY: people_json(result.people).encode()}
         self._fill(Record(Kind.SECRET, names.people(self._resource), binary=people))

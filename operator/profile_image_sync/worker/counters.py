@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from profile_image_sync.api.report import LISTED, Kind, ListedPerson, PeopleLists
+from profile_image_sync.api.report import LISTED, ListedPerson, PeopleKind, PeopleLists
 from profile_image_sync.api.status import Run
 from profile_image_sync.worker.people import Person
 
@@ -16,11 +16,11 @@ class RunCounters:
         """Start with nobody counted."""
         self.people = 0
         self.unchanged = 0
-        self._kinds: Counter[Kind] = Counter()
+        self._kinds: Counter[PeopleKind] = Counter()
         self._reasons: Counter[str] = Counter()
-        self._listed: dict[Kind, list[ListedPerson]] = defaultdict(list)
+        self._listed: dict[PeopleKind, list[ListedPerson]] = defaultdict(list)
 
-    def add(self, kind: Kind, person: Person, reason: str = "", detail: str = "") -> None:
+    def add(self, kind: PeopleKind, person: Person, reason: str = "", detail: str = "") -> None:
         """Count a person; list them while there is room."""
         self._kinds[kind] += 1
         if reason:
@@ -34,20 +34,20 @@ class RunCounters:
     @property
     def failed(self) -> int:
         """How many people are to be tried again."""
-        return self._kinds[Kind.FAILED]
+        return self._kinds[PeopleKind.FAILED]
 
     def summed(self, run: Run) -> Run:
         """Return the run with its numbers filled in."""
         numbers = {
             "people": self.people,
             "unchanged": self.unchanged,
-            "uploaded": self._kinds[Kind.UPLOADED],
-            "adopted": self._kinds[Kind.ADOPTED],
-            "no_image": self._kinds[Kind.NO_IMAGE],
-            "refused": self._kinds[Kind.REFUSED],
-            "unmatched": self._kinds[Kind.UNMATCHED],
-            "ambiguous": self._kinds[Kind.AMBIGUOUS],
-            "failed": self._kinds[Kind.FAILED],
+            "uploaded": self._kinds[PeopleKind.UPLOADED],
+            "adopted": self._kinds[PeopleKind.ADOPTED],
+            "no_image": self._kinds[PeopleKind.NO_IMAGE],
+            "refused": self._kinds[PeopleKind.REFUSED],
+            "unmatched": self._kinds[PeopleKind.UNMATCHED],
+            "ambiguous": self._kinds[PeopleKind.AMBIGUOUS],
+            "failed": self._kinds[PeopleKind.FAILED],
         }
         return run.model_copy(update=numbers)
 

@@ -25,7 +25,7 @@ from profile_image_sync.errors import (
 )
 from profile_image_sync.worker.shards import (
     Accepted,
-    Entry,
+    PersonRecord,
     Refused,
     Shard,
     decode_shard,
@@ -34,7 +34,7 @@ from profile_image_sync.worker.shards import (
 )
 from profile_image_sync.worker.state_store import StateStore
 
-__all__ = ["Accepted", "Entry", "Ledger", "Refused"]
+__all__ = ["Accepted", "Ledger", "PersonRecord", "Refused"]
 
 PEOPLE_A_SHARD = 128 * 1024 // 60  # 128 KiB, at 60 bytes a person as a ConfigMap stores them
 
@@ -53,8 +53,10 @@ class Ledger:
         self._header = header
         self._shards = shards
         self._dirty: set[int] = set()
-        self._settled = True  # whether it is known how many shards the header in the store counts
-        self._certain = True  # whether it is known that the header in the store is ours
+        self._growth_confirmed = (
+            True  # whether it is known how many shards the header in the store counts
+        )
+        self._header_confirmed = True  # whether it is known that the header in the store is ours
 
     @classmethod
     def open(cls, store: StateStore, *, expected_id: UUID | None) -> Self:
@@ -88,29 +90,29 @@ class Ledger:
 
     @property
     def people(self) -> int:
-        """Of how many people something is remembered."""
-        return sum(1 for _ in self.entries())
+        """Number of people with a record."""
+        return sum(1 for _ in self.items())
 
     @property
     def size(self) -> int:
         """The size of all shards in bytes, before any encoding the store needs."""
         return sum(len(encode_shard(shard)) for shard in self._shards)
 
-    def entry(self, guid: UUID) -> Entry:
+    def get(self, guid: UUID) -> PersonRecord:
         """Return what is remembered of this person; an empty entry when nothing is."""
-        return self._shards[self.shard_index(guid)].entry(guid)
+        return self._shards[self.shard_index(guid)].get(guid)
 
-    def record(self, guid: UUID, entry: Entry) -> None:
+    def put(self, guid: UUID, record: PersonRecord) -> None:
         """Replace what is remembered of this person; an empty entry forgets them."""
         index = self.shard_index(guid)
-        if self._shards[index].entry(guid) != entry:
-            self._shards[index].record(guid, entry)
+        if self._shards[index].get(guid) != record:
+            self._shards[index].put(guid, record)
             self._dirty.add(index)
 
-    def entries(self) -> Iterator[tuple[UUID, Entry]]:
-        """Yield everyone of whom something is remembered, shard by shard; record nothing meanwhile."""
+    def items(self) -> Iterator[tuple[UUID, PersonRecord]]:
+        """Yield everyone with a record, shard by shard; record nothing meanwhile."""
         for shard in self._shards:
-            yield from shard.entries()
+            yield from shard.items()
 
     def shard_index(self, guid: UUID) -> int:
         """Return which shard holds this person: uploads go in this order."""
@@ -128,16 +130,16 @@ class Ledger:
             count *= 2
         if count == former:
             return
-        self._require_settled()
+        self._require_confirmed_growth()
         parts = (part for shard in self._shards for part in shard.split(count))
         grown = sorted(parts, key=lambda part: part.index)
         for shard in grown[former:]:
             self._write_shard(shard)
         # Until the new header is known to be there, it is unknown how many shards count: a shard
         # written now might hide people from the next run.
-        self._settled = False
+        self._growth_confirmed = False
         self._write_header(self._header, grown)
-        self._settled = True
+        self._growth_confirmed = True
         self._shards = grown
 
     def flush(self) -> None:
@@ -152,15 +154,15 @@ class Ledger:
         self._write_dirty()
         self._write_header(header, self._shards)
 
-    def _require_settled(self) -> None:
-        if not self._settled:
+    def _require_confirmed_growth(self) -> None:
+        if not self._growth_confirmed:
             raise StateUnavailable(
                 f"the state in {self._store.where} could not be enlarged, nothing more is written to "
                 "it: start another run when the store works again"
             )
 
     def _write_dirty(self) -> None:
-        self._require_settled()
+        self._require_confirmed_growth()
         for index in sorted(self._dirty):
             self._write_shard(self._shards[index])
             self._dirty.remove(index)
@@ -172,13 +174,13 @@ class Ledger:
 
     def _write_header(self, header: StateHeader, shards: list[Shard]) -> None:
         header = header.model_copy(update={"revisions": tuple(each.revision for each in shards)})
-        if header == self._header and self._certain:
+        if header == self._header and self._header_confirmed:
             return
         data = encode_header(header)
         decode_header(data, self._store.where)  # never write what the next run could not read
-        self._certain = False
+        self._header_confirmed = False
         self._store.write_header(data)
-        self._certain = True
+        self._header_confirmed = True
         self._header = header
 
 

@@ -72,7 +72,7 @@ def match_people(
     """
     accounts = list(accounts)
     index = {field: _index(accounts, field) for field in dict.fromkeys(fields)}
-    found = {person.guid: _find(person, fields, index) for person in people}
+    found = {person.guid: _find_account(person, fields, index) for person in people}
     claims = Counter(match.account_id for match in found.values() if match.account_id is not None)
     return {guid: _unique(guid, match, claims, holders, found) for guid, match in found.items()}
 
@@ -100,7 +100,7 @@ def _normalised(value: str | None) -> str:
     return (value or "").strip().casefold()
 
 
-def _find(
+def _find_account(
     person: Person,
     fields: Sequence[MatchKey],
     index: Mapping[MatchKey, dict[str, list[Account]]],

@@ -1,8 +1,9 @@
-"""What one run knows of a person on either side. Plain data, shared by the rooms of the worker."""
+"""What one run knows of a person on either side. Plain data, shared by all parts of the worker."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 MAX_ACCOUNT_ID = 2**48 - 1  # what a row of the ledger holds; 0 stands for "unknown" there
@@ -37,6 +38,8 @@ class Account:
     active: bool  # only active accounts are served
     email: str | None
     externalid: str | None
+    has_picture: bool | None = None  # None: HighQ's list does not say
+    created: datetime | None = None  # aware; None: HighQ's list does not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from profile_image_sync.api.spec import Mode
-from profile_image_sync.worker.ledger import Entry
+from profile_image_sync.worker.ledger import PersonRecord
 from profile_image_sync.worker.matching import Match, MatchOutcome
 from profile_image_sync.worker.people import Person, Source
 
@@ -59,7 +59,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PersonPlan:
     """One person's verdict, with what is needed to carry it out."""
 
     person: Person
@@ -68,9 +68,9 @@ class Decision:
     reason: str = ""  # of Refused, Unmatched and Ambiguous
 
 
-def classify(source: Source | None, entry: Entry, policy: Policy) -> Verdict:
+def classify(source: Source | None, record: PersonRecord, policy: Policy) -> Verdict:
     """Judge one person by AD's image and the record alone, before HighQ is asked anything."""
-    accepted, refused = entry.accepted, entry.refused
+    accepted, refused = record.accepted, record.refused
     if source is None:
         return Verdict.REMOVED if accepted else Verdict.NO_IMAGE
     if accepted:
@@ -94,41 +94,43 @@ def _preferred(recorded: str, found: str, attributes: Sequence[str]) -> bool:
     return recorded in attributes and attributes.index(recorded) < attributes.index(found)
 
 
-def plan_person(person: Person, entry: Entry, policy: Policy) -> Decision:
+def plan_person(person: Person, record: PersonRecord, policy: Policy) -> PersonPlan:
     """Return the decision as far as AD and the record tell."""
-    verdict = classify(person.source, entry, policy)
-    reason = entry.refused.reason if verdict is Verdict.REFUSED and entry.refused else ""
-    return Decision(person, verdict, entry.accepted.account_id if entry.accepted else 0, reason)
+    verdict = classify(person.source, record, policy)
+    reason = record.refused.reason if verdict is Verdict.REFUSED and record.refused else ""
+    return PersonPlan(person, verdict, record.accepted.account_id if record.accepted else 0, reason)
 
 
 def resolve_account(
-    proposals: Sequence[Decision], entry_of: Callable[[UUID], Entry], matches: Mapping[UUID, Match]
-) -> list[Decision]:
+    plans: Sequence[PersonPlan],
+    record_of: Callable[[UUID], PersonRecord],
+    matches: Mapping[UUID, Match],
+) -> list[PersonPlan]:
     """Return the final decisions, now that the accounts of HighQ are known (rule 11)."""
-    return [_assigned(p, entry_of(p.person.guid), matches[p.person.guid]) for p in proposals]
+    return [_resolve(p, record_of(p.person.guid), matches[p.person.guid]) for p in plans]
 
 
-def _assigned(proposal: Decision, entry: Entry, match: Match) -> Decision:
-    person, verdict = proposal.person, proposal.verdict
-    if _recreated(verdict, entry, match):
-        return Decision(person, Verdict.UPLOAD_NEW_ACCOUNT, match.account_id or 0)
+def _resolve(plan: PersonPlan, record: PersonRecord, match: Match) -> PersonPlan:
+    person, verdict = plan.person, plan.verdict
+    if _recreated(verdict, record, match):
+        return PersonPlan(person, Verdict.UPLOAD_NEW_ACCOUNT, match.account_id or 0)
     if not verdict.needs_account:
-        return proposal
+        return plan
     if match.account_id is not None:
-        return Decision(person, verdict, match.account_id)
+        return PersonPlan(person, verdict, match.account_id)
     if verdict is Verdict.ADOPT and match.outcome is not MatchOutcome.NO_ACCOUNT:
         # some account may be theirs, with a picture of their own: adopting touches nothing
-        return Decision(person, verdict)
+        return PersonPlan(person, verdict)
     word = Verdict.AMBIGUOUS if match.outcome.ambiguous else Verdict.UNMATCHED
-    return Decision(person, word, reason=match.outcome.value)
+    return PersonPlan(person, word, reason=match.outcome.value)
 
 
-def _recreated(verdict: Verdict, entry: Entry, match: Match) -> bool:
+def _recreated(verdict: Verdict, record: PersonRecord, match: Match) -> bool:
     """Tell whether the accepted picture went to another account than the one that is theirs now."""
     return (
         verdict in (Verdict.UNCHANGED, Verdict.UPLOAD_CHANGED)
-        and entry.accepted is not None
-        and entry.accepted.account_id != 0
+        and record.accepted is not None
+        and record.accepted.account_id != 0
         and match.account_id is not None
-        and match.account_id != entry.accepted.account_id
+        and match.account_id != record.accepted.account_id
     )

@@ -16,7 +16,8 @@ from uuid import UUID
 import structlog
 
 from profile_image_sync.api.report import PeopleLists, Report
-from profile_image_sync.api.spec import FirstSync, ProfileImageSyncSpec
+from profile_image_sync.api.run_spec import RunSpec
+from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.api.state_header import StateHeader, Sweep
 from profile_image_sync.api.status import Brake, Outcome, Run, State
 from profile_image_sync.errors import (
@@ -33,7 +34,7 @@ from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.ledger import Ledger
 from profile_image_sync.worker.matching import match_people
 from profile_image_sync.worker.people import Domain, Person
-from profile_image_sync.worker.plan import Decision, Policy, Verdict, plan_person, resolve_account
+from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, plan_person, resolve_account
 from profile_image_sync.worker.references import References
 from profile_image_sync.worker.state_store import StateStore
 from profile_image_sync.worker.token_store import TokenStore
@@ -43,21 +44,11 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What to run: a snapshot of the resource and who asked."""
-
-    spec: ProfileImageSyncSpec
-    run_id: str
-    requests: tuple[str, ...] = ()  # the run requests that this run serves, the newest last
-    generation: int = 0
-    job: str = ""
-    state_id: UUID | None = None  # of the state this run must find; None: whatever is there
-
-
-@dataclass(frozen=True, slots=True)
 class RunContext:
     """Where to run: the things that differ between a pod and a terminal."""
 
+    run_id: str
+    job: str  # uid of the Job; "": no Job
     store: StateStore
     tokens: TokenStore
     references: References
@@ -69,39 +60,42 @@ class RunContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RunOutput:
     """What a run leaves to be stored and shown."""
 
     report: Report
     people: PeopleLists
 
 
-def execute(order: Order, bench: RunContext) -> Result:
+def execute(run_spec: RunSpec, context: RunContext) -> RunOutput:
     """Do the run. Never raises SyncError: the report says how it ended."""
-    started = bench.now()
-    work = _Work(order, bench)
+    started = context.now()
+    execution = _Execution(run_spec, context)
     log.info(
-        "run started", run=order.run_id, mode=order.spec.mode.value, dry_run=order.spec.dry_run
+        "run started",
+        run=context.run_id,
+        mode=run_spec.spec.mode.value,
+        dry_run=run_spec.spec.dry_run,
     )
     try:
-        work.sync()
+        execution.sync()
     except SyncError as error:
-        return work.result(started, error)
-    return work.result(started, None)
+        return execution.output(started, error)
+    return execution.output(started, None)
 
 
-def failed_before_start(order: Order, bench: RunContext, error: SyncError) -> Result:
+def failed_before_start(run_spec: RunSpec, context: RunContext, error: SyncError) -> RunOutput:
     """Return what is left of a run that this error kept from starting."""
-    return _Work(order, bench).result(bench.now(), error)
+    return _Execution(run_spec, context).output(context.now(), error)
 
 
-class _Work:
+class _Execution:
     """The run under way, with what it has learnt so far."""
 
-    def __init__(self, order: Order, bench: RunContext) -> None:
-        self._order = order
-        self._bench = bench
-        self._tally = RunCounters()
+    def __init__(self, run_spec: RunSpec, context: RunContext) -> None:
+        self._run_spec = run_spec
+        self._context = context
+        self._counters = RunCounters()
         self._ledger: Ledger | None = None
         self._brake: Brake | None = None
         self._notes: list[str] = []
@@ -109,62 +103,62 @@ class _Work:
         self._token_expiry: datetime | None = None
 
     def sync(self) -> None:
-        """Read, plan, brake, deliver, close the books."""
-        spec, bench = self._order.spec, self._bench
-        ledger = self._ledger = Ledger.open(bench.store, expected_id=self._order.state_id)
-        with open_directory(spec, bench.references) as directory:
+        """Read, plan, judge the numbers, upload, record what the next run needs."""
+        spec, context = self._run_spec.spec, self._context
+        ledger = self._ledger = Ledger.open(context.store, expected_id=self._run_spec.state_id)
+        with open_directory(spec, context.references) as directory:
             self._bind(ledger, directory.domain)
             people = list(self._unless_stopped(directory.people()))
-            sweep = self._swept(people, ledger.header)
+            sweep = self._count_sweep(people, ledger.header)
             policy = self._policy(ledger.header)
-            proposals = [
-                plan_person(person, ledger.entry(person.guid), policy) for person in people
-            ]
-            self._note_rerecorded(proposals, ledger.header)
-            with open_highq(spec, bench.references, bench.tokens, bench.stop) as highq:
-                decisions = self._assigned(proposals, people, ledger, highq)
-                self._check_brakes(sweep, decisions, ledger)
+            plans = [plan_person(person, ledger.get(person.guid), policy) for person in people]
+            self._add_rerecord_note(plans, ledger.header)
+            with open_highq(spec, context.references, context.tokens, context.stop) as highq:
+                plans = self._resolved(plans, people, ledger, highq)
+                self._check_brakes(sweep, plans, ledger)
                 if not spec.dry_run:
                     ledger.reserve(len(people))
                 Uploader(
                     directory=directory,
                     highq=highq,
                     ledger=ledger,
-                    counters=self._tally,
+                    counters=self._counters,
                     policy=policy,
                     settings=spec.image,
                     dry_run=spec.dry_run,
-                    stop=bench.stop,
-                    clock=bench.clock,
-                    progress=bench.progress,
-                ).upload_all(decisions)
+                    stop=context.stop,
+                    clock=context.clock,
+                    progress=context.progress,
+                ).upload_all(plans)
                 self._token_expiry = highq.token_expiry()
         self._finish(ledger, sweep)
 
     def _bind(self, ledger: Ledger, domain: Domain) -> None:
         """Bind a new state to this domain and this HighQ; refuse one that belongs to others (rule 9)."""
         header = ledger.header
-        bound = header.bound_to_domain(domain.guid).bound_to_highq(self._order.spec.highq.address)
+        bound = header.bound_to_domain(domain.guid).bound_to_highq(
+            self._run_spec.spec.highq.address
+        )
         if bound != header:
             self._commit(ledger, bound)
 
     def _unless_stopped(self, people: Iterable[Person]) -> Iterator[Person]:
         for person in people:
-            if self._bench.stop.is_set():
+            if self._context.stop.is_set():
                 raise Interrupted("asked to stop while reading the directory: nothing was uploaded")
             yield person
 
-    def _swept(self, people: Sequence[Person], header: StateHeader) -> Sweep:
-        attributes = self._order.spec.active_directory.image_attributes
+    def _count_sweep(self, people: Sequence[Person], header: StateHeader) -> Sweep:
+        attributes = self._run_spec.spec.active_directory.image_attributes
         sweep = brakes.sweep_of(people, attributes)
-        self._tally.people = sweep.people
+        self._counters.people = sweep.people
         self._with_image = sweep.with_image
         log.info("directory read", people=sweep.people, with_image=sweep.with_image)
         brakes.require_people(sweep, first_sync=not header.first_sync_completed)
         return sweep
 
     def _policy(self, header: StateHeader) -> Policy:
-        spec = self._order.spec
+        spec = self._run_spec.spec
         attributes = tuple(spec.active_directory.image_attributes)
         return Policy(
             mode=spec.mode,
@@ -178,41 +172,45 @@ class _Work:
         """Tell whether a changed list of attributes moves hashes without an upload."""
         if before is None or before == now:
             return False
-        return self._order.spec.safety.acknowledge != brakes.attributes_change(before, now)
+        return self._run_spec.spec.safety.acknowledge != brakes.attributes_change(before, now)
 
-    def _note_rerecorded(self, proposals: Sequence[Decision], header: StateHeader) -> None:
-        count = sum(proposal.verdict is Verdict.RERECORD for proposal in proposals)
+    def _add_rerecord_note(self, plans: Sequence[PersonPlan], header: StateHeader) -> None:
+        count = sum(plan.verdict is Verdict.RERECORD for plan in plans)
         if count and header.image_attributes:
-            now = self._order.spec.active_directory.image_attributes
+            now = self._run_spec.spec.active_directory.image_attributes
             change = brakes.attributes_change(header.image_attributes, now)
             self._notes.append(
                 f"imageAttributes changed: {count} images that come from another attribute now are recorded "
                 f'as they are; a run with safety.acknowledge: "{change}" uploads them instead (see dryRun)'
             )
 
-    def _assigned(
+    def _resolved(
         self,
-        proposals: list[Decision],
+        plans: list[PersonPlan],
         people: Sequence[Person],
         ledger: Ledger,
         highq: HighQClient,
-    ) -> list[Decision]:
+    ) -> list[PersonPlan]:
         """Find the accounts, if anyone needs one: a run without a change asks HighQ nothing."""
-        if not any(proposal.verdict.needs_account for proposal in proposals):
-            return proposals
-        fields = [rule.highq for rule in self._order.spec.highq.match]
+        if not any(plan.verdict.needs_account for plan in plans):
+            return plans
+        fields = [rule.highq for rule in self._run_spec.spec.highq.match]
         matches = match_people(people, highq.accounts(), fields, _holders(ledger))
-        return resolve_account(proposals, ledger.entry, matches)
+        return resolve_account(plans, ledger.get, matches)
 
-    def _check_brakes(self, sweep: Sweep, decisions: Sequence[Decision], ledger: Ledger) -> None:
-        spec, header = self._order.spec, ledger.header
+    def _check_brakes(self, sweep: Sweep, plans: Sequence[PersonPlan], ledger: Ledger) -> None:
+        spec, header = self._run_spec.spec, ledger.header
         first_sync = not header.first_sync_completed
-        found = brakes.alarms(sweep, header.sweep, decisions, spec.safety, first_sync=first_sync)
-        brake = brakes.pull(found, header.brake, spec.safety.acknowledge, self._bench.new_id())
+        breaches = brakes.find_breaches(
+            sweep, header.sweep, plans, spec.safety, first_sync=first_sync
+        )
+        brake = brakes.brake_for(
+            breaches, header.brake, spec.safety.acknowledge, self._context.new_id()
+        )
         if brake is None:
             return
-        message = "; ".join(alarm.message for alarm in found)
-        self._brake = Brake(id=brake.id, reason=found[0].reason, message=message)
+        message = "; ".join(breach.message for breach in breaches)
+        self._brake = Brake(id=brake.id, reason=breaches[0].reason, message=message)
         if spec.dry_run:
             self._notes.append(f"a real run would stop here: {message} (brake {brake.id})")
             return
@@ -224,11 +222,11 @@ class _Work:
 
     def _finish(self, ledger: Ledger, sweep: Sweep) -> None:
         """Remember what the next run needs; the header goes last."""
-        header, spec = ledger.header, self._order.spec
-        for request in self._order.requests:
+        header, spec = ledger.header, self._run_spec.spec
+        for request in self._run_spec.requests:
             header = header.having_handled(request)
         facts = {
-            "first_sync_completed": header.first_sync_completed or not self._tally.failed,
+            "first_sync_completed": header.first_sync_completed or not self._counters.failed,
             "image_attributes": tuple(spec.active_directory.image_attributes),
             "sweep": sweep,
             "brake": None,
@@ -236,53 +234,53 @@ class _Work:
         self._commit(ledger, header.model_copy(update=facts))
 
     def _commit(self, ledger: Ledger, header: StateHeader) -> None:
-        if not self._order.spec.dry_run:
+        if not self._run_spec.spec.dry_run:
             ledger.commit(header)
 
-    def result(self, started: datetime, error: SyncError | None) -> Result:
+    def output(self, started: datetime, error: SyncError | None) -> RunOutput:
         """Return the report and the lists, whatever happened."""
-        order, ledger = self._order, self._ledger
+        run_spec, ledger = self._run_spec, self._ledger
         run = Run(
-            id=order.run_id,
-            request=order.requests[-1] if order.requests else None,
-            generation=order.generation,
+            id=self._context.run_id,
+            request=run_spec.requests[-1] if run_spec.requests else None,
+            generation=run_spec.generation,
             start_time=started,
-            completion_time=self._bench.now(),
+            completion_time=self._context.now(),
             outcome=self._outcome(error),
-            job=order.job or None,
+            job=self._context.job or None,
         )
         report = Report(
-            run=self._tally.summed(run),
+            run=self._counters.summed(run),
             exit_code=error.exit_code if error else EXIT_FINISHED,
             reason=error.reason if error else "",
             message=str(error) if error else "",
-            reasons=self._tally.reasons(),
+            reasons=self._counters.reasons(),
             notes=tuple(self._notes),
             first_sync_completed=bool(ledger and ledger.header.first_sync_completed),
             highq_token_expiry=self._token_expiry,
             brake=self._brake,
             state=_facts(ledger) if ledger else None,
         )
-        log.info("run finished", run=order.run_id, outcome=self._outcome(error).value)
-        return Result(report, self._tally.lists(order.run_id))
+        log.info("run finished", run=self._context.run_id, outcome=self._outcome(error).value)
+        return RunOutput(report, self._counters.lists(self._context.run_id))
 
     def _outcome(self, error: SyncError | None) -> Outcome:
         if isinstance(error, Busy):
             return Outcome.BUSY
         if error:
             return Outcome.FAILED
-        if self._order.spec.dry_run:
+        if self._run_spec.spec.dry_run:
             return Outcome.DRY_RUN
-        threshold = self._order.spec.safety.failure_threshold_percent
-        if self._tally.failed * 100 > self._with_image * threshold:
+        threshold = self._run_spec.spec.safety.failure_threshold_percent
+        if self._counters.failed * 100 > self._with_image * threshold:
             return Outcome.FAILED
-        return Outcome.PARTIAL_FAILURE if self._tally.failed else Outcome.SUCCEEDED
+        return Outcome.PARTIAL_FAILURE if self._counters.failed else Outcome.SUCCEEDED
 
 
 def _holders(ledger: Ledger) -> Mapping[int, Sequence[UUID]]:
     """Return whose recorded rows name which account."""
     holders: dict[int, list[UUID]] = defaultdict(list)
-    for guid, entry in ledger.entries():
+    for guid, entry in ledger.items():
         if entry.accepted and entry.accepted.account_id:
             holders[entry.accepted.account_id].append(guid)
     return holders

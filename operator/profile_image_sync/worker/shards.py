@@ -46,7 +46,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PersonRecord:
     """All that is remembered of one person; an empty entry means: nothing."""
 
     accepted: Accepted | None = None
@@ -110,36 +110,36 @@ class Shard:
     accepted: Rows = field(default_factory=lambda: Rows(_ACCOUNT.stop))
     refused: Rows = field(default_factory=lambda: Rows(_WORD.stop))
 
-    def entry(self, guid: UUID) -> Entry:
+    def get(self, guid: UUID) -> PersonRecord:
         """Return what is remembered of this person."""
         accepted = self.accepted.get(guid.bytes)
         refused = self.refused.get(guid.bytes)
-        return Entry(
+        return PersonRecord(
             accepted=self._accepted(accepted) if accepted else None,
             refused=self._refused(refused) if refused else None,
         )
 
-    def record(self, guid: UUID, entry: Entry) -> None:
+    def put(self, guid: UUID, record: PersonRecord) -> None:
         """Replace what is remembered of this person."""
         key = guid.bytes
-        if entry.accepted:
-            head = key + entry.accepted.md5 + self._word(entry.accepted.attribute)
-            self.accepted.put(head + entry.accepted.account_id.to_bytes(6, "big"))
+        if record.accepted:
+            head = key + record.accepted.md5 + self._word(record.accepted.attribute)
+            self.accepted.put(head + record.accepted.account_id.to_bytes(6, "big"))
         else:
             self.accepted.drop(key)
-        if entry.refused:
-            self.refused.put(key + entry.refused.md5 + self._word(_refusal(entry.refused)))
+        if record.refused:
+            self.refused.put(key + record.refused.md5 + self._word(_refusal(record.refused)))
         else:
             self.refused.drop(key)
 
-    def entries(self) -> Iterator[tuple[UUID, Entry]]:
-        """Yield everyone of whom something is remembered, once; record nothing meanwhile."""
+    def items(self) -> Iterator[tuple[UUID, PersonRecord]]:
+        """Yield everyone with a record, once; record nothing meanwhile."""
         refused = {row[:_KEY]: self._refused(row) for row in self.refused}
         for row in self.accepted:
             key = row[:_KEY]
-            yield UUID(bytes=key), Entry(self._accepted(row), refused.pop(key, None))
+            yield UUID(bytes=key), PersonRecord(self._accepted(row), refused.pop(key, None))
         for key, refusal in refused.items():
-            yield UUID(bytes=key), Entry(None, refusal)
+            yield UUID(bytes=key), PersonRecord(None, refusal)
 
     def split(self, count: int) -> list[Shard]:
         """Return this shard's people shared out among `count` shards in all.

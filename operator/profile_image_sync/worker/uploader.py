@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from profile_image_sync.api.image_settings import ImageSettings
-from profile_image_sync.api.report import Kind
+from profile_image_sync.api.report import PeopleKind
 from profile_image_sync.errors import (
     HighQUnavailable,
     ImageRefused,
@@ -27,10 +27,10 @@ from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import make_avatar, source_md5
-from profile_image_sync.worker.ledger import Accepted, Entry, Ledger, Refused
+from profile_image_sync.worker.ledger import Accepted, Ledger, PersonRecord, Refused
 from profile_image_sync.worker.matching import EXPLANATIONS, MatchOutcome
 from profile_image_sync.worker.people import Source
-from profile_image_sync.worker.plan import Decision, Policy, Verdict, classify
+from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, classify
 
 THREADS = 4  # HighQ's rate limit, not their number, bounds a run
 IN_FLIGHT = 2 * THREADS  # pictures held in memory
@@ -46,7 +46,7 @@ Progress = Callable[[int, int], None]  # decisions processed, of how many
 class Upload:
     """A picture in flight. `source` is the hash of `raw`, the bytes that are sent, not of the plan."""
 
-    decision: Decision
+    decision: PersonPlan
     source: Source
     raw: bytes
 
@@ -87,7 +87,7 @@ class Uploader:
         self._consecutive_failures = 0
         self._flushed_at = clock()
 
-    def upload_all(self, decisions: Sequence[Decision]) -> None:
+    def upload_all(self, decisions: Sequence[PersonPlan]) -> None:
         """Process all decisions, shard by shard. Raises the SyncError that ends the run early."""
         work = sorted(decisions, key=lambda d: self._ledger.shard_index(d.person.guid))
         with ThreadPoolExecutor(THREADS, thread_name_prefix="upload") as pool:
@@ -101,7 +101,7 @@ class Uploader:
                 self._drain()
         self._progress(len(work), len(work))
 
-    def _process(self, decision: Decision, pool: ThreadPoolExecutor) -> None:
+    def _process(self, decision: PersonPlan, pool: ThreadPoolExecutor) -> None:
         if self._stop.is_set():
             raise Interrupted(
                 "stopped as requested: what HighQ accepted is recorded, the next run does the rest"
@@ -114,39 +114,41 @@ class Uploader:
                 self._collect_finished()
             self._in_flight[pool.submit(self._send, upload)] = upload
 
-    def _record_without_upload(self, decision: Decision) -> None:
+    def _record_without_upload(self, decision: PersonPlan) -> None:
         """Count a decision that uploads nothing; record it if its verdict says so."""
         person, source = decision.person, decision.person.source
         match decision.verdict:
             case Verdict.ADOPT | Verdict.RERECORD if source:
                 accepted = Accepted(source.md5, source.attribute, decision.account_id)
-                self._record(decision, Entry(accepted, None))
+                self._record(decision, PersonRecord(accepted, None))
                 if decision.verdict is Verdict.ADOPT:
-                    self._counters.add(Kind.ADOPTED, person)
+                    self._counters.add(PeopleKind.ADOPTED, person)
                 else:
                     self._counters.unchanged += 1
             case Verdict.NO_IMAGE:
-                self._counters.add(Kind.NO_IMAGE, person)
+                self._counters.add(PeopleKind.NO_IMAGE, person)
             case Verdict.REMOVED:
-                self._counters.add(Kind.NO_IMAGE, person, "RemovedInSource")
+                self._counters.add(PeopleKind.NO_IMAGE, person, "RemovedInSource")
             case Verdict.REFUSED:
                 detail = f"refused before ({decision.reason}); tried again when the picture changes"
-                self._counters.add(Kind.REFUSED, person, decision.reason, detail)
+                self._counters.add(PeopleKind.REFUSED, person, decision.reason, detail)
             case Verdict.UNMATCHED | Verdict.AMBIGUOUS as verdict:
-                kind = Kind.UNMATCHED if verdict is Verdict.UNMATCHED else Kind.AMBIGUOUS
+                kind = (
+                    PeopleKind.UNMATCHED if verdict is Verdict.UNMATCHED else PeopleKind.AMBIGUOUS
+                )
                 detail = EXPLANATIONS[MatchOutcome(decision.reason)]
                 self._counters.add(kind, person, decision.reason, detail)
             case _:
                 self._counters.unchanged += 1
 
-    def _fetch(self, decision: Decision) -> Upload | None:
+    def _fetch(self, decision: PersonPlan) -> Upload | None:
         """Read the picture; classify it again when it is not the one that was planned."""
         person, planned = decision.person, decision.person.source
         assert planned is not None  # noqa: S101  # a verdict that uploads has a source
         raw = self._directory.picture(person.guid, planned.attribute)
         source = Source(planned.attribute, source_md5(raw)) if raw else None
         if source != planned:
-            verdict = classify(source, self._ledger.entry(person.guid), self._policy)
+            verdict = classify(source, self._ledger.get(person.guid), self._policy)
             if not verdict.uploads:
                 self._record_without_upload(
                     replace(decision, person=replace(person, source=source), verdict=verdict)
@@ -177,9 +179,10 @@ class Uploader:
         decision, source = upload.decision, upload.source
         self._consecutive_failures = 0
         self._record(
-            decision, Entry(Accepted(source.md5, source.attribute, decision.account_id), None)
+            decision,
+            PersonRecord(Accepted(source.md5, source.attribute, decision.account_id), None),
         )
-        self._counters.add(Kind.UPLOADED, decision.person, decision.verdict.value)
+        self._counters.add(PeopleKind.UPLOADED, decision.person, decision.verdict.value)
         if not self._dry_run:
             log.info("uploaded", person=str(decision.person.guid), account=decision.account_id)
 
@@ -187,7 +190,7 @@ class Uploader:
         person = upload.decision.person
         log.warning("not uploaded", person=str(person.guid), reason=error.reason, detail=str(error))
         if isinstance(error, UploadFailed):
-            self._counters.add(Kind.FAILED, person, error.reason, str(error))
+            self._counters.add(PeopleKind.FAILED, person, error.reason, str(error))
             self._consecutive_failures += 1
             if self._consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
                 raise HighQUnavailable(
@@ -195,15 +198,15 @@ class Uploader:
                 )
             return
         self._consecutive_failures = 0
-        self._counters.add(Kind.REFUSED, person, error.reason, str(error))
+        self._counters.add(PeopleKind.REFUSED, person, error.reason, str(error))
         settings = self._policy.image_settings if isinstance(error, ImageRefused) else None
-        entry = self._ledger.entry(person.guid)
+        record = self._ledger.get(person.guid)
         refused = Refused(upload.source.md5, error.reason, settings)
-        self._record(upload.decision, replace(entry, refused=refused))
+        self._record(upload.decision, replace(record, refused=refused))
 
-    def _record(self, decision: Decision, entry: Entry) -> None:
+    def _record(self, decision: PersonPlan, record: PersonRecord) -> None:
         if not self._dry_run:
-            self._ledger.record(decision.person.guid, entry)
+            self._ledger.put(decision.person.guid, record)
 
     def _flush_if_due(self) -> None:
         if self._clock() - self._flushed_at >= FLUSH_SECONDS:

@@ -34,12 +34,12 @@ RECORD_FOR_EVER = """
 import sys
 from pathlib import Path
 from uuid import UUID
-from profile_image_sync.worker.ledger import Accepted, Entry, Ledger
+from profile_image_sync.worker.ledger import Accepted, PersonRecord, Ledger
 from profile_image_sync.local.folder_store import FolderStore
 with FolderStore.open(Path(sys.argv[1])) as store:
     ledger = Ledger.open(store, expected_id=None)
     for number in range(1, 10**9):
-        ledger.record(UUID(int=7), Entry(Accepted(bytes(16), "a", number), None))
+        ledger.put(UUID(int=7), PersonRecord(Accepted(bytes(16), "a", number), None))
         ledger.flush() if number % 3 else ledger.commit(ledger.header)
         print(number, flush=True)
 """
@@ -159,7 +159,7 @@ def test_a_killed_run_loses_nothing_it_has_flushed(tmp_path: Path) -> None:
             run.send_signal(signal.SIGKILL)
             run.wait()
         with FolderStore.open(tmp_path) as store:
-            accepted = Ledger.open(store, expected_id=STATE).entry(PERSON).accepted
+            accepted = Ledger.open(store, expected_id=STATE).get(PERSON).accepted
         assert accepted
         assert accepted.account_id >= confirmed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from profile_image_sync.api.report import LISTED, Kind, ListedPerson, PeopleLists, Report
+from profile_image_sync.api.report import LISTED, ListedPerson, PeopleKind, PeopleLists, Report
 from profile_image_sync.api.status import Run
 from profile_image_sync.pod.reports import MOST_BYTES, people_json, report_json
 
@@ -12,7 +12,7 @@ from profile_image_sync.pod.reports import MOST_BYTES, people_json, report_json
 def lists(detail: str) -> PeopleLists:
     """Fill all lists with people of whom this is said."""
     person = ListedPerson(guid="g" * 36, label="ada@firm.example", reason="R", detail=detail)
-    return PeopleLists(run="r", people=dict.fromkeys(Kind, (person,) * LISTED))
+    return PeopleLists(run="r", people=dict.fromkeys(PeopleKind, (person,) * LISTED))
 
 
 def test_usual_lists_are_stored_whole() -> None:

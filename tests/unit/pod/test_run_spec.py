@@ -36,7 +36,7 @@ ORDER: dict[str, Any] = {
         ({JOB_VARIABLE: "job"}, f"the variable {VARIABLE} is not set"),
         ({VARIABLE: json.dumps(ORDER)}, f"the variable {JOB_VARIABLE} is not set"),
         ({VARIABLE: json.dumps(ORDER), JOB_VARIABLE: ""}, f"{JOB_VARIABLE} is not set"),
-        ({VARIABLE: "{", JOB_VARIABLE: "job"}, "cannot be read (the order: Invalid JSON"),
+        ({VARIABLE: "{", JOB_VARIABLE: "job"}, "cannot be read (the document: Invalid JSON"),
         ({VARIABLE: "{}", JOB_VARIABLE: "job"}, "cannot be read (namespace: Field required)"),
         (
             {VARIABLE: json.dumps(ORDER | {"colour": "hush"}), JOB_VARIABLE: "job"},

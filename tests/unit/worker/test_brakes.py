@@ -10,9 +10,9 @@ from profile_image_sync.api.safety import Safety
 from profile_image_sync.api.state_header import PendingBrake, Sweep
 from profile_image_sync.errors import DirectoryMisconfigured
 from profile_image_sync.worker import brakes
-from profile_image_sync.worker.brakes import Alarm
+from profile_image_sync.worker.brakes import LimitBreach
 from profile_image_sync.worker.people import Person, Source
-from profile_image_sync.worker.plan import Decision, Verdict
+from profile_image_sync.worker.plan import PersonPlan, Verdict
 
 THUMB, JPEG = "thumbnailPhoto", "jpegPhoto"
 
@@ -23,9 +23,9 @@ def person(number: int, *images: str) -> Person:
     return Person(UUID(int=number), (), source, images, str(number))
 
 
-def decisions(verdict: Verdict, count: int) -> list[Decision]:
+def decisions(verdict: Verdict, count: int) -> list[PersonPlan]:
     """Repeat a verdict for so many people."""
-    return [Decision(person(n, THUMB), verdict) for n in range(count)]
+    return [PersonPlan(person(n, THUMB), verdict) for n in range(count)]
 
 
 def sweep(people: int, thumbs: int) -> Sweep:
@@ -90,17 +90,17 @@ LIMITS = {
 
 @pytest.mark.parametrize("case", LIMITS.values(), ids=LIMITS.keys())
 def test_numbers_past_a_limit_raise_an_alarm(
-    case: tuple[Sweep, Sweep | None, list[Decision], bool, dict[str, int]],
+    case: tuple[Sweep, Sweep | None, list[PersonPlan], bool, dict[str, int]],
 ) -> None:
     """`spec.safety` at its defaults: 50 % each."""
     now, last, made, first_sync, expected = case
-    found = brakes.alarms(now, last, made, Safety(), first_sync=first_sync)
+    found = brakes.find_breaches(now, last, made, Safety(), first_sync=first_sync)
     assert {alarm.reason: alarm.figure for alarm in found} == expected
 
 
 def test_more_first_uploads_than_allowed_raise_an_alarm() -> None:
     """`safety.maxFirstUploads` bounds what an unexpectedly wide scope can do."""
-    (alarm,) = brakes.alarms(
+    (alarm,) = brakes.find_breaches(
         sweep(3, 3),
         None,
         decisions(Verdict.UPLOAD_FIRST, 3),
@@ -111,7 +111,7 @@ def test_more_first_uploads_than_allowed_raise_an_alarm() -> None:
     assert "safety.maxFirstUploads (2)" in alarm.message
 
 
-ALARM = Alarm("TooManyChanges", 30, "…")
+BREACH = LimitBreach("TooManyChanges", 30, "…")
 PENDING = PendingBrake(id="old", figures={"TooManyChanges": 30})
 
 
@@ -119,12 +119,12 @@ PENDING = PendingBrake(id="old", figures={"TooManyChanges": 30})
     ("found", "pending", "acknowledged", "stopped_by"),
     [
         ([], PENDING, "", None),
-        ([ALARM], None, "", "new"),
-        ([ALARM], None, "old", "new"),
-        ([ALARM], PENDING, "", "old"),
-        ([ALARM], PENDING, "old", None),
-        ([ALARM], PendingBrake(id="old", figures={"TooManyChanges": 29}), "old", "new"),
-        ([ALARM], PendingBrake(id="old", figures={"TooFewPeople": 99}), "old", "new"),
+        ([BREACH], None, "", "new"),
+        ([BREACH], None, "old", "new"),
+        ([BREACH], PENDING, "", "old"),
+        ([BREACH], PENDING, "old", None),
+        ([BREACH], PendingBrake(id="old", figures={"TooManyChanges": 29}), "old", "new"),
+        ([BREACH], PendingBrake(id="old", figures={"TooFewPeople": 99}), "old", "new"),
     ],
     ids=[
         "nothing wrong",
@@ -137,8 +137,11 @@ PENDING = PendingBrake(id="old", figures={"TooManyChanges": 30})
     ],
 )
 def test_an_acknowledgement_lets_no_worse_numbers_through(
-    found: list[Alarm], pending: PendingBrake | None, acknowledged: str, stopped_by: str | None
+    found: list[LimitBreach],
+    pending: PendingBrake | None,
+    acknowledged: str,
+    stopped_by: str | None,
 ) -> None:
     """`safety.acknowledge` takes the id of the brake that a person has seen."""
-    brake = brakes.pull(found, pending, acknowledged, "new")
+    brake = brakes.brake_for(found, pending, acknowledged, "new")
     assert (brake.id if brake else None) == stopped_by

@@ -15,7 +15,7 @@ from profile_image_sync.errors import (
     StateMissing,
     StateUnavailable,
 )
-from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Entry, Ledger, Refused
+from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Ledger, PersonRecord, Refused
 from profile_image_sync.worker.shards import shard_of
 from tests.support.memory_store import MemoryStore
 
@@ -23,9 +23,9 @@ STATE, OTHER = UUID(int=1), UUID(int=2)
 GUIDS = [UUID(int=number) for number in range(1, 20)]
 
 
-def accepted(number: int) -> Entry:
+def accepted(number: int) -> PersonRecord:
     """Return an entry that no other number has."""
-    return Entry(Accepted(bytes([number]) * 16, "thumbnailPhoto", 100 + number), None)
+    return PersonRecord(Accepted(bytes([number]) * 16, "thumbnailPhoto", 100 + number), None)
 
 
 def filled(store: MemoryStore, *, reserve: int = 1) -> Ledger:
@@ -33,7 +33,7 @@ def filled(store: MemoryStore, *, reserve: int = 1) -> Ledger:
     ledger = Ledger.open(store, expected_id=STATE)
     ledger.reserve(reserve)
     for number, guid in enumerate(GUIDS):
-        ledger.record(guid, accepted(number))
+        ledger.put(guid, accepted(number))
     ledger.commit(ledger.header.model_copy(update={"first_sync_completed": True}))
     return ledger
 
@@ -46,11 +46,11 @@ def test_everything_comes_back_in_the_next_run(reserve: int) -> None:
     ledger = Ledger.open(store, expected_id=STATE)
     assert ledger.header == former.header
     assert ledger.header.first_sync_completed
-    assert [ledger.entry(guid) for guid in GUIDS] == [accepted(n) for n in range(len(GUIDS))]
-    assert dict(ledger.entries()) == dict(zip(GUIDS, map(accepted, range(19)), strict=True))
+    assert [ledger.get(guid) for guid in GUIDS] == [accepted(n) for n in range(len(GUIDS))]
+    assert dict(ledger.items()) == dict(zip(GUIDS, map(accepted, range(19)), strict=True))
     assert ledger.people == len(GUIDS)
     assert ledger.size == sum(len(data) for data in store.shards.values())
-    assert ledger.entry(UUID(int=99)) == Entry()
+    assert ledger.get(UUID(int=99)) == PersonRecord()
 
 
 def test_no_header_is_never_a_first_sync() -> None:
@@ -81,7 +81,7 @@ def test_a_shard_lost_in_the_midst_of_the_first_sync_stops_the_next_run_too() ->
     """From its first writing on, the header knows a shard, although no run has ended yet."""
     store = MemoryStore(new_header(STATE))
     ledger = Ledger.open(store, expected_id=STATE)
-    ledger.record(GUIDS[0], accepted(1))
+    ledger.put(GUIDS[0], accepted(1))
     ledger.flush()
     store.shards.clear()
     with pytest.raises(StateMissing):
@@ -93,7 +93,7 @@ def test_a_shard_older_than_its_header_stops_the_run() -> None:
     store = MemoryStore(new_header(STATE))
     ledger = filled(store)
     backup = store.shards[0]
-    ledger.record(GUIDS[0], accepted(9))
+    ledger.put(GUIDS[0], accepted(9))
     ledger.commit(ledger.header)
     store.shards[0] = backup
     with pytest.raises(StateDamaged, match=r"older than its header says \(revision 1, not 2\)"):
@@ -107,7 +107,7 @@ def test_a_header_from_before_the_growth_stops_the_run() -> None:
     backup = store.header
     ledger.reserve(2 * PEOPLE_A_SHARD)
     for number, guid in enumerate(GUIDS):
-        ledger.record(guid, accepted(50 + number))
+        ledger.put(guid, accepted(50 + number))
     ledger.commit(ledger.header)
     store.header = backup
     with pytest.raises(StateDamaged, match="header in memory is older than its shard 000"):
@@ -118,9 +118,9 @@ def test_a_shard_newer_than_its_header_is_a_killed_run_and_fine() -> None:
     """What HighQ accepted before the kill is not sent again."""
     store = MemoryStore(new_header(STATE))
     ledger = filled(store)
-    ledger.record(GUIDS[0], accepted(42))
+    ledger.put(GUIDS[0], accepted(42))
     ledger.flush()
-    assert Ledger.open(store, expected_id=STATE).entry(GUIDS[0]) == accepted(42)
+    assert Ledger.open(store, expected_id=STATE).get(GUIDS[0]) == accepted(42)
 
 
 def test_a_run_without_news_writes_nothing() -> None:
@@ -129,8 +129,8 @@ def test_a_run_without_news_writes_nothing() -> None:
     filled(store)
     ledger = Ledger.open(store, expected_id=STATE)
     store.log.clear()
-    ledger.record(GUIDS[0], ledger.entry(GUIDS[0]))
-    ledger.record(UUID(int=99), Entry())
+    ledger.put(GUIDS[0], ledger.get(GUIDS[0]))
+    ledger.put(UUID(int=99), PersonRecord())
     ledger.reserve(19)
     assert not ledger.dirty
     ledger.flush()
@@ -143,7 +143,7 @@ def test_only_shards_with_news_are_written_and_the_header_last() -> None:
     store = MemoryStore(new_header(STATE))
     ledger = filled(store, reserve=8 * PEOPLE_A_SHARD)
     store.log.clear()
-    ledger.record(GUIDS[3], accepted(77))
+    ledger.put(GUIDS[3], accepted(77))
     assert ledger.dirty
     ledger.commit(ledger.header.model_copy(update={"image_attributes": ("jpegPhoto",)}))
     assert store.log == [f"shard {shard_of(GUIDS[3], 8)}", "header"]
@@ -154,10 +154,10 @@ def test_an_empty_entry_forgets_a_person() -> None:
     """`state forget --person` leaves no row behind."""
     store = MemoryStore(new_header(STATE))
     ledger = filled(store)
-    ledger.record(GUIDS[0], Entry(None, Refused(b"r" * 16, "TooSmall", b"abcd")))
-    ledger.record(GUIDS[0], Entry())
+    ledger.put(GUIDS[0], PersonRecord(None, Refused(b"r" * 16, "TooSmall", b"abcd")))
+    ledger.put(GUIDS[0], PersonRecord())
     ledger.commit(ledger.header)
-    assert GUIDS[0] not in dict(Ledger.open(store, expected_id=STATE).entries())
+    assert GUIDS[0] not in dict(Ledger.open(store, expected_id=STATE).items())
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_people_who_left_take_their_room_too() -> None:
     """Their rows stay for ever, so a shard does not outgrow its ConfigMap over the years."""
     ledger = Ledger.open(MemoryStore(new_header(STATE)), expected_id=STATE)
     for number in range(PEOPLE_A_SHARD + 1):
-        ledger.record(UUID(int=number), accepted(1))
+        ledger.put(UUID(int=number), accepted(1))
     ledger.reserve(3)
     assert ledger.header.shards == 2
 
@@ -189,12 +189,12 @@ def test_what_was_recorded_before_a_growth_is_written_with_the_rest() -> None:
     store = MemoryStore(new_header(STATE))
     ledger = Ledger.open(store, expected_id=STATE)
     for number, guid in enumerate(GUIDS):
-        ledger.record(guid, accepted(number))
+        ledger.put(guid, accepted(number))
     ledger.reserve(4 * PEOPLE_A_SHARD)
-    assert [ledger.entry(guid) for guid in GUIDS] == [accepted(n) for n in range(len(GUIDS))]
+    assert [ledger.get(guid) for guid in GUIDS] == [accepted(n) for n in range(len(GUIDS))]
     ledger.flush()
     again = Ledger.open(store, expected_id=STATE)
-    assert [again.entry(guid) for guid in GUIDS] == [accepted(n) for n in range(len(GUIDS))]
+    assert [again.get(guid) for guid in GUIDS] == [accepted(n) for n in range(len(GUIDS))]
 
 
 def test_leftovers_of_a_growth_that_was_killed_are_ignored_and_overwritten() -> None:
@@ -207,11 +207,11 @@ def test_leftovers_of_a_growth_that_was_killed_are_ignored_and_overwritten() -> 
     assert set(store.shards) == {0, 1}
     ledger = Ledger.open(store, expected_id=STATE)
     for number, guid in enumerate(GUIDS):
-        ledger.record(guid, accepted(100 + number))
+        ledger.put(guid, accepted(100 + number))
     ledger.commit(ledger.header)
     ledger.reserve(4 * PEOPLE_A_SHARD)
     again = Ledger.open(store, expected_id=STATE)
-    assert [again.entry(guid) for guid in GUIDS] == [accepted(100 + n) for n in range(len(GUIDS))]
+    assert [again.get(guid) for guid in GUIDS] == [accepted(100 + n) for n in range(len(GUIDS))]
 
 
 def test_nothing_is_written_after_a_growth_of_unknown_outcome() -> None:
@@ -222,7 +222,7 @@ def test_nothing_is_written_after_a_growth_of_unknown_outcome() -> None:
     with pytest.raises(StateUnavailable):
         ledger.reserve(2 * PEOPLE_A_SHARD)
     for guid in GUIDS:
-        ledger.record(guid, accepted(99))
+        ledger.put(guid, accepted(99))
     store.log.clear()
     with pytest.raises(StateUnavailable, match="could not be enlarged"):
         ledger.flush()
@@ -262,7 +262,7 @@ def test_a_person_takes_at_most_100_bytes_of_memory() -> None:
         for _ in range(people):
             guid = UUID(bytes=chance.randbytes(16))
             taken = Accepted(chance.randbytes(16), "thumbnailPhoto", chance.randrange(10**6))
-            ledger.record(guid, Entry(taken, None))
+            ledger.put(guid, PersonRecord(taken, None))
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

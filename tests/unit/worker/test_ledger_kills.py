@@ -12,14 +12,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from profile_image_sync.api.state_header import StateHeader, new_header
 from profile_image_sync.errors import StateUnavailable
-from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Entry, Ledger, Refused
+from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Ledger, PersonRecord, Refused
 from tests.support.memory_store import MemoryStore
 
 STATE = UUID(int=1)
 guids = st.integers(1, 24).map(lambda number: UUID(int=number))
 hashes = st.integers(0, 255).map(lambda number: bytes([number]) * 16)
 entries = st.builds(
-    Entry,
+    PersonRecord,
     st.none() | st.builds(Accepted, hashes, st.sampled_from(("a", "b")), st.integers(0, 9)),
     st.none() | st.builds(Refused, hashes, st.just("TooSmall"), st.none() | st.just(b"abcd")),
 )
@@ -38,16 +38,16 @@ class LedgerStateMachine(RuleBasedStateMachine):
         self.store = MemoryStore(new_header(STATE))
         self.ledger = Ledger.open(self.store, expected_id=STATE)
         # what the store may hold of each person: what was flushed last, or anything recorded since
-        self.possible: dict[UUID, list[Entry]] = defaultdict(lambda: [Entry()])
-        self.recorded: dict[UUID, Entry] = defaultdict(Entry)
+        self.possible: dict[UUID, list[PersonRecord]] = defaultdict(lambda: [PersonRecord()])
+        self.recorded: dict[UUID, PersonRecord] = defaultdict(PersonRecord)
         self.marks = [self.ledger.header.image_attributes]
 
     @rule(guid=guids, entry=entries)
-    def record(self, guid: UUID, entry: Entry) -> None:
+    def record(self, guid: UUID, entry: PersonRecord) -> None:
         """Let a person be accepted, refused or forgotten."""
         self.possible[guid].append(entry)
         self.recorded[guid] = entry
-        self.ledger.record(guid, entry)
+        self.ledger.put(guid, entry)
 
     @rule(stop=writes, lands=st.booleans(), error=errors)
     def flush(self, stop: int, lands: bool, error: type[BaseException]) -> None:
@@ -74,23 +74,23 @@ class LedgerStateMachine(RuleBasedStateMachine):
     def next_run(self) -> None:
         """End the run without a word; another one opens what is there."""
         self.ledger = Ledger.open(self.store, expected_id=STATE)
-        self.recorded = defaultdict(Entry, self.ledger.entries())
-        self.possible = defaultdict(lambda: [Entry()])
+        self.recorded = defaultdict(PersonRecord, self.ledger.items())
+        self.possible = defaultdict(lambda: [PersonRecord()])
         self.possible |= {guid: [entry] for guid, entry in self.recorded.items()}
         self.marks = [self.ledger.header.image_attributes]
 
     @invariant()
     def the_ledger_knows_what_was_recorded(self) -> None:
         """Within a run, the newest record counts, written or not."""
-        assert all(self.ledger.entry(guid) == entry for guid, entry in self.recorded.items())
+        assert all(self.ledger.get(guid) == entry for guid, entry in self.recorded.items())
 
     @invariant()
     def the_store_holds_the_old_or_the_new(self) -> None:
         """Whatever was interrupted: the next run opens the state, and finds one of the two."""
         opened = Ledger.open(self.store, expected_id=STATE)
         for guid, possible in self.possible.items():
-            assert opened.entry(guid) in possible
-        assert {guid for guid, _ in opened.entries()} <= set(self.possible)
+            assert opened.get(guid) in possible
+        assert {guid for guid, _ in opened.items()} <= set(self.possible)
         assert opened.header.image_attributes in self.marks
 
     def _written(
@@ -112,7 +112,7 @@ class LedgerStateMachine(RuleBasedStateMachine):
         return True
 
     def _all_is_stored(self) -> None:
-        self.possible = defaultdict(lambda: [Entry()])
+        self.possible = defaultdict(lambda: [PersonRecord()])
         self.possible |= {guid: [entry] for guid, entry in self.recorded.items()}
 
 
@@ -132,7 +132,7 @@ def test_a_header_is_new_only_when_the_last_write_of_a_commit_was_done() -> None
         ledger = Ledger.open(store, expected_id=STATE)
         ledger.reserve(4 * PEOPLE_A_SHARD)
         for guid in people:
-            ledger.record(guid, Entry(Accepted(b"m" * 16, "a", 1), None))
+            ledger.put(guid, PersonRecord(Accepted(b"m" * 16, "a", 1), None))
         store.fail_at = stop
         try:
             ledger.commit(ledger.header.model_copy(update={"first_sync_completed": True}))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_image_sync.api.spec import Mode
-from profile_image_sync.worker.ledger import Accepted, Entry, Refused
+from profile_image_sync.worker.ledger import Accepted, PersonRecord, Refused
 from profile_image_sync.worker.matching import Match, MatchOutcome
 from profile_image_sync.worker.people import Person, Source
 from profile_image_sync.worker.plan import Policy, Verdict, classify, plan_person, resolve_account
@@ -50,7 +50,7 @@ def policy(
     return Policy(mode, adopting, attributes, rerecord, SETTINGS)
 
 
-NOTHING = Entry(None, None)
+NOTHING = PersonRecord(None, None)
 ONE_OFF = policy(Mode.ONE_OFF)
 BOTH = policy(attributes=(JPEG, THUMB))
 
@@ -58,59 +58,61 @@ TRIAGE = {
     "a person without a record gets the AD image": (image("a"), NOTHING, policy(), Verdict.UPLOAD_FIRST),
     "one-off too": (image("a"), NOTHING, ONE_OFF, Verdict.UPLOAD_FIRST),
     "adopting only records": (image("a"), NOTHING, policy(adopting=True), Verdict.ADOPT),
-    "the same image is no change": (image("a"), Entry(accepted("a"), None), policy(), Verdict.UNCHANGED),
-    "the same image from another attribute is no change": (
-        image("a", JPEG), Entry(accepted("a", THUMB), None), BOTH, Verdict.UNCHANGED,
+    "the same image is no change": (
+        image("a"), PersonRecord(accepted("a"), None), policy(), Verdict.UNCHANGED,
     ),
-    "a new image goes up": (image("b"), Entry(accepted("a"), None), policy(), Verdict.UPLOAD_CHANGED),
+    "the same image from another attribute is no change": (
+        image("a", JPEG), PersonRecord(accepted("a", THUMB), None), BOTH, Verdict.UNCHANGED,
+    ),
+    "a new image goes up": (image("b"), PersonRecord(accepted("a"), None), policy(), Verdict.UPLOAD_CHANGED),
     "adopting ends where a hash is recorded": (
-        image("b"), Entry(accepted("a"), None), policy(adopting=True), Verdict.UPLOAD_CHANGED,
+        image("b"), PersonRecord(accepted("a"), None), policy(adopting=True), Verdict.UPLOAD_CHANGED,
     ),
     "one-off never uploads a second time": (
-        image("b"), Entry(accepted("a"), None), ONE_OFF, Verdict.UNCHANGED,
+        image("b"), PersonRecord(accepted("a"), None), ONE_OFF, Verdict.UNCHANGED,
     ),
     "no image and no record": (None, NOTHING, policy(), Verdict.NO_IMAGE),
     "an image that disappears deletes nothing": (
-        None, Entry(accepted("a"), None), policy(), Verdict.REMOVED,
+        None, PersonRecord(accepted("a"), None), policy(), Verdict.REMOVED,
     ),
     "a refused image is not sent again": (
-        image("b"), Entry(accepted("a"), refused("b")), policy(), Verdict.REFUSED,
+        image("b"), PersonRecord(accepted("a"), refused("b")), policy(), Verdict.REFUSED,
     ),
     "a person whose first image was refused has not had theirs": (
-        image("b"), Entry(None, refused("a")), ONE_OFF, Verdict.UPLOAD_FIRST,
+        image("b"), PersonRecord(None, refused("a")), ONE_OFF, Verdict.UPLOAD_FIRST,
     ),
     "accepted A, refused B, back to A is nothing to do": (
-        image("a"), Entry(accepted("a"), refused("b")), policy(), Verdict.UNCHANGED,
+        image("a"), PersonRecord(accepted("a"), refused("b")), policy(), Verdict.UNCHANGED,
     ),
     "after a refusal another image goes up": (
-        image("c"), Entry(accepted("a"), refused("b")), policy(), Verdict.UPLOAD_CHANGED,
+        image("c"), PersonRecord(accepted("a"), refused("b")), policy(), Verdict.UPLOAD_CHANGED,
     ),
     "our own refusal holds under the same image settings": (
-        image("b"), Entry(None, refused("b", SETTINGS)), policy(), Verdict.REFUSED,
+        image("b"), PersonRecord(None, refused("b", SETTINGS)), policy(), Verdict.REFUSED,
     ),
     "our own refusal is judged again under other image settings": (
-        image("b"), Entry(None, refused("b", OTHER_SETTINGS)), policy(), Verdict.UPLOAD_FIRST,
+        image("b"), PersonRecord(None, refused("b", OTHER_SETTINGS)), policy(), Verdict.UPLOAD_FIRST,
     ),
     "a vanished attribute is not served from the next in the list": (
-        image("b", THUMB), Entry(accepted("a", JPEG), None), BOTH, Verdict.REMOVED,
+        image("b", THUMB), PersonRecord(accepted("a", JPEG), None), BOTH, Verdict.REMOVED,
     ),
     "a preferred attribute that appears is a change": (
-        image("b", JPEG), Entry(accepted("a", THUMB), None), BOTH, Verdict.UPLOAD_CHANGED,
+        image("b", JPEG), PersonRecord(accepted("a", THUMB), None), BOTH, Verdict.UPLOAD_CHANGED,
     ),
     "a changed list of attributes re-records": (
         image("b", JPEG),
-        Entry(accepted("a", THUMB), None),
+        PersonRecord(accepted("a", THUMB), None),
         policy(attributes=(JPEG, THUMB), rerecord=True),
         Verdict.RERECORD,
     ),
     "a changed list still uploads what changed in the same attribute": (
         image("b", THUMB),
-        Entry(accepted("a", THUMB), None),
+        PersonRecord(accepted("a", THUMB), None),
         policy(attributes=(JPEG, THUMB), rerecord=True),
         Verdict.UPLOAD_CHANGED,
     ),
     "a new image in a new attribute, long after the list changed, goes up": (
-        image("b", JPEG), Entry(accepted("a", THUMB), None), policy(attributes=(JPEG,)),
+        image("b", JPEG), PersonRecord(accepted("a", THUMB), None), policy(attributes=(JPEG,)),
         Verdict.UPLOAD_CHANGED,
     ),
 }  # fmt: skip
@@ -118,7 +120,7 @@ TRIAGE = {
 
 @pytest.mark.parametrize("case", TRIAGE.values(), ids=TRIAGE.keys())
 def test_a_person_is_judged_by_image_and_record(
-    case: tuple[Source | None, Entry, Policy, Verdict],
+    case: tuple[Source | None, PersonRecord, Policy, Verdict],
 ) -> None:
     """Each rule of the design gives its verdict."""
     source, entry, rules, verdict = case
@@ -128,7 +130,7 @@ def test_a_person_is_judged_by_image_and_record(
 WORDS = st.sampled_from(["a", "b", "c"])
 SOURCES = st.none() | st.builds(image, WORDS, st.sampled_from([THUMB, JPEG]))
 ENTRIES = st.builds(
-    Entry,
+    PersonRecord,
     st.none() | st.builds(accepted, WORDS, st.sampled_from([THUMB, JPEG])),
     st.none() | st.builds(refused, WORDS, st.sampled_from([None, SETTINGS, OTHER_SETTINGS])),
 )
@@ -143,7 +145,7 @@ POLICIES = st.builds(
 
 @given(SOURCES, ENTRIES, POLICIES)
 def test_what_was_accepted_is_never_sent_again(
-    source: Source | None, entry: Entry, rules: Policy
+    source: Source | None, entry: PersonRecord, rules: Policy
 ) -> None:
     """Whatever else is recorded, the accepted image causes no upload and no new record."""
     if source and entry.accepted and entry.accepted.md5 == source.md5:
@@ -152,18 +154,18 @@ def test_what_was_accepted_is_never_sent_again(
 
 @given(SOURCES, ENTRIES, POLICIES)
 def test_after_an_upload_the_next_run_has_nothing_to_do(
-    source: Source | None, entry: Entry, rules: Policy
+    source: Source | None, entry: PersonRecord, rules: Policy
 ) -> None:
     """Recording what a verdict uploads settles the person, in every mode."""
     verdict = classify(source, entry, rules)
     if source and (verdict.uploads or verdict in (Verdict.ADOPT, Verdict.RERECORD)):
-        after = Entry(Accepted(source.md5, source.attribute, 7), None)
+        after = PersonRecord(Accepted(source.md5, source.attribute, 7), None)
         assert classify(source, after, rules) is Verdict.UNCHANGED
 
 
 @given(SOURCES, ENTRIES, POLICIES)
 def test_adopting_uploads_nothing_for_people_without_a_record(
-    source: Source | None, entry: Entry, rules: Policy
+    source: Source | None, entry: PersonRecord, rules: Policy
 ) -> None:
     """`firstSync: Adopt` never overrides a picture that is in HighQ already."""
     if rules.adopting and entry.accepted is None:
@@ -189,23 +191,23 @@ ASSIGN = {
         (Verdict.UNMATCHED, 0, "AccountInactive"),
     ),
     "not surely theirs: no face": (
-        image("b"), Entry(accepted("a"), None), policy(), Match(MatchOutcome.SEVERAL_PEOPLE),
+        image("b"), PersonRecord(accepted("a"), None), policy(), Match(MatchOutcome.SEVERAL_PEOPLE),
         (Verdict.AMBIGUOUS, 0, "SeveralPeople"),
     ),
     "a re-created account is a new first upload": (
-        image("a"), Entry(accepted("a", account=3), None), policy(), MATCHED,
+        image("a"), PersonRecord(accepted("a", account=3), None), policy(), MATCHED,
         (Verdict.UPLOAD_NEW_ACCOUNT, 7, ""),
     ),
     "also in one-off mode": (
-        image("b"), Entry(accepted("a", account=3), None), ONE_OFF, MATCHED,
+        image("b"), PersonRecord(accepted("a", account=3), None), ONE_OFF, MATCHED,
         (Verdict.UPLOAD_NEW_ACCOUNT, 7, ""),
     ),
     "adopted without a known account stays as it is": (
-        image("a"), Entry(accepted("a", account=0), None), policy(), MATCHED,
+        image("a"), PersonRecord(accepted("a", account=0), None), policy(), MATCHED,
         (Verdict.UNCHANGED, 0, ""),
     ),
     "unchanged people need no account": (
-        image("a"), Entry(accepted("a"), None), policy(), Match(MatchOutcome.SEVERAL_PEOPLE),
+        image("a"), PersonRecord(accepted("a"), None), policy(), Match(MatchOutcome.SEVERAL_PEOPLE),
         (Verdict.UNCHANGED, 7, ""),
     ),
     "adopting records who is matched": (
@@ -224,7 +226,7 @@ ASSIGN = {
 
 @pytest.mark.parametrize("case", ASSIGN.values(), ids=ASSIGN.keys())
 def test_the_account_decides_what_goes_up(
-    case: tuple[Source | None, Entry, Policy, Match, tuple[Verdict, int, str]],
+    case: tuple[Source | None, PersonRecord, Policy, Match, tuple[Verdict, int, str]],
 ) -> None:
     """Rule 11: the right face on the right person, or no face."""
     source, entry, rules, match, expected = case

@@ -15,7 +15,7 @@ from profile_image_sync.errors import StateDamaged, StateMismatch
 from profile_image_sync.worker.people import MAX_ACCOUNT_ID
 from profile_image_sync.worker.shards import (
     Accepted,
-    Entry,
+    PersonRecord,
     Refused,
     Rows,
     Shard,
@@ -40,35 +40,37 @@ refused = st.builds(
     reason=st.sampled_from(("TooSmall", "Corrupt", "HighQ398")),
     settings=st.none() | st.binary(min_size=4, max_size=4),
 )
-entries = st.builds(Entry, st.none() | accepted, st.none() | refused)
+entries = st.builds(PersonRecord, st.none() | accepted, st.none() | refused)
 people = st.dictionaries(st.uuids(), entries, max_size=30)
 counts = st.sampled_from((1, 2, 4, 8, 256))
 
 
-def a_shard(rows: dict[UUID, Entry], *, index: int = 0, count: int = 1, revision: int = 7) -> Shard:
+def a_shard(
+    rows: dict[UUID, PersonRecord], *, index: int = 0, count: int = 1, revision: int = 7
+) -> Shard:
     """Return a shard that holds these entries."""
     shard = Shard(STATE, index, count, revision)
     for guid, entry in rows.items():
-        shard.record(guid, entry)
+        shard.put(guid, entry)
     return shard
 
 
-def a_person(seed: int, *, also_refused: bool = False) -> tuple[UUID, Entry]:
+def a_person(seed: int, *, also_refused: bool = False) -> tuple[UUID, PersonRecord]:
     """Return someone with an accepted image, and perhaps a refused one too."""
     chance = random.Random(seed)
     taken = Accepted(chance.randbytes(16), "thumbnailPhoto", chance.randrange(1, 10**9))
     not_taken = Refused(chance.randbytes(16), "TooSmall", b"abcd") if also_refused else None
-    return UUID(bytes=chance.randbytes(16)), Entry(taken, not_taken)
+    return UUID(bytes=chance.randbytes(16)), PersonRecord(taken, not_taken)
 
 
 @given(people)
-def test_a_shard_is_read_back_as_it_was_written(rows: dict[UUID, Entry]) -> None:
+def test_a_shard_is_read_back_as_it_was_written(rows: dict[UUID, PersonRecord]) -> None:
     """Hash, attribute, account, refusal: all come back, for everyone."""
     written = a_shard(rows)
     shard = decode_shard(encode_shard(written), state=STATE, index=0, where=WHERE)
-    known = {guid: entry for guid, entry in rows.items() if entry != Entry()}
-    assert dict(shard.entries()) == known
-    assert all(shard.entry(guid) == entry for guid, entry in rows.items())
+    known = {guid: entry for guid, entry in rows.items() if entry != PersonRecord()}
+    assert dict(shard.items()) == known
+    assert all(shard.get(guid) == entry for guid, entry in rows.items())
     assert shard.revision == 7
 
 
@@ -132,15 +134,15 @@ def test_doubling_moves_a_person_to_one_new_place_only(guid: UUID, count: int) -
 
 
 @given(people, counts)
-def test_splitting_a_shard_loses_nobody(rows: dict[UUID, Entry], count: int) -> None:
+def test_splitting_a_shard_loses_nobody(rows: dict[UUID, PersonRecord], count: int) -> None:
     """Everyone is in the one part where they will be looked for, as they were."""
     parts = a_shard(rows).split(count)
     assert [part.index for part in parts] == list(range(count))
     assert [part.revision for part in parts] == [7] + [0] * (count - 1)
     for guid, entry in rows.items():
-        assert parts[shard_of(guid, count)].entry(guid) == entry
-    known = sum(entry != Entry() for entry in rows.values())
-    assert sum(len(list(part.entries())) for part in parts) == known
+        assert parts[shard_of(guid, count)].get(guid) == entry
+    known = sum(entry != PersonRecord() for entry in rows.values())
+    assert sum(len(list(part.items())) for part in parts) == known
 
 
 keys = st.sampled_from([bytes([number]) * 16 for number in range(0, 250, 25)])

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from profile_image_sync.api.image_settings import ImageSettings
-from profile_image_sync.api.report import Kind
+from profile_image_sync.api.report import PeopleKind
 from profile_image_sync.api.spec import Mode
 from profile_image_sync.api.state_header import new_header
 from profile_image_sync.errors import (
@@ -28,9 +28,9 @@ from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import settings_fingerprint, source_md5
-from profile_image_sync.worker.ledger import Accepted, Entry, Ledger, Refused
+from profile_image_sync.worker.ledger import Accepted, Ledger, PersonRecord, Refused
 from profile_image_sync.worker.people import Person, Source
-from profile_image_sync.worker.plan import Decision, Policy, Verdict
+from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict
 from profile_image_sync.worker.uploader import (
     FLUSH_SECONDS,
     MAX_CONSECUTIVE_FAILURES,
@@ -78,16 +78,16 @@ class Scenario:
         verdict: Verdict = Verdict.UPLOAD_FIRST,
         picture: bytes | None = None,
         reason: str = "",
-    ) -> Decision:
+    ) -> PersonPlan:
         """Return a decision about person `number`, whose account has the same number."""
         picture = png(number) if picture is None else picture
         self.directory.pictures[guid(number)] = picture
         source = Source("thumbnailPhoto", source_md5(picture)) if picture else None
         images = ("thumbnailPhoto",) if picture else ()
         person = Person(guid(number), (None,), source, images, f"p{number}@ad.test")
-        return Decision(person, verdict, number, reason)
+        return PersonPlan(person, verdict, number, reason)
 
-    def upload_all(self, decisions: Sequence[Decision]) -> None:
+    def upload_all(self, decisions: Sequence[PersonPlan]) -> None:
         """Process the decisions as a run does."""
         Uploader(
             directory=cast("Directory", self.directory),
@@ -108,11 +108,11 @@ class Scenario:
             progress=lambda done, total: self.progress.append((done, total)),
         ).upload_all(decisions)
 
-    def stored(self, number: int) -> Entry:
+    def stored(self, number: int) -> PersonRecord:
         """Return the record of a person as the next run will find it."""
-        return Ledger.open(self.store, expected_id=STATE).entry(guid(number))
+        return Ledger.open(self.store, expected_id=STATE).get(guid(number))
 
-    def listed(self, kind: Kind) -> list[tuple[str, str]]:
+    def listed(self, kind: PeopleKind) -> list[tuple[str, str]]:
         """Return label and reason of the people in one list."""
         people = self.counters.lists("run").people.get(kind, ())
         return [(person.label, person.reason) for person in people]
@@ -124,9 +124,9 @@ def scenario() -> Scenario:
     return Scenario()
 
 
-def accepted(picture: bytes, account: int) -> Entry:
+def accepted(picture: bytes, account: int) -> PersonRecord:
     """Return the record of an accepted upload."""
-    return Entry(Accepted(source_md5(picture), "thumbnailPhoto", account), None)
+    return PersonRecord(Accepted(source_md5(picture), "thumbnailPhoto", account), None)
 
 
 @pytest.mark.parametrize("verdict", UPLOADS)
@@ -138,7 +138,7 @@ def test_an_accepted_picture_is_recorded_with_its_account(
     ((account, avatar),) = scenario.highq.uploads
     assert (account, avatar.side) == (7, 256)
     assert scenario.stored(7) == accepted(png(7), 7)
-    assert scenario.listed(Kind.UPLOADED) == [("p7@ad.test", verdict.value)]
+    assert scenario.listed(PeopleKind.UPLOADED) == [("p7@ad.test", verdict.value)]
 
 
 def test_the_hash_recorded_is_that_of_the_bytes_sent_not_of_the_plan(scenario: Scenario) -> None:
@@ -151,7 +151,7 @@ def test_the_hash_recorded_is_that_of_the_bytes_sent_not_of_the_plan(scenario: S
 
 def test_a_picture_that_changed_back_meanwhile_is_not_sent(scenario: Scenario) -> None:
     """A person whose picture is the accepted one again is unchanged (rule 3)."""
-    scenario.ledger.record(guid(7), accepted(png(1), 7))
+    scenario.ledger.put(guid(7), accepted(png(1), 7))
     decision = scenario.decision(7, Verdict.UPLOAD_CHANGED, png(2))
     scenario.directory.pictures[guid(7)] = png(1)
     scenario.upload_all([decision])
@@ -166,15 +166,15 @@ def test_a_picture_that_vanished_meanwhile_is_no_upload(scenario: Scenario) -> N
     del scenario.directory.pictures[guid(7)]
     scenario.upload_all([decision])
     assert scenario.highq.uploads == []
-    assert scenario.listed(Kind.NO_IMAGE) == [("p7@ad.test", "")]
-    assert scenario.stored(7) == Entry(None, None)
+    assert scenario.listed(PeopleKind.NO_IMAGE) == [("p7@ad.test", "")]
+    assert scenario.stored(7) == PersonRecord(None, None)
 
 
 def test_an_adopted_picture_is_recorded_and_not_sent(scenario: Scenario) -> None:
     """`firstSync: Adopt` (rule 5)."""
     scenario.upload_all([scenario.decision(7, Verdict.ADOPT)])
     assert scenario.highq.uploads == []
-    assert scenario.listed(Kind.ADOPTED) == [("p7@ad.test", "")]
+    assert scenario.listed(PeopleKind.ADOPTED) == [("p7@ad.test", "")]
     assert scenario.stored(7) == accepted(png(7), 7)
 
 
@@ -189,18 +189,18 @@ def test_a_rerecorded_picture_counts_as_unchanged(scenario: Scenario) -> None:
 @pytest.mark.parametrize(
     ("verdict", "reason", "kind", "listed"),
     [
-        (Verdict.NO_IMAGE, "", Kind.NO_IMAGE, ""),
-        (Verdict.REMOVED, "", Kind.NO_IMAGE, "RemovedInSource"),
-        (Verdict.REFUSED, "TooSmall", Kind.REFUSED, "TooSmall"),
-        (Verdict.UNMATCHED, "NoAccount", Kind.UNMATCHED, "NoAccount"),
-        (Verdict.AMBIGUOUS, "SeveralPeople", Kind.AMBIGUOUS, "SeveralPeople"),
+        (Verdict.NO_IMAGE, "", PeopleKind.NO_IMAGE, ""),
+        (Verdict.REMOVED, "", PeopleKind.NO_IMAGE, "RemovedInSource"),
+        (Verdict.REFUSED, "TooSmall", PeopleKind.REFUSED, "TooSmall"),
+        (Verdict.UNMATCHED, "NoAccount", PeopleKind.UNMATCHED, "NoAccount"),
+        (Verdict.AMBIGUOUS, "SeveralPeople", PeopleKind.AMBIGUOUS, "SeveralPeople"),
     ],
 )
 def test_people_who_are_not_served_are_listed_with_their_reason(
-    scenario: Scenario, verdict: Verdict, reason: str, kind: Kind, listed: str
+    scenario: Scenario, verdict: Verdict, reason: str, kind: PeopleKind, listed: str
 ) -> None:
     """They cost no call, and their records stay as they are."""
-    scenario.ledger.record(guid(7), accepted(png(1), 7))
+    scenario.ledger.put(guid(7), accepted(png(1), 7))
     scenario.upload_all([scenario.decision(7, verdict, reason=reason)])
     assert scenario.listed(kind) == [("p7@ad.test", listed)]
     assert (scenario.highq.uploads, scenario.directory.reads) == ([], [])
@@ -218,14 +218,14 @@ def test_an_image_refused_by_us_is_recorded_with_the_image_settings(scenario: Sc
     """It is not tried again until the picture or the settings change (rule 4); others go on."""
     scenario.upload_all([scenario.decision(1, picture=b"no image"), scenario.decision(2)])
     refused = Refused(source_md5(b"no image"), "NotAnImage", settings_fingerprint(SETTINGS))
-    assert scenario.stored(1) == Entry(None, refused)
-    assert scenario.listed(Kind.REFUSED) == [("p1@ad.test", "NotAnImage")]
+    assert scenario.stored(1) == PersonRecord(None, refused)
+    assert scenario.listed(PeopleKind.REFUSED) == [("p1@ad.test", "NotAnImage")]
     assert [account for account, _ in scenario.highq.uploads] == [2]
 
 
 def test_a_refusal_keeps_the_picture_that_was_accepted_before(scenario: Scenario) -> None:
     """Accepted A, refused B, back to A: nothing to do (rule 4)."""
-    scenario.ledger.record(guid(1), accepted(png(1), 1))
+    scenario.ledger.put(guid(1), accepted(png(1), 1))
 
     def refuse(_account: int) -> None:
         raise UploadRefused("NotSquare", "HighQ refuses it")
@@ -247,9 +247,9 @@ def test_a_failed_upload_is_not_recorded(scenario: Scenario) -> None:
 
     scenario.highq.respond = fail
     scenario.upload_all([scenario.decision(1), scenario.decision(2)])
-    assert scenario.stored(1) == Entry(None, None)
+    assert scenario.stored(1) == PersonRecord(None, None)
     assert scenario.stored(2) == accepted(png(2), 2)
-    assert scenario.listed(Kind.FAILED) == [("p1@ad.test", "HighQTrouble")]
+    assert scenario.listed(PeopleKind.FAILED) == [("p1@ad.test", "HighQTrouble")]
     assert scenario.counters.failed == 1
 
 
@@ -293,7 +293,7 @@ def test_an_error_that_ends_the_run_leaves_every_accepted_upload_recorded(
     sent = {account for account, _ in scenario.highq.uploads}
     assert len(sent) < 58
     for number in range(1, 60):
-        expected = accepted(png(number), number) if number in sent else Entry(None, None)
+        expected = accepted(png(number), number) if number in sent else PersonRecord(None, None)
         assert scenario.stored(number) == expected
 
 
@@ -315,8 +315,8 @@ def test_a_dry_run_converts_pictures_but_sends_and_records_nothing(scenario: Sce
     decisions = [scenario.decision(1), scenario.decision(2, picture=b"no image")]
     scenario.upload_all([*decisions, scenario.decision(3, Verdict.ADOPT)])
     assert (scenario.highq.uploads, scenario.store.log) == ([], [])
-    assert scenario.listed(Kind.UPLOADED) == [("p1@ad.test", "UploadFirst")]
-    assert scenario.listed(Kind.REFUSED) == [("p2@ad.test", "NotAnImage")]
+    assert scenario.listed(PeopleKind.UPLOADED) == [("p1@ad.test", "UploadFirst")]
+    assert scenario.listed(PeopleKind.REFUSED) == [("p2@ad.test", "NotAnImage")]
 
 
 def test_records_are_written_every_few_seconds_while_uploads_go_on(scenario: Scenario) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from profile_image_sync.errors import Busy, Interrupted, StateUnavailable
-from profile_image_sync.pod.lease import Lease, LeaseConfig
+from profile_image_sync.kube.lease import Lease, LeaseConfig
 from testkit.waiting import wait_for
 from tests.support.worker_environment import WorkerEnvironment
 
@@ -22,8 +22,8 @@ NAME = "pisync-acme"
 DURATION = 2  # seconds; a whole number, as Leases have it
 
 
-def pace(**changes: Any) -> LeaseConfig:
-    """Return a quick pace on real clocks."""
+def config(**changes: Any) -> LeaseConfig:
+    """Return short times on real clocks."""
     quick = {"renew_seconds": 0.2, "trusted_seconds": 1.5, "poll_seconds": 0.05}
     facts = {"now": lambda: datetime.now(UTC), "clock": time.monotonic, **quick}
     return LeaseConfig(**{"duration_seconds": DURATION, **facts, **changes})
@@ -31,7 +31,7 @@ def pace(**changes: Any) -> LeaseConfig:
 
 def lease(worker: WorkerEnvironment, job: str, **changes: Any) -> Lease:
     """Return the Lease as a Job's pod has it."""
-    return Lease(worker.cluster(), NAME, job, pace(**changes))
+    return worker.lease(NAME, job, config(**changes))
 
 
 def spec(worker: WorkerEnvironment) -> dict[str, Any]:
@@ -192,7 +192,9 @@ def test_a_touched_label_does_not_cost_the_lease(
     assert worker.get("lease", NAME)["metadata"]["labels"]["backup"] == "nightly"
 
 
-def test_patience_waits_for_a_live_holder(worker: WorkerEnvironment, stop: threading.Event) -> None:
+def test_a_live_holder_is_waited_for_if_asked(
+    worker: WorkerEnvironment, stop: threading.Event
+) -> None:
     """A refresh of tokens is over in seconds: the other worker waits for its turn."""
     entered, leave, order = threading.Event(), threading.Event(), []
 
@@ -206,7 +208,7 @@ def test_patience_waits_for_a_live_holder(worker: WorkerEnvironment, stop: threa
     holder.start()
     assert entered.wait(20)
     threading.Timer(1.0, leave.set).start()
-    with lease(worker, "job-2").held(stop, patience=60):
+    with lease(worker, "job-2").held(stop, wait_seconds=60):
         order.append("job-2")
     holder.join()
     assert order == ["job-1", "job-2"]

@@ -27,6 +27,12 @@ def result(label: str = "ada@firm.example") -> RunOutput:
     return RunOutput(Report(run=run, exit_code=0), lists)
 
 
+def writer(worker: WorkerEnvironment) -> ReportWriter:
+    """Return what a run of this resource writes its report with."""
+    client = worker.client()
+    return ReportWriter(client, namespace=worker.namespace, resource="acme")
+
+
 def stored(worker: WorkerEnvironment) -> tuple[str, str]:
     """Return both, as the API server has them."""
     report = worker.get("configmap", REPORT)["data"]["report.json"]
@@ -37,7 +43,7 @@ def stored(worker: WorkerEnvironment) -> tuple[str, str]:
 def test_a_report_reads_back_and_names_nobody(worker: WorkerEnvironment) -> None:
     """Counts in a ConfigMap, names in a Secret."""
     left = result()
-    ReportWriter(worker.cluster(), "acme").leave(left)
+    writer(worker).write(left)
     report, people = stored(worker)
     assert Report.model_validate_json(report) == left.report
     assert PeopleLists.model_validate_json(people) == left.people
@@ -46,12 +52,12 @@ def test_a_report_reads_back_and_names_nobody(worker: WorkerEnvironment) -> None
 
 def test_the_next_report_replaces_it(worker: WorkerEnvironment) -> None:
     """Also after others have touched the objects' labels."""
-    desk = ReportWriter(worker.cluster(), "acme")
-    desk.leave(result("old@firm.example"))
+    reports = writer(worker)
+    reports.write(result("old@firm.example"))
     for kind, name in (("configmap", REPORT), ("secret", PEOPLE)):
         worker.kubectl("label", kind, name, "backup=nightly")
     left = result()
-    desk.leave(left)
+    reports.write(left)
     report, people = stored(worker)
     assert Report.model_validate_json(report).run.id == left.report.run.id
     assert "old@" not in people
@@ -65,9 +71,9 @@ def test_what_is_not_there_is_told_in_the_log(
     """The operator makes both; the other one is left all the same, and the run goes on to its end."""
     worker.kubectl("delete", kind, name)
     with capture_logs() as logs:
-        ReportWriter(worker.cluster(), "acme").leave(result())
+        writer(worker).write(result())
     assert [line["log_level"] for line in logs] == ["error"]
-    assert name in logs[0]["place"]
+    assert name in logs[0]["object"]
     other = {"configmap": ("secret", PEOPLE), "secret": ("configmap", REPORT)}[kind]
     assert worker.get(*other)["data"]
 
@@ -76,6 +82,6 @@ def test_a_report_that_may_not_be_written_is_told_in_the_log(worker: WorkerEnvir
     """The exit code tells the operator; the log tells why there is no report."""
     worker.kubectl("delete", "rolebinding", "pisync-acme")
     with capture_logs() as logs:
-        ReportWriter(worker.cluster(), "acme").leave(result())
+        writer(worker).write(result())
     assert [line["log_level"] for line in logs] == ["error", "error"]
-    assert all("ServiceAccount may not get it" in line["problem"] for line in logs)
+    assert all("not allowed to get it" in line["problem"] for line in logs)

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from profile_image_sync.errors import StateUnavailable
-from profile_image_sync.pod.objects import Kind
+from profile_image_sync.kube.errors import ApiForbidden
+from profile_image_sync.kube.resources import ObjectRef
 from testkit.control_plane import ControlPlane
 from tests.support.worker_environment import WorkerEnvironment
 
@@ -69,19 +69,17 @@ def test_what_is_not_needed_is_not_allowed(
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        (Kind.CONFIG_MAP, "pisync-acme-state"),
-        (Kind.CONFIG_MAP, "pisync-acme-state-255"),
-        (Kind.CONFIG_MAP, "pisync-acme-report"),
-        (Kind.SECRET, "pisync-acme-people"),
-        (Kind.SECRET, "pisync-token-highq-oauth"),
+        ("ConfigMap", "pisync-acme-state"),
+        ("ConfigMap", "pisync-acme-state-255"),
+        ("ConfigMap", "pisync-acme-report"),
+        ("Secret", "pisync-acme-people"),
+        ("Secret", "pisync-token-highq-oauth"),
     ],
 )
 def test_a_neighbours_objects_cannot_be_read(
-    worker: WorkerEnvironment, neighbour: WorkerEnvironment, kind: Kind, name: str
+    worker: WorkerEnvironment, neighbour: WorkerEnvironment, kind: str, name: str
 ) -> None:
     """Two tenants in two namespaces: the same names, and neither sees the other's; each its own."""
-    worker.cluster().read(kind, name)
-    intruder = worker.cluster()
-    intruder.namespace = neighbour.namespace
-    with pytest.raises(StateUnavailable, match=f"{neighbour.namespace}.*may not get it.*403"):
-        intruder.read(kind, name)
+    worker.client().get(ObjectRef(kind, worker.namespace, name))
+    with pytest.raises(ApiForbidden, match=f"{neighbour.namespace}.*not allowed to get it.*403"):
+        worker.client().get(ObjectRef(kind, neighbour.namespace, name))

@@ -21,10 +21,11 @@ from profile_image_sync.errors import (
     StateMissing,
     StateUnavailable,
 )
-from profile_image_sync.pod.client import Cluster
+from profile_image_sync.kube.conflicts import read
+from profile_image_sync.kube.lease import Lease, LeaseConfig
+from profile_image_sync.kube.objects import DataObject
+from profile_image_sync.kube.resources import ObjectRef
 from profile_image_sync.pod.configmap_store import ConfigMapStore
-from profile_image_sync.pod.lease import Lease, LeaseConfig
-from profile_image_sync.pod.objects import Kind, Record
 from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Ledger, PersonRecord
 from profile_image_sync.worker.shards import Shard, encode_shard
 from tests.support.worker_environment import STATE, WorkerEnvironment
@@ -44,12 +45,21 @@ def entry(number: int) -> PersonRecord:
 @contextmanager
 def holding(worker: WorkerEnvironment, job: str = "job-1") -> Iterator[ConfigMapStore]:
     """Hold the Lease as a run does, and give its store."""
-    cluster = worker.cluster()
-    lease = Lease(
-        cluster, names.child("acme"), job, LeaseConfig(lambda: datetime.now(UTC), monotonic)
-    )
+    config = LeaseConfig(lambda: datetime.now(UTC), monotonic)
+    lease = worker.lease(names.child("acme"), job, config)
     with lease.held(threading.Event()):
-        yield ConfigMapStore(cluster, "acme", STATE, lease)
+        yield store_of(worker, STATE, lease)
+
+
+def store_of(worker: WorkerEnvironment, state_id: UUID, lease: Lease) -> ConfigMapStore:
+    """Return what a run has of a state."""
+    return ConfigMapStore(
+        worker.client(),
+        namespace=worker.namespace,
+        resource="acme",
+        state_id=state_id,
+        lease=lease,
+    )
 
 
 @pytest.fixture
@@ -194,13 +204,14 @@ def test_a_touched_label_stops_nobody(
     assert worker.get("configmap", name)["metadata"]["labels"]["backup"] == "nightly"
 
 
-def rewritten(cluster: Cluster, name: str) -> None:
-    """Write other content into an object of the state."""
-    record = cluster.read(Kind.CONFIG_MAP, name)
-    assert record
-    other = {key: value + b"!" for key, value in record.binary.items()}
-    text = {key: f"{value} " for key, value in record.text.items()}
-    cluster.replace(Record(record.kind, name, text, other, record.metadata))
+def rewrite(worker: WorkerEnvironment, name: str) -> None:
+    """Write other content into an object of the state, as somebody with all rights."""
+    client = worker.administrator()
+    stored = read(client, ObjectRef("ConfigMap", worker.namespace, name))
+    assert stored
+    other = {key: value + b"!" for key, value in stored.binary.items()}
+    text = {key: f"{value} " for key, value in stored.text.items()}
+    client.replace(DataObject(stored.ref, text, other, stored.metadata).body())
 
 
 @pytest.mark.parametrize("name", [HEADER, SHARD])
@@ -211,7 +222,7 @@ def test_what_someone_else_wrote_is_not_overwritten(
     ledger = opened(store)
     ledger.put(ADA, entry(1))
     ledger.commit(ledger.header)
-    rewritten(worker.administrator(), name)
+    rewrite(worker, name)
     theirs = worker.get("configmap", name)
     ledger.put(ADA, entry(2))
     with pytest.raises(StateUnavailable, match=f"{name} in namespace.*someone else"):
@@ -240,12 +251,12 @@ def test_a_write_whose_answer_was_lost_is_recognised(store: ConfigMapStore) -> N
     ledger = opened(store)
     ledger.put(ADA, entry(1))
     ledger.flush()
-    known = dict(store._known)
+    cached = dict(store._cached_versions)
     ledger.put(ADA, entry(2))
     ledger.flush()
     written = store.read_shard(0)
     assert written
-    store._known = known  # as if the answer had never come
+    store._cached_versions = cached  # as if the answer had never come
     store.write_shard(0, written)
     assert opened(store).get(ADA) == entry(2)
 
@@ -278,7 +289,7 @@ def test_a_shard_of_another_state_is_left_alone(
     worker: WorkerEnvironment, store: ConfigMapStore
 ) -> None:
     """One left behind by a former state of the same name holds people of that one."""
-    foreign = ConfigMapStore(worker.cluster(), "acme", UUID(int=9), store._lease)
+    foreign = store_of(worker, UUID(int=9), store._lease)
     foreign.write_shard(1, encode_shard(Shard(UUID(int=9), 1, 2, 1)))
     theirs = worker.get("configmap", names.shard("acme", 1))
     with pytest.raises(StateMismatch, match="belongs to state"):
@@ -299,7 +310,7 @@ def test_without_the_lease_nothing_is_written(worker: WorkerEnvironment) -> None
             "--type=merge",
             '-p={"spec":{"holderIdentity":"other"}}',
         )
-        rewritten(worker.administrator(), SHARD)
+        rewrite(worker, SHARD)
         theirs = worker.get("configmap", SHARD)
         ledger.put(ADA, entry(2))
         with pytest.raises(StateUnavailable, match="no longer this run's"):

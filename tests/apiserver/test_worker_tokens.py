@@ -15,7 +15,7 @@ import pytest
 
 from profile_image_sync import names
 from profile_image_sync.errors import StateDamaged, StateUnavailable
-from profile_image_sync.pod.lease import Lease, LeaseConfig
+from profile_image_sync.kube.lease import LeaseConfig
 from profile_image_sync.pod.secret_token_store import SecretTokenStore
 from profile_image_sync.worker.token_store import StoredTokens, fingerprint
 from testkit.control_plane import ControlPlane
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.apiserver
 
 SECRET = "pisync-token-highq-oauth"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-PACE = LeaseConfig(lambda: datetime.now(UTC), time.monotonic, poll_seconds=0.05)
+CONFIG = LeaseConfig(lambda: datetime.now(UTC), time.monotonic, poll_seconds=0.05)
 
 
 def pair(number: int) -> StoredTokens:
@@ -36,9 +36,13 @@ def pair(number: int) -> StoredTokens:
 
 def store_of(worker: WorkerEnvironment, job: str = "job-1") -> SecretTokenStore:
     """Return what a run of this resource has."""
-    cluster = worker.cluster()
-    lease = Lease(cluster, names.token(SEED), job, PACE)
-    return SecretTokenStore(cluster, SEED, lease, threading.Event())
+    return SecretTokenStore(
+        worker.client(),
+        namespace=worker.namespace,
+        seed=SEED,
+        lease=worker.lease(names.token(SEED), job, CONFIG),
+        stop=threading.Event(),
+    )
 
 
 @pytest.fixture
@@ -87,7 +91,9 @@ def test_a_proof_fails_when_the_write_would(
 ) -> None:
     """Before HighQ forgets the old refresh token: no right to write, no refresh."""
     worker.kubectl("delete", "rolebinding", "pisync-acme")
-    with pytest.raises(StateUnavailable, match=f"Secret {SECRET} in namespace.*may not get it"):
+    with pytest.raises(
+        StateUnavailable, match=f"Secret {SECRET} in namespace.*not allowed to get it"
+    ):
         store.check_writable()
     rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
     role = {
@@ -99,7 +105,7 @@ def test_a_proof_fails_when_the_write_would(
     worker.kubectl("create", "-f", "-", text=json.dumps(role))
     who = f"--serviceaccount={worker.namespace}:pisync-acme"
     worker.kubectl("create", "rolebinding", "reader", "--role=reader", who)
-    with pytest.raises(StateUnavailable, match=r"may not update it.*403"):
+    with pytest.raises(StateUnavailable, match=r"not allowed to update it.*403"):
         store.check_writable()
 
 

@@ -19,7 +19,9 @@ from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.state_header import new_header
 from profile_image_sync.controller import manifests
 from profile_image_sync.controller.bodies import Tenant
-from profile_image_sync.pod.client import Cluster
+from profile_image_sync.kube.client import PATIENT, ApiClient
+from profile_image_sync.kube.lease import Lease, LeaseConfig
+from profile_image_sync.pod.main import FIELD_MANAGER
 from testkit.control_plane import ControlPlane
 
 STATE = UUID(int=0xACE)
@@ -56,7 +58,7 @@ class WorkerEnvironment:
         resource: str = "acme",
     ) -> Self:
         """Make it all, in a new namespace unless one is named."""
-        place = cls(
+        environment = cls(
             control_plane=control_plane,
             folder=folder,
             namespace=namespace or f"tenant-{uuid.uuid4().hex[:8]}",
@@ -64,10 +66,10 @@ class WorkerEnvironment:
             kubeconfig=folder / f"kubeconfig-{resource}",
         )
         if namespace is None:
-            place.kubectl("create", "namespace", place.namespace)
-        place._make_children()
-        place._write_kubeconfig()
-        return place
+            environment.kubectl("create", "namespace", environment.namespace)
+        environment._make_children()
+        environment._write_kubeconfig()
+        return environment
 
     def close(self) -> None:
         """Close all connections."""
@@ -93,23 +95,22 @@ class WorkerEnvironment:
         found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "--output=json"))
         return found
 
-    def cluster(self) -> Cluster:
+    def client(self) -> ApiClient:
         """Return what the worker's pod has: the rights of the ServiceAccount, and waits cut short."""
-        environment = {"KUBECONFIG": str(self.kubeconfig)}
-        return self._open.enter_context(
-            Cluster.connect(self.namespace, environment, sleep=lambda _: None)
-        )
+        return self._client(self.kubeconfig)
 
-    def administrator(self) -> Cluster:
+    def administrator(self) -> ApiClient:
         """Return the same with all rights."""
-        environment = {"KUBECONFIG": str(self.control_plane.kubeconfig)}
-        return self._open.enter_context(
-            Cluster.connect(self.namespace, environment, sleep=lambda _: None)
-        )
+        return self._client(self.control_plane.kubeconfig)
 
-    def environment(self, spec: Mapping[str, Any], job: str, **changes: Any) -> dict[str, str]:
-        """Return what the pod template of a run sets; `changes` are fields of the order."""
-        paper = run_spec.RunSpec(
+    def lease(self, name: str, holder: str, config: LeaseConfig) -> Lease:
+        """Return a Lease of the namespace as a Job's pod has it."""
+        client = self.client()
+        return Lease(client, namespace=self.namespace, name=name, holder=holder, config=config)
+
+    def variables(self, spec: Mapping[str, Any], job: str, **changes: Any) -> dict[str, str]:
+        """Return what the pod template of a run sets; `changes` are fields of the run spec."""
+        snapshot = run_spec.RunSpec(
             namespace=self.namespace,
             name=self.resource,
             generation=1,
@@ -118,10 +119,18 @@ class WorkerEnvironment:
             **{"allow": Allow(highq_hosts=("*",))} | changes,
         )
         return {
-            run_spec.VARIABLE: paper.model_dump_json(by_alias=True, exclude_none=True),
-            run_spec.JOB_VARIABLE: job,
+            run_spec.RUN_SPEC_VARIABLE: snapshot.model_dump_json(by_alias=True, exclude_none=True),
+            run_spec.JOB_UID_VARIABLE: job,
             "KUBECONFIG": str(self.kubeconfig),
         }
+
+    def _client(self, kubeconfig: Path) -> ApiClient:
+        environment = {"KUBECONFIG": str(kubeconfig)}
+        return self._open.enter_context(
+            ApiClient.connect(
+                environment, field_manager=FIELD_MANAGER, retry=PATIENT, sleep=lambda _: None
+            )
+        )
 
     def _make_children(self) -> None:
         spec = ProfileImageSyncSpec.model_validate(SPEC)

@@ -21,7 +21,7 @@ HOMES = {
     "PIL": {"worker/images.py"},
     "yaml": {"local/manifest.py", "api/crd.py"},
     "kopf": {"controller/handlers.py"},
-    "kubernetes": {"pod/client.py", "controller/cluster.py"},
+    "kubernetes": {"kube/client.py"},
     "rich": {"local/sync.py"},
     "typer": {"cli"},
 }

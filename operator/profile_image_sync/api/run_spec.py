@@ -12,13 +12,13 @@ from profile_image_sync.api.model import ApiModel
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.status import Trigger
 
-VARIABLE = "PROFILE_IMAGE_SYNC_ORDER"  # the run spec, as JSON
-JOB_VARIABLE = "PROFILE_IMAGE_SYNC_JOB"  # the uid of the Job, by the downward API
+RUN_SPEC_VARIABLE = "PROFILE_IMAGE_SYNC_ORDER"  # as JSON; called so since the first delivery
+JOB_UID_VARIABLE = "PROFILE_IMAGE_SYNC_JOB"  # the uid of the Job, by the downward API
 MOUNTS = "/var/run/profile-image-sync"  # secrets/NAME/KEY and configmaps/NAME/KEY
 
 
 class RunSpec(ApiModel):
-    """What to run, for whom."""
+    """What to run, and for which resource."""
 
     namespace: str
     """Of the resource and everything of it."""

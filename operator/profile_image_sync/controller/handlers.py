@@ -6,6 +6,7 @@ resource can always be deleted, and Git sees no drift. What happens is the loop'
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from typing import Any
 import kopf
 
 from profile_image_sync import names
-from profile_image_sync.controller.cluster import Cluster
 from profile_image_sync.controller.installation import OperatorSettings, load
 from profile_image_sync.controller.loop import Loop
 from profile_image_sync.controller.reconcile import Reconciler
+from profile_image_sync.kube.client import ONCE, ApiClient
 
 
 def serve(settings_file: Path, health_port: int) -> None:
@@ -38,10 +39,10 @@ def serve(settings_file: Path, health_port: int) -> None:
 
 def _registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
-    cluster = Cluster.connect()
+    client = ApiClient.connect(os.environ, field_manager=names.PRODUCT, retry=ONCE)
     loop = Loop(
-        cluster,
-        Reconciler(cluster, settings, _now),
+        client,
+        Reconciler(client, settings, _now),
         resync_seconds=settings.resync_seconds,
         namespaces=settings.watch_namespaces,
         now=_now,

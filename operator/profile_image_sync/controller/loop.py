@@ -16,9 +16,11 @@ import structlog
 
 from profile_image_sync import names
 from profile_image_sync.controller.bodies import Body
-from profile_image_sync.controller.cluster import Cluster, ClusterError
 from profile_image_sync.controller.queue import Key, WorkQueue
 from profile_image_sync.controller.reconcile import Reconciler
+from profile_image_sync.kube.client import ApiClient
+from profile_image_sync.kube.errors import ApiError
+from profile_image_sync.kube.resources import ObjectRef
 
 WORKERS = 4  # threads: reconciling waits for the API server most of the time
 TURN_SECONDS = 5.0  # how often idle threads look up
@@ -40,7 +42,7 @@ class Loop:
 
     def __init__(
         self,
-        cluster: Cluster,
+        client: ApiClient,
         reconciler: Reconciler,
         *,
         resync_seconds: float,
@@ -48,10 +50,10 @@ class Loop:
         now: Callable[[], datetime],
     ) -> None:
         """Take a client and the reconciler; `namespaces` empty: everywhere."""
-        self._cluster = cluster
+        self._client = client
         self._reconciler = reconciler
         self._resync_seconds = resync_seconds
-        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
+        self._namespaces = namespaces or ("",)
         self._now = now
         self._queue = WorkQueue(time.monotonic)
         self._seen: dict[Key, tuple[object, ...]] = {}
@@ -101,7 +103,7 @@ class Loop:
     def _reconciled(self, key: Key) -> bool:
         try:
             again = self._reconciler.reconcile(key.namespace, key.name)
-        except ClusterError as error:
+        except ApiError as error:
             log.warning("to be tried again", resource="/".join(key), problem=str(error))
             return False
         except Exception as error:  # noqa: BLE001  # one resource's surprise must not stop the others
@@ -119,20 +121,20 @@ class Loop:
             wait = self._resync_seconds
             try:
                 for namespace in self._namespaces:
-                    for body in self._cluster.select(names.KIND, namespace, ""):
+                    for body in self._client.list(ObjectRef(names.KIND, namespace)):
                         meta = body["metadata"]
                         self._queue.add(Key(meta["namespace"], meta["name"]))
-            except ClusterError as error:
+            except ApiError as error:
                 log.warning("resources could not be listed", problem=str(error))
                 wait = RETRY_SECONDS
             self._stop.wait(wait)
 
-    def _watch(self, kind: str, namespace: str | None, labels: str) -> None:
+    def _watch(self, kind: str, namespace: str, labels: str) -> None:
         while not self._stop.is_set():
             try:
-                for body in self._cluster.watch(kind, namespace, labels):
+                for body in self._client.watch(ObjectRef(kind, namespace), labels):
                     self._child_changed(body)
-            except ClusterError as error:
+            except ApiError as error:
                 log.warning("watch broke off", problem=str(error))
                 self._stop.wait(RETRY_SECONDS)
 

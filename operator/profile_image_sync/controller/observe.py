@@ -17,10 +17,11 @@ from profile_image_sync.api.state_header import StateHeader, decode_header
 from profile_image_sync.api.status import ProfileImageSyncStatus
 from profile_image_sync.api.validation import validated
 from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant
-from profile_image_sync.controller.cluster import Cluster
 from profile_image_sync.controller.pod_template import referenced_keys
 from profile_image_sync.controller.snapshot import Blocker, JobView, Observed
 from profile_image_sync.errors import PermanentError
+from profile_image_sync.kube.client import ApiClient
+from profile_image_sync.kube.resources import ObjectRef
 
 REQUEST_LENGTH = 128  # characters of the annotation that count; spec.runRequest has no more
 
@@ -41,18 +42,18 @@ class Ownership(Enum):
     FOREIGN = auto()
 
 
-def read(cluster: Cluster, body: Body) -> Snapshot:
+def read(client: ApiClient, body: Body) -> Snapshot:
     """Read everything about this resource.
 
-    Raises InvalidSpec for what only we can tell (a time zone that does not exist), ClusterError.
+    Raises InvalidSpec for what only we can tell (a time zone that does not exist), ApiError.
     """
     tenant = Tenant.of(validated(ProfileImageSync, _judged(body)), body["metadata"]["uid"])
-    jobs = _jobs(cluster, tenant)  # before the report: a Job that has ended has written its own
-    found = _children(cluster, tenant)
+    jobs = _jobs(client, tenant)  # before the report: a Job that has ended has written its own
+    found = _children(client, tenant)
     ownership = {at: _ownership(each, tenant) for at, each in found.items()}
     live = {at: each for at, each in found.items() if ownership[at] is Ownership.OURS}
     header, unreadable = _header(live.get(("ConfigMap", names.state(tenant.name))))
-    shards = [] if header or unreadable else _shards(cluster, tenant)
+    shards = [] if header or unreadable else _shards(client, tenant)
     terminating = [names.state(tenant.name)] if Ownership.FORMER in shards else []
     terminating += [
         f"{kind} {name}" for (kind, name), it in ownership.items() if it is Ownership.FORMER
@@ -67,7 +68,7 @@ def read(cluster: Cluster, body: Body) -> Snapshot:
         shards=len(shards),
         report=_report(live.get(("ConfigMap", names.report(tenant.name)))),
         jobs=_ours(jobs, live.get(("CronJob", names.child(tenant.name))), tenant),
-        references=_references(cluster, tenant),
+        references=_references(client, tenant),
         foreign=tuple(f"{k} {n}" for (k, n), it in ownership.items() if it is Ownership.FOREIGN),
         terminating=tuple(terminating),
     )
@@ -97,7 +98,7 @@ def read_status(body: Body) -> ProfileImageSyncStatus:
         return ProfileImageSyncStatus.model_validate(known | {"lastHandledRunRequest": request})
 
 
-def _children(cluster: Cluster, tenant: Tenant) -> dict[tuple[str, str], Body]:
+def _children(client: ApiClient, tenant: Tenant) -> dict[tuple[str, str], Body]:
     name = names.child(tenant.name)
     token = names.token(tenant.spec.highq.credentials_secret_ref.name)
     wanted = [
@@ -112,8 +113,13 @@ def _children(cluster: Cluster, tenant: Tenant) -> dict[tuple[str, str], Body]:
         ("Secret", names.people(tenant.name)),
         ("Secret", token),
     ]
-    found = {at: cluster.get(at[0], tenant.namespace, at[1]) for at in wanted}
+    found = {at: _get(client, ObjectRef(at[0], tenant.namespace, at[1])) for at in wanted}
     return {at: each for at, each in found.items() if each}
+
+
+def _get(client: ApiClient, ref: ObjectRef) -> Body | None:
+    """Read an object; of a Secret only its metadata."""
+    return client.get_metadata(ref) if ref.kind == "Secret" else client.get(ref)
 
 
 def _owner(body: Body) -> Body | None:
@@ -134,11 +140,10 @@ def _ownership(body: Body, tenant: Tenant) -> Ownership:
     return Ownership.FORMER if former else Ownership.FOREIGN
 
 
-def _shards(cluster: Cluster, tenant: Tenant) -> list[Ownership]:
+def _shards(client: ApiClient, tenant: Tenant) -> list[Ownership]:
     """Return whose the shards are of a state that has no header."""
-    found = cluster.select(
-        "ConfigMap", tenant.namespace, state_labels(tenant.name), metadata_only=True
-    )
+    states = ObjectRef("ConfigMap", tenant.namespace)
+    found = client.list(states, state_labels(tenant.name), metadata_only=True)
     return [_ownership(each, tenant) for each in found]
 
 
@@ -147,8 +152,9 @@ def state_labels(resource: str) -> str:
     return f"{names.SYNC_LABEL}={resource},{names.COMPONENT_LABEL}=state"
 
 
-def _jobs(cluster: Cluster, tenant: Tenant) -> list[Body]:
-    return list(cluster.select("Job", tenant.namespace, f"{names.SYNC_LABEL}={tenant.name}"))
+def _jobs(client: ApiClient, tenant: Tenant) -> list[Body]:
+    labels = f"{names.SYNC_LABEL}={tenant.name}"
+    return list(client.list(ObjectRef("Job", tenant.namespace), labels))
 
 
 def _ours(jobs: list[Body], schedule: Body | None, tenant: Tenant) -> tuple[JobView, ...]:
@@ -206,10 +212,11 @@ def _report(body: Body | None) -> Report | None:
         return None  # of another version: the next run writes a new one
 
 
-def _references(cluster: Cluster, tenant: Tenant) -> str:
+def _references(client: ApiClient, tenant: Tenant) -> str:
     """Digest the versions of what the spec names, so that a mended Secret is noticed, not read."""
     digest = hashlib.sha256()
     for kind, name in dict.fromkeys((kind, name) for kind, name, _ in referenced_keys(tenant.spec)):
-        version = cluster.version(kind, tenant.namespace, name) or "absent"
+        found = client.get_metadata(ObjectRef(kind, tenant.namespace, name))
+        version = found["metadata"]["resourceVersion"] if found else "absent"
         digest.update(f"{kind} {name} {version}\n".encode())
     return digest.hexdigest()[:16]

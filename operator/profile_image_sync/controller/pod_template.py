@@ -96,10 +96,10 @@ def _container(
         "args": ["worker"],
         "env": [
             {
-                "name": run_spec.VARIABLE,
+                "name": run_spec.RUN_SPEC_VARIABLE,
                 "value": run_spec_model.model_dump_json(by_alias=True, exclude_none=True),
             },
-            {"name": run_spec.JOB_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": uid}}},
+            {"name": run_spec.JOB_UID_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": uid}}},
             *({"name": name, "value": value} for name, value in sorted(settings.env.items())),
         ],
         "resources": tenant.spec.job.resources.model_dump(mode="json", by_alias=True),

@@ -18,7 +18,6 @@ from profile_image_sync.api.state_policy import DeletionPolicy
 from profile_image_sync.api.status import ProfileImageSyncStatus
 from profile_image_sync.controller import conditions, events, manifests, run_result
 from profile_image_sync.controller.bodies import Body, key_of, owner, with_spec_hash
-from profile_image_sync.controller.cluster import Cluster, Conflict, Refused
 from profile_image_sync.controller.decide import Decision, decide
 from profile_image_sync.controller.drift import needs_update
 from profile_image_sync.controller.installation import OperatorSettings
@@ -26,6 +25,9 @@ from profile_image_sync.controller.observe import Snapshot, read, read_status, s
 from profile_image_sync.controller.run_result import RunResult
 from profile_image_sync.controller.snapshot import Blocker
 from profile_image_sync.errors import InvalidSpec
+from profile_image_sync.kube.client import ApiClient
+from profile_image_sync.kube.errors import ApiConflict, ApiRefused
+from profile_image_sync.kube.resources import ObjectRef
 
 log = structlog.get_logger()
 
@@ -34,23 +36,23 @@ class Reconciler:
     """Serves all resources; each call is about one."""
 
     def __init__(
-        self, cluster: Cluster, settings: OperatorSettings, now: Callable[[], datetime]
+        self, client: ApiClient, settings: OperatorSettings, now: Callable[[], datetime]
     ) -> None:
         """Take a client, the installation's settings, and a clock (UTC, aware)."""
-        self._cluster = cluster
+        self._client = client
         self._settings = settings
         self._now = now
 
     def reconcile(self, namespace: str, name: str) -> datetime | None:
         """Bring this resource into line; return when to look again though nothing changes.
 
-        Raises ClusterError when the API server is in the way: call again later.
+        Raises ApiError when the API server is in the way: call again later.
         """
-        body = self._cluster.get(names.KIND, namespace, name)
+        body = self._client.get(ObjectRef(names.KIND, namespace, name))
         if body is None or body["metadata"].get("deletionTimestamp"):
             return None  # the garbage collector takes the children; state is retained
         try:
-            snapshot = read(self._cluster, body)
+            snapshot = read(self._client, body)
         except InvalidSpec as error:
             self._report_invalid_spec(body, error)
             return None
@@ -58,7 +60,7 @@ class Reconciler:
         decision = decide(snapshot.observed, last, self._settings.allow, self._now(), uuid4())
         try:
             self._apply_decision(snapshot, decision)
-        except Refused as error:
+        except ApiRefused as error:
             refused = replace(decision, blocker=Blocker("Refused", str(error)))
             self._update_status(body, snapshot, last, refused)
             raise
@@ -72,7 +74,7 @@ class Reconciler:
             self._stop_schedule(snapshot)
             return
         if decision.new_state:
-            self._cluster.create(manifests.state_header(tenant, state))
+            self._client.create(manifests.state_header(tenant, state))
         for body in manifests.worker_objects(tenant):
             if _at(body) not in snapshot.live:
                 self._create_once(body)
@@ -84,13 +86,13 @@ class Reconciler:
             job = manifests.job(
                 tenant, str(state.id), decision.start.requests, self._settings, _run_id()
             )
-            self._cluster.create(job)
+            self._client.create(job)
             log.info("run started", resource=tenant.identity, job=job["metadata"]["name"])
 
     def _apply(self, snapshot: Snapshot, body: Body) -> None:
         wanted, live = with_spec_hash(body), snapshot.live.get(_at(body))
         if live is None or needs_update(wanted, live):
-            self._cluster.apply(wanted)
+            self._client.apply(wanted)
 
     def _apply_schedule(self, snapshot: Snapshot, decision: Decision, state_id: str) -> None:
         """Keep the CronJob; one that is no longer wanted goes when the run that it started has ended."""
@@ -103,13 +105,13 @@ class Reconciler:
         elif active and active.scheduled:
             self._stop_schedule(snapshot)
         elif live:
-            self._cluster.delete(live)
+            self._client.delete(ObjectRef.of(live))
 
     def _stop_schedule(self, snapshot: Snapshot) -> None:
         """Let nothing start; the rest stays as it is."""
         live = snapshot.live.get(("CronJob", names.child(snapshot.observed.tenant.name)))
         if live and not live["spec"].get("suspend"):
-            self._cluster.patch({**key_of(live), "spec": {"suspend": True}})
+            self._client.patch({**key_of(live), "spec": {"suspend": True}})
 
     def _apply_deletion_policy(self, snapshot: Snapshot) -> None:
         """Let the state go with the resource, or outlive it, as spec.state.deletionPolicy says.
@@ -123,17 +125,19 @@ class Reconciler:
             return
         wanted = [owner(tenant)] if owned else []
         labels = state_labels(tenant.name)
-        found = self._cluster.select("ConfigMap", tenant.namespace, labels, metadata_only=True)
+        found = self._client.list(
+            ObjectRef("ConfigMap", tenant.namespace), labels, metadata_only=True
+        )
         for body in sorted(found, key=_name, reverse=True):
             if _owners(body) != [each["uid"] for each in wanted]:
                 meta = {"name": _name(body), "namespace": tenant.namespace}
                 kind: Body = {"apiVersion": "v1", "kind": "ConfigMap"}
-                self._cluster.patch({**kind, "metadata": {**meta, "ownerReferences": wanted}})
+                self._client.patch({**kind, "metadata": {**meta, "ownerReferences": wanted}})
 
     def _create_once(self, body: Body) -> None:
         try:
-            self._cluster.create(body)
-        except Conflict:
+            self._client.create(body)
+        except ApiConflict:
             log.info("made by another meanwhile", kind=body["kind"], name=body["metadata"]["name"])
 
     def _report_invalid_spec(self, body: Body, error: InvalidSpec) -> None:
@@ -162,9 +166,9 @@ class Reconciler:
         status = after.model_dump(mode="json", by_alias=True, exclude_none=True)
         if status == body.get("status"):
             return
-        self._cluster.write_status({**body, "status": status})
+        self._client.replace_status({**body, "status": status})
         for event in events.between(body, before, after, last, self._now()):
-            self._cluster.create(event)
+            self._client.create(event)
 
 
 def _at(body: Body) -> tuple[str, str]:

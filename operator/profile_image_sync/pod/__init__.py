@@ -1,4 +1,4 @@
 """A run in a pod: its state, tokens, Lease and report are objects of the API server.
 
-Sets the bench up that `worker` runs on, as `terminal` does elsewhere. Only `client` knows Kubernetes.
+Gives `worker` its RunContext, as `local` does on someone's machine.
 """

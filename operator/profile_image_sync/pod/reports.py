@@ -1,11 +1,12 @@
-"""Leaves what a run says where the operator looks: the report in a ConfigMap, the people in a Secret.
+"""Writes what a run says where the operator looks: the report in a ConfigMap, the people in a Secret.
 
-Both are made by the operator beforehand and are only filled here. A run whose report cannot be kept
+Both are made by the operator beforehand and are only filled here. A run whose report cannot be written
 still tells by its exit code.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import structlog
@@ -13,14 +14,15 @@ import structlog
 from profile_image_sync import names
 from profile_image_sync.api.report import PeopleLists, Report
 from profile_image_sync.errors import StateUnavailable
-from profile_image_sync.pod.client import Cluster, ConflictError
-from profile_image_sync.pod.objects import Kind, Record
+from profile_image_sync.kube.client import ApiClient
+from profile_image_sync.kube.conflicts import update_on_conflict
+from profile_image_sync.kube.objects import DataObject
+from profile_image_sync.kube.resources import ObjectRef
 from profile_image_sync.worker.run import RunOutput
 
 MOST_BYTES = 512 * 1024  # of each; the API server takes 1 MiB
 MESSAGE_CHARACTERS = 4096
 NOTES = 20
-TRIES = 5  # of one write, while others touch the object's metadata
 
 log = structlog.get_logger()
 
@@ -28,34 +30,36 @@ log = structlog.get_logger()
 class ReportWriter:
     """The two objects of one resource."""
 
-    def __init__(self, cluster: Cluster, resource: str) -> None:
+    def __init__(self, client: ApiClient, *, namespace: str, resource: str) -> None:
         """Name the resource; nothing is called yet."""
-        self._cluster = cluster
-        self._resource = resource
+        self._client = client
+        self._report = ObjectRef("ConfigMap", namespace, names.report(resource))
+        self._people = ObjectRef("Secret", namespace, names.people(resource))
 
-    def leave(self, result: RunOutput) -> None:
-        """Leave the people first, then the report that speaks of them. Trouble goes to the log."""
-        people = {names.PEOPLE_KEY: people_json(result.people).encode()}
-        self._fill(Record(Kind.SECRET, names.people(self._resource), binary=people))
-        report = {names.REPORT_KEY: report_json(result.report)}
-        self._fill(Record(Kind.CONFIG_MAP, names.report(self._resource), text=report))
+    def write(self, result: RunOutput) -> None:
+        """Write the people first, then the report that speaks of them. Trouble goes to the log."""
+        people = people_json(result.people).encode()
+        self._fill(self._people, binary={names.PEOPLE_KEY: people})
+        self._fill(self._report, text={names.REPORT_KEY: report_json(result.report)})
 
-    def _fill(self, wanted: Record) -> None:
-        place = self._cluster.place(wanted.kind, wanted.name)
+    def _fill(
+        self,
+        ref: ObjectRef,
+        *,
+        text: Mapping[str, str] | None = None,
+        binary: Mapping[str, bytes] | None = None,
+    ) -> None:
+        def change(found: DataObject | None) -> DataObject:
+            if found is None:
+                raise StateUnavailable(
+                    f"{ref.description} is not there: the operator makes it; see whether it runs"
+                )
+            return replace(found, text=text or {}, binary=binary or {})
+
         try:
-            for _ in range(TRIES):
-                there = self._cluster.read(wanted.kind, wanted.name)
-                if there is None:
-                    log.error("not there: the operator makes it; see whether it runs", place=place)
-                    return
-                try:
-                    self._cluster.replace(replace(wanted, metadata=there.metadata))
-                except ConflictError:
-                    continue
-                return
-            log.error("not written: others write it again and again; see who does", place=place)
+            update_on_conflict(self._client, ref, change)
         except StateUnavailable as error:
-            log.error("not written", place=place, problem=str(error))  # noqa: TRY400  # one line tells
+            log.error("not written", object=ref.description, problem=str(error))  # noqa: TRY400  # one line tells
 
 
 def report_json(report: Report) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from profile_image_sync.api.run_spec import JOB_VARIABLE, VARIABLE
+from profile_image_sync.api.run_spec import JOB_UID_VARIABLE, RUN_SPEC_VARIABLE
 from profile_image_sync.errors import InvalidSpec
 from profile_image_sync.pod.main import work
 
-ORDER: dict[str, Any] = {
+RUN_SPEC: dict[str, Any] = {
     "namespace": "tenant-acme",
     "name": "acme",
     "generation": 3,
@@ -33,28 +33,39 @@ ORDER: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
-        ({JOB_VARIABLE: "job"}, f"the variable {VARIABLE} is not set"),
-        ({VARIABLE: json.dumps(ORDER)}, f"the variable {JOB_VARIABLE} is not set"),
-        ({VARIABLE: json.dumps(ORDER), JOB_VARIABLE: ""}, f"{JOB_VARIABLE} is not set"),
-        ({VARIABLE: "{", JOB_VARIABLE: "job"}, "cannot be read (the document: Invalid JSON"),
-        ({VARIABLE: "{}", JOB_VARIABLE: "job"}, "cannot be read (namespace: Field required)"),
+        ({JOB_UID_VARIABLE: "job"}, f"the variable {RUN_SPEC_VARIABLE} is not set"),
+        ({RUN_SPEC_VARIABLE: json.dumps(RUN_SPEC)}, f"the variable {JOB_UID_VARIABLE} is not set"),
         (
-            {VARIABLE: json.dumps(ORDER | {"colour": "hush"}), JOB_VARIABLE: "job"},
+            {RUN_SPEC_VARIABLE: json.dumps(RUN_SPEC), JOB_UID_VARIABLE: ""},
+            f"{JOB_UID_VARIABLE} is not set",
+        ),
+        (
+            {RUN_SPEC_VARIABLE: "{", JOB_UID_VARIABLE: "job"},
+            "cannot be read (the document: Invalid JSON",
+        ),
+        (
+            {RUN_SPEC_VARIABLE: "{}", JOB_UID_VARIABLE: "job"},
+            "cannot be read (namespace: Field required)",
+        ),
+        (
+            {RUN_SPEC_VARIABLE: json.dumps(RUN_SPEC | {"colour": "hush"}), JOB_UID_VARIABLE: "job"},
             "cannot be read (colour: Extra inputs are not permitted)",
         ),
         (
             {
-                VARIABLE: json.dumps(ORDER | {"spec": ORDER["spec"] | {"mode": "Once"}}),
-                JOB_VARIABLE: "job",
+                RUN_SPEC_VARIABLE: json.dumps(
+                    RUN_SPEC | {"spec": RUN_SPEC["spec"] | {"mode": "Once"}}
+                ),
+                JOB_UID_VARIABLE: "job",
             },
             "cannot be read (spec.mode: ",
         ),
     ],
 )
-def test_an_order_that_cannot_be_read_is_refused_in_one_line(
+def test_a_run_spec_that_cannot_be_read_is_refused_in_one_line(
     environment: dict[str, str], words: str
 ) -> None:
-    """Another version's order, or a command started by hand: no run, exit code 20."""
+    """Another version's run spec, or a command started by hand: no run, exit code 20."""
     with pytest.raises(InvalidSpec) as caught:
         work(environment, None)
     assert words in str(caught.value)

@@ -1,0 +1,248 @@
+"""Requests to the API server: one transport, one retry policy, every request with a timeout.
+
+Nothing is cached. Of a Secret the caller says whether its content is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Final, Self
+
+from kubernetes import client as official
+from kubernetes import config
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from profile_image_sync.kube.errors import ApiNotFound, ApiUnavailable
+from profile_image_sync.kube.resources import Body, ObjectRef
+from profile_image_sync.kube.responses import error_of, parse, unavailable
+
+PAUSE_SECONDS = 0.5  # after the first attempt; doubled after each further one
+PAGE = 500  # objects of an answer to a listing
+WATCH_SECONDS = 1800  # the API server ends a watch after so long; we begin a new one
+SILENT_SECONDS = 100.0  # a watch hears a bookmark about each minute, or it has gone blind
+
+_JSON: Final = "application/json"
+_METADATA: Final = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST: Final = _METADATA.replace("Metadata", "MetadataList")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How hard an answer is sought."""
+
+    attempts: int
+    timeouts: tuple[float, float]  # seconds: for the connection, without a byte
+
+
+PATIENT = RetryPolicy(attempts=4, timeouts=(5.0, 15.0))
+ONCE = RetryPolicy(attempts=1, timeouts=(5.0, 30.0))  # for whoever has a queue that tries again
+QUICK = RetryPolicy(attempts=1, timeouts=(3.0, 5.0))  # for whoever asks again anyway, and soon
+
+
+class ApiClient:
+    """Talks to the API server; used by several threads. Every method raises ApiError."""
+
+    def __init__(
+        self,
+        configuration: official.Configuration,
+        *,
+        field_manager: str,
+        retry: RetryPolicy,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Take where the server is and who we are; nothing is called yet."""
+        configuration.retries = False  # we know which requests may be repeated
+        self._transport = official.ApiClient(configuration)
+        self._field_manager = field_manager
+        self._retry = retry
+        self._sleep = sleep
+
+    @classmethod
+    def connect(
+        cls,
+        environment: Mapping[str, str],
+        *,
+        field_manager: str,
+        retry: RetryPolicy,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Self:
+        """Use the pod's ServiceAccount, or KUBECONFIG where that is set. Raises ApiUnavailable."""
+        configuration = official.Configuration()
+        try:
+            if path := environment.get("KUBECONFIG"):
+                config.load_kube_config(config_file=path, client_configuration=configuration)
+            else:
+                config.load_incluster_config(client_configuration=configuration)
+                configuration.proxy = None  # HTTPS_PROXY of a pod leads to HighQ, not here
+        except config.ConfigException as error:
+            raise ApiUnavailable(
+                f"the API server is not known ({error}): this command runs in a pod; elsewhere, set "
+                "KUBECONFIG, or use `sync -f`, which needs no cluster"
+            ) from None
+        return cls(configuration, field_manager=field_manager, retry=retry, sleep=sleep)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._transport.close()
+
+    def get(self, ref: ObjectRef, *, retry: RetryPolicy | None = None) -> Body | None:
+        """Return the object; None: there is none."""
+        return self._get(ref, _JSON, retry)
+
+    def get_metadata(self, ref: ObjectRef) -> Body | None:
+        """Return only the object's metadata; None: there is none."""
+        return self._get(ref, _METADATA, None)
+
+    def list(
+        self, ref: ObjectRef, labels: str = "", *, metadata_only: bool = False
+    ) -> Iterator[Body]:
+        """Yield the objects of a collection that have these labels, page by page."""
+        more, accept = "", _METADATA_LIST if metadata_only else _JSON
+        while True:
+            query = {"labelSelector": labels, "limit": str(PAGE)}
+            query |= {"continue": more} if more else {}
+            page = self._call("GET", ref, query=query, accept=accept)
+            yield from page["items"] or []  # null when there are none
+            more = page["metadata"].get("continue", "")
+            if not more:
+                return
+
+    def watch(self, ref: ObjectRef, labels: str = "") -> Iterator[Body]:
+        """Yield each object, and again as it changes, for some time; then the caller begins anew."""
+        query = {
+            "watch": "true",
+            "labelSelector": labels,
+            "timeoutSeconds": str(WATCH_SECONDS),
+            "allowWatchBookmarks": "true",
+        }
+        timeouts = (ONCE.timeouts[0], SILENT_SECONDS)
+        response = self._send(self._request("GET", ref, query=query), ref, timeouts)
+        try:
+            if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+                parse("GET", ref, response.status, response.data)
+            for line in response:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise error_of("GET", ref, status.get("code", 0), status)
+                if event["type"] != "BOOKMARK":
+                    yield event["object"]
+        except (HTTPError, ValueError) as error:  # cut off, also amid a line
+            raise unavailable(ref, f"broke off a watch ({type(error).__name__})") from None
+        finally:
+            response.close()
+
+    def create(self, body: Body) -> Body:
+        """Make an object; return it as stored. Raises ApiConflict when it is there."""
+        return self._write("POST", body)
+
+    def replace(
+        self, body: Body, *, dry_run: bool = False, retry: RetryPolicy | None = None
+    ) -> Body:
+        """Replace the object that was read; return it as stored. Raises ApiConflict."""
+        query = {"dryRun": "All"} if dry_run else {}
+        return self._write("PUT", body, query=query, retry=retry)
+
+    def replace_status(self, body: Body) -> Body:
+        """Replace the status of an object that was read. Raises ApiConflict."""
+        return self._write("PUT", body, subresource="/status")
+
+    def apply(self, body: Body) -> Body:
+        """Make the object, or bring our fields of it into line; others' fields stay."""
+        content_type = "application/apply-patch+yaml"
+        return self._write("PATCH", body, query={"force": "true"}, content_type=content_type)
+
+    def patch(self, body: Body) -> Body:
+        """Merge into the object that is there."""
+        return self._write("PATCH", body, content_type="application/merge-patch+json")
+
+    def delete(self, ref: ObjectRef) -> None:
+        """Remove the object and, in the background, what it owns."""
+        try:
+            self._call("DELETE", ref, query={"propagationPolicy": "Background"})
+        except ApiNotFound:
+            return
+
+    def _get(self, ref: ObjectRef, accept: str, retry: RetryPolicy | None) -> Body | None:
+        try:
+            return self._call("GET", ref, accept=accept, retry=retry)
+        except ApiNotFound:
+            return None
+
+    def _write(
+        self,
+        method: str,
+        body: Body,
+        *,
+        query: Mapping[str, str] | None = None,
+        retry: RetryPolicy | None = None,
+        **options: Any,
+    ) -> Body:
+        query = {"fieldManager": self._field_manager, **(query or {})}
+        return self._call(
+            method, ObjectRef.of(body), query=query, body=body, retry=retry, **options
+        )
+
+    def _call(
+        self, method: str, ref: ObjectRef, *, retry: RetryPolicy | None = None, **options: Any
+    ) -> Body:
+        """Ask until there is an answer that waiting does not change."""
+        policy = retry or self._retry
+        request = self._request(method, ref, **options)
+        for attempt in range(1, policy.attempts):
+            try:
+                return self._answer(method, request, ref, policy)
+            except ApiUnavailable:
+                self._sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+        return self._answer(method, request, ref, policy)
+
+    def _answer(self, method: str, request: Any, ref: ObjectRef, policy: RetryPolicy) -> Body:
+        response = self._send(request, ref, policy.timeouts)
+        try:
+            return parse(method, ref, response.status, response.data)
+        except HTTPError as error:
+            raise unavailable(ref, f"cannot be reached ({type(error).__name__})") from None
+
+    def _request(
+        self,
+        method: str,
+        ref: ObjectRef,
+        *,
+        subresource: str = "",
+        query: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        accept: str = _JSON,
+        content_type: str = _JSON,
+    ) -> Any:
+        collection = ObjectRef(ref.kind, ref.namespace)
+        return self._transport.param_serialize(
+            method,
+            (collection if method == "POST" else ref).path + subresource,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": accept, "Content-Type": content_type},
+            body=json.dumps(body) if content_type.endswith("+yaml") else body,
+            auth_settings=["BearerToken"],
+        )
+
+    def _send(self, request: Any, ref: ObjectRef, timeouts: tuple[float, float]) -> Any:
+        """Return the response, whatever its status; its body is not read yet."""
+        try:
+            return self._transport.call_api(*request, _request_timeout=timeouts).response
+        except ApiException as error:  # TLS: its name, then its words
+            words = str(error.reason).splitlines()[-1]
+            raise unavailable(ref, f"cannot be reached ({words})") from None
+        except HTTPError as error:  # urllib3's texts hold addresses of memory
+            raise unavailable(ref, f"cannot be reached ({type(error).__name__})") from None

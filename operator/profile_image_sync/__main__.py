@@ -1,22 +1,24 @@
-"""`profile-image-sync …` and `python -m profile_image_sync …`: the one place where a process ends."""
+"""Starts the command line, and turns every error into one line and an exit code."""
 
 from __future__ import annotations
 
 import sys
 import traceback
 
-from profile_image_sync.cli import app
+from profile_image_sync.cli.app import app
+from profile_image_sync.cli.completion import prepare_completion
 from profile_image_sync.errors import EXIT_TRANSIENT, SyncError
 
 
 def main() -> None:
     """Run the command line. Users get one line and an exit code, never a traceback."""
+    prepare_completion()
     try:
-        app()
+        app(prog_name="profile-image-sync")
     except SyncError as error:
         sys.stderr.write(f"{error.reason}: {error}\n")
         sys.exit(error.exit_code)
-    except Exception as error:  # noqa: BLE001  # the last wall: its text may hold anything, so leave it out
+    except Exception as error:  # noqa: BLE001  # its text may hold a secret, so it is left out
         place = traceback.extract_tb(error.__traceback__)[-1]
         sys.stderr.write(
             f"internal error: {type(error).__name__} in {place.filename}:{place.lineno}. This is a bug of "

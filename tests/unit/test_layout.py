@@ -19,10 +19,10 @@ HOMES = {
     "httpx": {"worker/highq/transport.py"},
     "ldap3": {"worker/directory"},
     "PIL": {"worker/images.py"},
-    "yaml": {"local/manifest.py", "api/crd.py"},
+    "yaml": {"local/yaml_documents.py", "api/crd.py"},
     "kopf": {"controller/handlers.py"},
     "kubernetes": {"kube/client.py"},
-    "rich": {"local/sync.py"},
+    "rich": {"cli/terminal.py"},
     "typer": {"cli"},
 }
 

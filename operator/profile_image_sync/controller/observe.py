@@ -11,13 +11,13 @@ from enum import Enum, auto
 from pydantic import ValidationError
 
 from profile_image_sync import names
+from profile_image_sync.api.referenced_keys import referenced_keys
 from profile_image_sync.api.report import Report
 from profile_image_sync.api.spec import ProfileImageSync
 from profile_image_sync.api.state_header import StateHeader, decode_header
 from profile_image_sync.api.status import ProfileImageSyncStatus
 from profile_image_sync.api.validation import validated
 from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant
-from profile_image_sync.controller.pod_template import referenced_keys
 from profile_image_sync.controller.snapshot import Blocker, JobView, Observed
 from profile_image_sync.errors import PermanentError
 from profile_image_sync.kube.client import ApiClient
@@ -215,7 +215,9 @@ def _report(body: Body | None) -> Report | None:
 def _references(client: ApiClient, tenant: Tenant) -> str:
     """Digest the versions of what the spec names, so that a mended Secret is noticed, not read."""
     digest = hashlib.sha256()
-    for kind, name in dict.fromkeys((kind, name) for kind, name, _ in referenced_keys(tenant.spec)):
+    for kind, name in dict.fromkeys(
+        (each.kind, each.name) for each in referenced_keys(tenant.spec)
+    ):
         found = client.get_metadata(ObjectRef(kind, tenant.namespace, name))
         version = found["metadata"]["resourceVersion"] if found else "absent"
         digest.update(f"{kind} {name} {version}\n".encode())

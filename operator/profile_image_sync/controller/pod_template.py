@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from profile_image_sync import names
 from profile_image_sync.api import run_spec
+from profile_image_sync.api.referenced_keys import referenced_keys
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.controller.bodies import WORKER, Body, Tenant
 from profile_image_sync.controller.installation import OperatorSettings
@@ -116,8 +117,8 @@ def _container(
 def _references(spec: ProfileImageSyncSpec) -> Body:
     """Mount only the named keys of the named objects; the worker itself says which is missing."""
     wanted: dict[tuple[str, str], list[str]] = {}
-    for kind, name, key in referenced_keys(spec):
-        wanted.setdefault((kind, name), []).append(key)
+    for needed in referenced_keys(spec):
+        wanted.setdefault((needed.kind, needed.name), []).append(needed.key)
     return {"defaultMode": 0o440, "sources": [_source(*at, keys) for at, keys in wanted.items()]}
 
 
@@ -125,15 +126,3 @@ def _source(kind: str, name: str, keys: list[str]) -> Body:
     word, folder = ("secret", "secrets") if kind == "Secret" else ("configMap", "configmaps")
     items = [{"key": key, "path": f"{folder}/{name}/{key}"} for key in dict.fromkeys(keys)]
     return {word: {"name": name, "items": items, "optional": True}}
-
-
-def referenced_keys(spec: ProfileImageSyncSpec) -> list[tuple[str, str, str]]:
-    """Return the kind, name and key of everything that the spec refers to."""
-    directory, highq = spec.active_directory, spec.highq
-    found = [
-        ("Secret", directory.credentials_secret_ref.name, key) for key in ("username", "password")
-    ]
-    keys = ("clientId", "clientSecret", "refreshToken")
-    found += [("Secret", highq.credentials_secret_ref.name, key) for key in keys]
-    bundles = [ref for ref in (directory.ca_bundle_ref, highq.ca_bundle_ref) if ref]
-    return found + [(ref.kind, ref.name, ref.key) for ref in bundles]

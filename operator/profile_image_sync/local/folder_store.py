@@ -1,4 +1,4 @@
-"""A run's state as files of one folder, which one process at a time holds."""
+"""The state as files of one folder, locked by one process; the counterpart of pod/configmap_store.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOCK = "lock"
 
 
 class FolderStore:
-    """State in a folder: `state`, `state-000` and so on, beside what else a run keeps there."""
+    """State in a folder: the header in `state`, the shards in `state-000` and so on."""
 
     def __init__(self, path: Path) -> None:
         """Take a folder that `open` has locked."""
@@ -27,14 +27,14 @@ class FolderStore:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
-        """Hold the folder for this process alone; it is made, for its owner only, if need be.
+        """Lock the folder for this process; a missing folder is made, readable by its owner only.
 
-        Raises Busy when another process holds it, StateUnavailable when it cannot be used.
+        Raises Busy when another process has locked it, StateUnavailable when it cannot be used.
         """
         with _explaining(path, "opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir(mode=0o700, exist_ok=True)
-            # the file stays for ever: removing it would let two runs in
+            # the file is never removed: that would allow two locks
             lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             with _explaining(path, "locked"):
@@ -49,10 +49,10 @@ class FolderStore:
         return f"folder {self._path}"
 
     def is_new(self) -> bool:
-        """Tell whether no state was ever here.
+        """Return whether there is no state yet.
 
-        Raises StateMissing when the folder holds anything but a state: one that lost its header is
-        no first sync.
+        Raises StateMissing when the folder holds other files but no header: a lost header must not
+        lead to a first sync.
         """
         with _explaining(self._path, "read"):
             names = {entry.name for entry in self._path.iterdir()}
@@ -68,7 +68,7 @@ class FolderStore:
         return True
 
     def initialise(self, header: StateHeader) -> None:
-        """Begin a state. Raises StateMismatch where one is already, and what `is_new` raises."""
+        """Begin a state. Raises StateMismatch if there is one already, and what `is_new` raises."""
         if not self.is_new():
             raise StateMismatch(
                 f"{self.where} holds a state already: name an empty folder with --state"
@@ -116,13 +116,13 @@ def _shard_name(index: int) -> str:
 
 @contextmanager
 def _explaining(path: Path, verb: str) -> Iterator[None]:
-    """Turn what the system refuses into StateUnavailable: the path, the cause, the remedy."""
+    """Turn an OSError into StateUnavailable with path, cause and remedy."""
     try:
         yield
     except OSError as error:
         raise StateUnavailable(
-            f"{path} could not be {verb}: {error.strerror or error}. See to the disk's space and the "
-            "folder's owner and rights, or name another folder with --state"
+            f"{path} could not be {verb}: {error.strerror or error}. Check the disk's free space and the "
+            "folder's owner and permissions, or name another folder with --state"
         ) from error
 
 
@@ -131,6 +131,6 @@ def _lock(descriptor: int, path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Busy(
-            f"another run holds the state in folder {path}: wait until it has ended, or name another "
+            f"another run is using the state in folder {path}: wait until it has ended, or name another "
             "folder with --state"
         ) from None

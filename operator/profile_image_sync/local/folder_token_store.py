@@ -1,7 +1,8 @@
-"""HighQ's tokens in a file of the folder that holds the state."""
+"""The HighQ token pair in a file beside the state; the counterpart of pod/secret_token_store.py."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -15,40 +16,42 @@ FILE_NAME = "tokens.json"
 class FolderTokenStore:
     """Keeps the pair in `tokens.json` of a folder (made if missing), readable by its owner only."""
 
-    def __init__(self, folder: Path) -> None:
-        """Name the folder; nothing is touched yet."""
+    def __init__(self, folder: Path, before_refresh: Callable[[], None] = lambda: None) -> None:
+        """`before_refresh` is called each time before HighQ is asked for a new pair."""
         self._folder = folder
-        self._file = folder / FILE_NAME
+        self.file = folder / FILE_NAME
+        self._before_refresh = before_refresh
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """See TokenStore. Whoever runs has locked the folder (store)."""
+        """See TokenStore. The run holds the lock of the folder already (FolderStore)."""
         return nullcontext()
 
     def read(self) -> StoredTokens | None:
         """See TokenStore."""
         try:
-            text = self._file.read_text(encoding="utf-8")
+            text = self.file.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
         except UnicodeDecodeError:
             text = ""  # from_json says what to do
         except OSError as error:
             raise self._unavailable("read", error) from error
-        return from_json(text, str(self._file))
+        return from_json(text, str(self.file))
 
     def check_writable(self) -> None:
         """See TokenStore."""
         try:
             self._make_folder()
-            check_writable(self._file, ROOM_BYTES)
+            check_writable(self.file, ROOM_BYTES)
         except OSError as error:
             raise self._unavailable("written", error) from error
+        self._before_refresh()
 
     def write(self, tokens: StoredTokens) -> None:
         """See TokenStore."""
         try:
             self._make_folder()
-            write_file(self._file, to_json(tokens).encode())
+            write_file(self.file, to_json(tokens).encode())
         except OSError as error:
             raise self._unavailable("written", error) from error
 
@@ -57,6 +60,6 @@ class FolderTokenStore:
 
     def _unavailable(self, verb: str, error: OSError) -> StateUnavailable:
         return StateUnavailable(
-            f"the HighQ tokens in {self._file} cannot be {verb} ({error.strerror}): "
+            f"the HighQ tokens in {self.file} cannot be {verb} ({error.strerror}): "
             "check who owns the folder and whether the disk is full"
         )

@@ -14,12 +14,16 @@ from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.highq.oauth import ClientCredentials
 from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.images import largest
-from profile_image_sync.worker.references import References
+from profile_image_sync.worker.references import References, require_references
 from profile_image_sync.worker.token_store import TokenStore
 
 
 def open_directory(spec: ProfileImageSyncSpec, references: References) -> Directory:
-    """Bind to the directory. Raises what Directory.connect raises, and MissingReference."""
+    """Bind to the directory. Raises what Directory.connect raises, and MissingReference.
+
+    All references of the spec are checked first, HighQ's too, so that all gaps are told at once.
+    """
+    require_references(spec, references)
     directory = spec.active_directory
     secret = directory.credentials_secret_ref.name
 

@@ -1,7 +1,6 @@
 """Where a run reads Secrets and ConfigMaps: the protocol that mounted folders and manifests implement.
 
-A value is read anew each time it is asked for, since it may have been rotated, and no message shows
-one.
+A value is read again at each use, because it may have been rotated. No message shows a value.
 """
 
 from __future__ import annotations
@@ -9,6 +8,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from profile_image_sync.api.object_references import ReferenceKind
+from profile_image_sync.api.referenced_keys import referenced_keys
+from profile_image_sync.api.spec import ProfileImageSyncSpec
+from profile_image_sync.errors import MissingReference
 
 
 class References(Protocol):
@@ -21,6 +23,18 @@ class References(Protocol):
         message names the object, the key and the remedy.
         """
         ...
+
+
+def require_references(spec: ProfileImageSyncSpec, references: References) -> None:
+    """Raise one MissingReference with a line for each key that the spec needs and that is not there."""
+    missing = []
+    for needed in referenced_keys(spec):
+        try:
+            references.read(needed.kind, needed.name, needed.key)
+        except MissingReference as error:
+            missing.append(f"{needed.field}: {error}")
+    if missing:
+        raise MissingReference("\n".join(missing))
 
 
 def text_of(value: bytes) -> str:

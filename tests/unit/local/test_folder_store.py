@@ -139,7 +139,9 @@ def test_a_second_run_is_told_that_the_folder_is_busy(tmp_path: Path) -> None:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(Busy, match=f"another run holds the state in folder {tmp_path}") as busy,
+            pytest.raises(
+                Busy, match=f"another run is using the state in folder {tmp_path}"
+            ) as busy,
             FolderStore.open(tmp_path),
         ):
             pytest.fail("two runs at once")
@@ -171,7 +173,9 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path: Path) -> None:
         store.write_shard(0, b"old")
         with (
             files_limited_to(1000),
-            pytest.raises(StateUnavailable, match=f"{tmp_path}/state-000 .* disk's space") as full,
+            pytest.raises(
+                StateUnavailable, match=f"{tmp_path}/state-000 .* disk's free space"
+            ) as full,
         ):
             store.write_shard(0, b"x" * 2000)
         assert full.value.exit_code == 30

@@ -94,14 +94,29 @@ def test_a_folder_goes_before_the_file_and_is_read_anew(file: Path, tmp_path: Pa
 
 
 MISSING: list[tuple[ReferenceKind, str, str, str]] = [
-    ("Secret", "other", "password", "is not there"),
-    ("Secret", "ad-bind", "passwort", "is not there"),
+    (
+        "Secret",
+        "other",
+        "password",
+        "is not there; the file has the Secrets ad-bind, binary, elsewhere, empty",
+    ),
+    (
+        "Secret",
+        "ad-bind",
+        "passwort",
+        "is not there; the Secret has the keys password, username",
+    ),
     ("Secret", "empty", "key", "is empty"),
     ("Secret", "binary", "key", "is not text (UTF-8)"),
     ("Secret", "elsewhere", "key", "is in namespace b, but the resource is in a"),
-    ("Secret", "in-a-folder", "username", "is not there"),
+    (
+        "Secret",
+        "in-a-folder",
+        "username",
+        "is not there; the folder FOLDER has the keys tenant.yaml",
+    ),
     ("Secret", "in-no-folder", "username", "is not there"),
-    ("ConfigMap", "ad-bind", "password", "is not there"),
+    ("ConfigMap", "ad-bind", "password", "is not there; the file has no ConfigMaps"),
 ]
 
 
@@ -117,6 +132,7 @@ def test_what_is_missing_is_named_with_the_remedies(
 ) -> None:
     """Object, key, what is wrong, and both ways to mend it."""
     kind, name, key, wrong = case
+    wrong = wrong.replace("FOLDER", str(tmp_path))
     empty = secret("empty", stringData={"key": "\n"})
     binary = secret("binary", data={"key": "/w=="})
     elsewhere = secret("elsewhere", "b", stringData={"key": HIDDEN})
@@ -158,8 +174,8 @@ def test_of_several_resources_one_must_be_named(file: Path) -> None:
     [
         ("", "is empty: it must hold a ProfileImageSync"),
         ("---\n---\n# nothing\n", "is empty"),
-        ("just words", "document 1 is no object"),
-        ("- a\n- b\n", "document 1 is no object"),
+        ("just words", "document 1 is not an object"),
+        ("- a\n- b\n", "document 1 is not an object"),
         (yaml.safe_dump(BUNDLE), "exactly one ProfileImageSync is needed; it holds none"),
         ("kind: Namespace\n", "document 1 is of kind 'Namespace': only ProfileImageSync, Secret"),
         ("kind: List\nitems: []\n", "write the items of a List as documents of their own"),

@@ -12,6 +12,7 @@ from typing import Self
 from uuid import UUID
 
 from profile_image_sync.api.activedirectory import ActiveDirectory
+from profile_image_sync.api.model import shown
 from profile_image_sync.errors import DirectoryMisconfigured, InvalidSpec
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
 from profile_image_sync.worker.directory.entries import PersonReader, SelectImage
@@ -109,7 +110,7 @@ class Directory:
             classes = self._require_entry(group, f"groups[{index}]")
             if b"group" not in classes:
                 raise DirectoryMisconfigured(
-                    f"spec.activeDirectory.groups[{index}]: is not a group"
+                    f"spec.activeDirectory.groups[{index}]: {shown(group)} is not a group"
                 )
         if self._spec.user_filter and (problem := self._session.filter_error(self._people)):
             raise InvalidSpec(
@@ -122,8 +123,8 @@ class Directory:
         entry = self._session.read(dn, ["objectClass"])
         if entry is None:
             raise DirectoryMisconfigured(
-                f"spec.activeDirectory.{field}: there is no such entry in {self.domain.name}, or the "
-                "account may not see it; correct the name, or let the account read it"
+                f"spec.activeDirectory.{field}: there is no entry {shown(dn)} in {self.domain.name}, or "
+                "the account may not see it; correct the name, or let the account read it"
             )
         return entry.get("objectclass", [])
 

@@ -1,0 +1,57 @@
+"""Options that several commands have, so that they are spelled and described alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from profile_image_sync.errors import InvalidSpec
+
+ManifestFile = Annotated[
+    Path,
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="FILE",
+        help="Manifest: a ProfileImageSync with its Secrets and ConfigMaps.",
+    ),
+]
+StateFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="FOLDER",
+        help="Folder of the state. Default: ./.profile-image-sync/NAME.",
+    ),
+]
+SecretFolders = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret",
+        metavar="NAME=FOLDER",
+        help="Read the Secret NAME from a folder with one file per key. May be repeated.",
+    ),
+]
+ResourceName = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Which ProfileImageSync, if the file has several."),
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print log lines, also on a terminal.")
+]
+
+
+def secret_folders(pairs: Iterable[str] | None) -> dict[str, Path]:
+    """Return the folder of each Secret. Raises InvalidSpec when a pair is not NAME=FOLDER."""
+    folders: dict[str, Path] = {}
+    for pair in pairs or ():
+        name, equals, folder = pair.partition("=")
+        if not (name and equals and folder):
+            raise InvalidSpec(
+                f"--secret {name}: give NAME=FOLDER; the folder has one file per key of the Secret"
+            )
+        folders[name] = Path(folder)
+    return folders

@@ -1,0 +1,61 @@
+"""Prints the result of a run: the numbers, the people who were not served, and what happens next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from profile_image_sync.api.report import PeopleKind, PeopleLists, Report
+from profile_image_sync.api.status import Outcome
+from profile_image_sync.cli.terminal import Terminal
+from profile_image_sync.local.run import PEOPLE_FILE
+from profile_image_sync.worker.run import RunOutput
+
+MAX_PRINTED = 10  # people of each list; the file has more
+NUMBERS = (
+    "people",
+    "uploaded",
+    "adopted",
+    "unchanged",
+    "no_image",
+    "refused",
+    "unmatched",
+    "ambiguous",
+    "failed",
+)
+NOT_SERVED = (PeopleKind.FAILED, PeopleKind.REFUSED, PeopleKind.AMBIGUOUS, PeopleKind.UNMATCHED)
+
+
+def print_result(result: RunOutput, folder: Path, terminal: Terminal) -> None:
+    """Print what a person wants to know after a run."""
+    report = result.report
+    numbers = report.run.model_dump(by_alias=True, include=set(NUMBERS))
+    if report.run.people:
+        terminal.table(list(numbers), [[str(number) for number in numbers.values()]], numbers=True)
+    for kind in NOT_SERVED:
+        _print_people(kind, result.people, folder, terminal)
+    for note in report.notes:
+        terminal.print(f"note: {note}")
+    if report.message:
+        terminal.notice(f"{report.reason}: {report.message}")
+    terminal.print(_summary(report))
+
+
+def _print_people(kind: PeopleKind, people: PeopleLists, folder: Path, terminal: Terminal) -> None:
+    listed = people.people.get(kind, ())
+    for person in listed[:MAX_PRINTED]:
+        terminal.print(f"{kind}: {person.label} ({person.guid}): {person.detail or person.reason}")
+    if len(listed) > MAX_PRINTED:
+        terminal.print(f"{kind}: more in {folder / PEOPLE_FILE}")
+
+
+def _summary(report: Report) -> str:
+    """Say in one line how the run ended and what happens next."""
+    run = report.run
+    done = "would be uploaded" if run.outcome is Outcome.DRY_RUN else "uploaded"
+    line = f"{run.outcome}: {run.uploaded} {done}"
+    if run.start_time and run.completion_time:
+        line += f" in {(run.completion_time - run.start_time).total_seconds():.1f} s"
+    line += "."
+    if run.failed:
+        line += f" {run.failed} failed; the next run tries them again."
+    return line

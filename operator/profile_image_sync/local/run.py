@@ -1,0 +1,99 @@
+"""One run on a machine: state, tokens and report are files of one folder.
+
+The counterpart of pod/main.py. It prints nothing: the commands do.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from profile_image_sync.api.run_spec import RunSpec
+from profile_image_sync.api.state_header import new_header
+from profile_image_sync.local.files import write_file
+from profile_image_sync.local.folder_store import FolderStore
+from profile_image_sync.local.folder_token_store import FolderTokenStore
+from profile_image_sync.local.manifest import Manifest
+from profile_image_sync.signals import stop_on_signals
+from profile_image_sync.worker.references import References
+from profile_image_sync.worker.run import RunContext, RunOutput, execute
+from profile_image_sync.worker.token_store import fingerprint
+
+REPORT_FILE = "report.json"
+PEOPLE_FILE = "people.json"
+
+Notice = Callable[[str], None]  # tells the user something while the run goes on
+
+
+def state_folder(manifest: Manifest, chosen: Path | None) -> Path:
+    """Return the folder of the state: the chosen one, or one below the current folder."""
+    return chosen or Path(".profile-image-sync") / manifest.resource.metadata.name
+
+
+def run_once(
+    manifest: Manifest,
+    *,
+    folder: Path,
+    secret_folders: Mapping[str, Path],
+    notice: Notice,
+    progress: Callable[[int, int], None],
+) -> RunOutput:
+    """Run the manifest's resource once, and leave report and lists in the folder.
+
+    Raises SyncError before a run can start: Busy, StateUnavailable, StateMissing.
+    """
+    resource = manifest.resource
+    references = manifest.references(secret_folders)
+    with FolderStore.open(folder) as store:
+        if store.is_new():
+            store.initialise(new_header(uuid4()))
+            notice(f"New state in {folder}: this is a first sync ({resource.spec.first_sync}).")
+        run_spec = RunSpec(
+            namespace=resource.metadata.namespace,
+            name=resource.metadata.name,
+            generation=resource.metadata.generation or 0,
+            state_id=store.header().id,
+            spec=resource.spec,
+        )
+        context = RunContext(
+            run_id=str(uuid4()),
+            job="",
+            store=store,
+            tokens=_token_store(manifest, folder, references, notice),
+            references=references,
+            now=lambda: datetime.now(UTC),
+            clock=time.monotonic,
+            new_id=lambda: secrets.token_hex(4),
+            stop=stop_on_signals(),
+            progress=progress,
+        )
+        result = execute(run_spec, context)
+        report = result.report.model_dump_json(by_alias=True, indent=2)
+        people = result.people.model_dump_json(by_alias=True, indent=2)
+        write_file(folder / REPORT_FILE, f"{report}\n".encode())
+        write_file(folder / PEOPLE_FILE, f"{people}\n".encode())
+    return result
+
+
+def _token_store(
+    manifest: Manifest, folder: Path, references: References, notice: Notice
+) -> FolderTokenStore:
+    """Return the store of the token pair. It warns before the refresh token of the Secret is used up."""
+    secret = manifest.resource.spec.highq.credentials_secret_ref.name
+
+    def warn() -> None:
+        stored = tokens.read()
+        if stored and stored.seed == fingerprint(references.read("Secret", secret, "refreshToken")):
+            return
+        notice(
+            f"This run uses up the refreshToken of Secret {secret}, which HighQ accepts only once. The new "
+            f"token pair is kept in {tokens.file}. A cluster, or another folder, needs an authorisation of "
+            "its own."
+        )
+
+    tokens = FolderTokenStore(folder, before_refresh=warn)
+    return tokens

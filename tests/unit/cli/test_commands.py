@@ -64,7 +64,7 @@ def test_all_missing_references_are_told_at_once(tmp_path: Path) -> None:
     """One run tells every gap, with the field and the keys that the object does have."""
     manifest = tmp_path / "tenant.yaml"
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ad-bind"}}
-    secret["stringData"] = {"username": "reader", "passwort": "hunter2"}  # type: ignore[assignment]
+    secret["stringData"] = {"username": "reader", "passwort": "hunter2"}
     manifest.write_text(yaml.safe_dump_all([tenant(), secret]))
 
     refused = command("sync", "-f", manifest, "--state", tmp_path / "state")

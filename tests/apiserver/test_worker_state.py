@@ -39,7 +39,7 @@ HEADER = "pisync-acme-state"
 
 def entry(number: int) -> PersonRecord:
     """Invent what is remembered of someone."""
-    return PersonRecord(Accepted(bytes([number]) * 16, "thumbnailPhoto", number), None)
+    return PersonRecord(Accepted(bytes([number]) * 16, "thumbnailPhoto", number, 1))
 
 
 @contextmanager

@@ -111,7 +111,9 @@ BAD = (
     ),
     # words
     BadManifest("mode in lower case", {"mode": "continuous"}, "spec.mode", "'Continuous' or"),
-    BadManifest("unknown firstSync", {"firstSync": "Skip"}, "spec.firstSync", "'Override' or"),
+    BadManifest(
+        "unknown firstSync", {"firstSync": "Skip"}, "spec.firstSync", "'Override', 'Adopt' or"
+    ),
     BadManifest("unknown fit", {"image": {"fit": "Stretch"}}, "spec.image.fit", "'Crop' or"),
     BadManifest("unknown focus", {"image": {"focus": "Left"}}, "spec.image.focus", "'Top' or"),
     BadManifest("unknown endpoint", _highq(endpoint="v5"), "spec.highq.endpoint", "'Avatar' or"),

@@ -48,6 +48,7 @@ class FirstSync(StrEnum):
 
     OVERRIDE = "Override"
     ADOPT = "Adopt"
+    FILL_EMPTY = "FillEmpty"
 
 
 def _value_at(spec: ApiModel, path: str) -> Any:
@@ -83,7 +84,9 @@ class ProfileImageSyncSpec(ApiModel):
     first_sync: FirstSync = FirstSync.OVERRIDE
     """What the first sync does for people who have a picture in Active Directory. Override: it is uploaded,
     even if HighQ already has one. Adopt: it is only recorded, and uploaded when it next changes; use this
-    to move over from the Appliance without replacing anyone's own picture."""
+    to move over from the Appliance without replacing anyone's own picture. FillEmpty: it is uploaded where
+    the account in HighQ has no picture, else only recorded. Adopt and FillEmpty protect every account that
+    exists when the first sync is complete; editing the field later changes nothing."""
     schedule: Schedule | None = Field(None, examples=["*/15 * * * *", "@daily-random"])
     """When runs start: five cron fields (minute, hour, day of month, month, day of week; Sunday is 0), or
     @hourly, @daily, @weekly, @monthly, @yearly, or @hourly-random, @daily-random, @weekly-random, which

@@ -1,37 +1,60 @@
 """The state's header: what a sync remembers besides its people, as one small JSON document.
 
-The controller makes it, once; the worker updates it, after the shards it speaks of. No I/O here.
+The controller makes it, once; the worker updates it, after the shards it speaks of. A reader keeps the
+fields that it does not know, so that an older worker loses nothing of a newer one's. No I/O here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Self
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from profile_image_sync.api.model import ApiModel, Count
+from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.errors import StateDamaged, StateMismatch
 
-SCHEMA = 1
+SCHEMA = 2  # 1: the first delivery; read and carried over
 MAX_SHARDS = 256
 MAX_HANDLED_REQUESTS = 16
+MAX_SWEEPS = 8
+MAX_SPENT = 32
+
+Version = Annotated[int, Field(ge=1)]
 
 
 class Sweep(ApiModel):
-    """What the last full sweep of the directory counted: the measure of the next one's brakes."""
+    """What one full sweep of the directory counted: the measure of later ones' brakes."""
 
     people: Count
     with_image: Count = 0  # people with an image in any attribute asked for
     images: Mapping[str, Count]  # attribute asked for -> people with an image in it
+    matched: Count = 0  # people with an image and an active HighQ user
 
 
 class PendingBrake(ApiModel):
     """A brake that stopped a run and waits for `safety.acknowledge`."""
 
     id: str
-    figures: Mapping[str, Count]  # by reason; no worse ones may pass once acknowledged
+    figures: Mapping[str, Count]  # by cause, as they were when the id was given
+
+
+class CompletedFirstSync(ApiModel):
+    """What was so when the first sync was complete: it decides for ever whose picture is protected."""
+
+    policy: FirstSync  # spec.firstSync at that time
+    time: AwareDatetime
+    highest_account_id: int  # of all HighQ users at that time; 0: there were none
 
 
 class StateHeader(ApiModel):
@@ -41,16 +64,36 @@ class StateHeader(ApiModel):
     been written yet. Their number is the number of shards, a power of two.
     """
 
+    model_config = ConfigDict(extra="allow")
+
     schema_version: int = SCHEMA
     id: UUID  # random; status, shards and reports echo it
+    replaces: UUID | None = (
+        None  # the lost state whose loss was acknowledged when this one was made
+    )
     domain: UUID | None = None  # objectGUID of the domain; set by the first run that reaches it
     highq: str | None = None  # "host/path"; set by the first run that reaches it
-    image_attributes: tuple[str, ...] | None = None  # of the last run
+    image_attributes: tuple[str, ...] | None = None  # of the last run that recorded anything
+    image_attributes_version: Version = 1  # grows with each change of the list
+    match: tuple[str, ...] | None = None  # of the last run, as "mail=email"
+    match_version: Version = 1  # grows with each change of the rules
     first_sync_completed: bool = False
-    sweep: Sweep | None = None
+    first_sync: CompletedFirstSync | None = None  # None: incomplete, or first delivery's
+    sweeps: Annotated[tuple[Sweep, ...], Field(max_length=MAX_SWEEPS)] = ()  # the newest last
     brake: PendingBrake | None = None
+    spent_acknowledgements: Annotated[tuple[str, ...], Field(max_length=MAX_SPENT)] = ()
     handled_requests: Annotated[tuple[str, ...], Field(max_length=MAX_HANDLED_REQUESTS)] = ()
     revisions: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = (0,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _carry_schema_1_over(cls, document: Any) -> Any:
+        """Read the first delivery's header: it remembered one sweep only."""
+        if not isinstance(document, dict) or document.get("schemaVersion") != 1:
+            return document
+        carried = {**document, "schemaVersion": SCHEMA}
+        sweep = carried.pop("sweep", None)
+        return carried | {"sweeps": [sweep] if sweep else []}
 
     @field_validator("revisions")
     @classmethod
@@ -61,14 +104,18 @@ class StateHeader(ApiModel):
 
     @property
     def shards(self) -> int:
-        """Return how many shards there are."""
+        """Number of shards."""
         return len(self.revisions)
 
     def having_handled(self, request: str) -> Self:
         """Return the header with this run request as the newest handled one; the oldest fall out."""
-        others = (known for known in self.handled_requests if known != request)
-        handled = (*others, request)[-MAX_HANDLED_REQUESTS:]
+        handled = _newest(self.handled_requests, [request], MAX_HANDLED_REQUESTS)
         return self.model_copy(update={"handled_requests": handled})
+
+    def with_spent(self, ids: Iterable[str]) -> Self:
+        """Return the header with these acknowledgements as spent ones; the oldest fall out."""
+        spent = _newest(self.spent_acknowledgements, ids, MAX_SPENT)
+        return self.model_copy(update={"spent_acknowledgements": spent})
 
     def bound_to_domain(self, domain: UUID) -> Self:
         """Return the header bound to this domain; raise StateMismatch when it is another's."""
@@ -90,15 +137,15 @@ class StateHeader(ApiModel):
         return self.model_copy(update={"highq": highq})
 
 
-class _Version(BaseModel):
+class _SchemaVersion(BaseModel):
     """As much of a header as every version can read."""
 
     schema_version: Annotated[int, Field(alias="schemaVersion")]
 
 
-def new_header(id: UUID) -> StateHeader:  # noqa: A002 - the field's own name
+def new_header(id: UUID, replaces: UUID | None = None) -> StateHeader:  # noqa: A002 - the field's own name
     """Return the header of a state in which nothing has happened yet."""
-    return StateHeader(id=id)
+    return StateHeader(id=id, replaces=replaces)
 
 
 def encode_header(header: StateHeader) -> bytes:
@@ -112,7 +159,7 @@ def decode_header(data: bytes, where: str) -> StateHeader:
     Raises StateMismatch when a newer version wrote it, StateDamaged when it cannot be read.
     """
     try:
-        version = _Version.model_validate_json(data).schema_version
+        version = _SchemaVersion.model_validate_json(data).schema_version
         if version > SCHEMA:
             raise StateMismatch(
                 f"the state header in {where} has schema {version}, this version reads up to "
@@ -123,6 +170,12 @@ def decode_header(data: bytes, where: str) -> StateHeader:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the document"
         raise StateDamaged(
-            f"the state header in {where} cannot be read ({field}: {first['msg']}): "
-            "restore it from a backup, or begin a new state with spec.firstSync: Adopt"
+            f"the state header in {where} cannot be read ({field}: {first['msg']}): restore it from a "
+            "backup or with `profile-image-sync state import`, or begin anew with "
+            "spec.state.acknowledgeLoss: the state's id, which status.state.id and every report tell"
         ) from None
+
+
+def _newest(known: tuple[str, ...], added: Iterable[str], most: int) -> tuple[str, ...]:
+    added = tuple(dict.fromkeys(added))
+    return (*(each for each in known if each not in added), *added)[-most:]

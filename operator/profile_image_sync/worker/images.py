@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from hashlib import md5, sha256
+from hashlib import md5
 from io import BytesIO
 
 from PIL import Image, ImageChops, ImageCms
@@ -126,12 +126,6 @@ def largest(values: Sequence[bytes]) -> bytes:
     if len(values) == 1:
         return values[0]
     return min(values, key=lambda value: (-_usable_pixels(value), source_md5(value)))
-
-
-def settings_fingerprint(settings: ImageSettings) -> bytes:
-    """Return 4 bytes that change with the settings: a refusal holds as long as they stay the same."""
-    named = f"{settings.fit} {settings.focus} {settings.max_size} {settings.min_source_size}"
-    return sha256(named.encode()).digest()[:4]
 
 
 def _open(raw: bytes) -> tuple[str, ImageFile]:

@@ -1,7 +1,7 @@
-"""What is remembered of each person from run to run: opened whole, written shard by shard.
+"""What is remembered of each person from run to run: shards are read when needed, and written one by one.
 
 It knows the order of writing that a kill at any moment survives (shards first, header last; new
-shards before the header that doubles them). It does no I/O of its own: a store does (store).
+shards before the header that doubles them). It does no I/O of its own: a store does (state_store).
 """
 
 from __future__ import annotations
@@ -38,45 +38,49 @@ __all__ = ["Accepted", "Ledger", "PersonRecord", "Refused"]
 
 PEOPLE_A_SHARD = 128 * 1024 // 60  # 128 KiB, at 60 bytes a person as a ConfigMap stores them
 
-_WAYS_OUT = (
-    "restore it from a backup, or begin a new state with spec.firstSync: Adopt, which leaves people's "
-    "own pictures alone"
-)
-
 
 class Ledger:
-    """Every person's entry. For one thread at a time, and one process: whoever holds the store."""
+    """Every person's record. For one thread at a time, and one process: whoever holds the store."""
 
-    def __init__(self, store: StateStore, header: StateHeader, shards: list[Shard]) -> None:
-        """Take what `open` has read and checked."""
+    def __init__(self, store: StateStore, header: StateHeader) -> None:
+        """Take the header that `open` has read and checked."""
         self._store = store
         self._header = header
-        self._shards = shards
+        self._loaded: list[Shard | None] = [None] * header.shards
         self._dirty: set[int] = set()
-        self._growth_confirmed = (
-            True  # whether it is known how many shards the header in the store counts
-        )
-        self._header_confirmed = True  # whether it is known that the header in the store is ours
+        self._growth_confirmed = True  # whether the number of shards in the store is known
+        self._header_confirmed = True  # whether the header in the store is known to be ours
 
     @classmethod
     def open(cls, store: StateStore, *, expected_id: UUID | None) -> Self:
-        """Read the whole state; nothing is written.
+        """Read the header; nothing is written, shards are read when they are needed.
 
-        `expected_id`: the id that status remembers; None: whatever is there is taken.
-        Raises StateMissing when the header or a shard is not there, StateMismatch when it is another
-        state's or a newer version's, StateDamaged when it is older than its header says or cannot be
-        read back, StateUnavailable when the store fails.
+        `expected_id`: the id that status remembers, or the spec; None: whatever is there is taken.
+        Raises StateMissing when there is no header, StateMismatch when it is another state's or a newer
+        version's, StateDamaged when it cannot be read back, StateUnavailable when the store fails.
         """
         data = store.read_header()
         if data is None:
-            raise StateMissing(f"there is no state header in {store.where}: {_WAYS_OUT}")
+            raise StateMissing(
+                f"there is no state header in {store.where}: {_ways_out(expected_id)}"
+            )
         header = decode_header(data, store.where)
         if expected_id not in (None, header.id):
             raise StateMismatch(
                 f"{store.where} holds state {header.id}, but this resource's is {expected_id}: "
-                f"{_WAYS_OUT}"
+                f"{_ways_out(expected_id)}"
             )
-        return cls(store, header, [_load(store, header, index) for index in range(header.shards)])
+        return cls(store, header)
+
+    def load(self) -> None:
+        """Read all shards that have not been read yet.
+
+        Raises StateMissing when one is not there, StateDamaged when it is older than the header says or
+        cannot be read back, StateMismatch when it is another state's, StateUnavailable. So does whatever
+        needs a shard that has not been read.
+        """
+        for index in range(len(self._loaded)):
+            self._shard(index)
 
     @property
     def header(self) -> StateHeader:
@@ -96,27 +100,28 @@ class Ledger:
     @property
     def size(self) -> int:
         """The size of all shards in bytes, before any encoding the store needs."""
-        return sum(len(encode_shard(shard)) for shard in self._shards)
+        return sum(len(encode_shard(shard)) for shard in self._shards())
 
     def get(self, guid: UUID) -> PersonRecord:
         """Return what is remembered of this person; an empty entry when nothing is."""
-        return self._shards[self.shard_index(guid)].get(guid)
+        return self._shard(self.shard_index(guid)).get(guid)
 
     def put(self, guid: UUID, record: PersonRecord) -> None:
         """Replace what is remembered of this person; an empty entry forgets them."""
         index = self.shard_index(guid)
-        if self._shards[index].get(guid) != record:
-            self._shards[index].put(guid, record)
+        shard = self._shard(index)
+        if shard.get(guid) != record:
+            shard.put(guid, record)
             self._dirty.add(index)
 
     def items(self) -> Iterator[tuple[UUID, PersonRecord]]:
         """Yield everyone with a record, shard by shard; record nothing meanwhile."""
-        for shard in self._shards:
+        for shard in self._shards():
             yield from shard.items()
 
     def shard_index(self, guid: UUID) -> int:
         """Return which shard holds this person: uploads go in this order."""
-        return shard_of(guid, len(self._shards))
+        return shard_of(guid, len(self._loaded))
 
     def reserve(self, people: int) -> None:
         """Make room for this many people; writes only when there must be more shards.
@@ -124,14 +129,15 @@ class Ledger:
         Those who left are remembered, too: where they are more, they count.
         Call it before a run's first upload: when it raises, nothing more can be written.
         """
-        rows = sum(len(shard.accepted) + len(shard.refused) for shard in self._shards)
-        former = count = len(self._shards)
+        shards = self._shards()
+        rows = sum(len(table) for shard in shards for table in shard.tables)
+        former = count = len(shards)
         while count < MAX_SHARDS and max(people, rows) > count * PEOPLE_A_SHARD:
             count *= 2
         if count == former:
             return
         self._require_confirmed_growth()
-        parts = (part for shard in self._shards for part in shard.split(count))
+        parts = (part for shard in shards for part in shard.split(count))
         grown = sorted(parts, key=lambda part: part.index)
         for shard in grown[former:]:
             self._write_shard(shard)
@@ -140,19 +146,28 @@ class Ledger:
         self._growth_confirmed = False
         self._write_header(self._header, grown)
         self._growth_confirmed = True
-        self._shards = grown
+        self._loaded = list(grown)
 
     def flush(self) -> None:
         """Write the shards that hold something new; StateUnavailable leaves the rest dirty."""
         first_writing = any(not self._header.revisions[index] for index in self._dirty)
         self._write_dirty()
         if first_writing:  # or nobody would notice the loss of a shard the header does not know
-            self._write_header(self._header, self._shards)
+            self._write_header(self._header)
 
     def commit(self, header: StateHeader) -> None:
         """Write what is dirty, then this header (its revisions are set here), if it says anything new."""
         self._write_dirty()
-        self._write_header(header, self._shards)
+        self._write_header(header)
+
+    def _shard(self, index: int) -> Shard:
+        shard = self._loaded[index]
+        if shard is None:
+            shard = self._loaded[index] = _read(self._store, self._header, index)
+        return shard
+
+    def _shards(self) -> list[Shard]:
+        return [self._shard(index) for index in range(len(self._loaded))]
 
     def _require_confirmed_growth(self) -> None:
         if not self._growth_confirmed:
@@ -164,7 +179,7 @@ class Ledger:
     def _write_dirty(self) -> None:
         self._require_confirmed_growth()
         for index in sorted(self._dirty):
-            self._write_shard(self._shards[index])
+            self._write_shard(self._shard(index))
             self._dirty.remove(index)
 
     def _write_shard(self, shard: Shard) -> None:
@@ -172,8 +187,12 @@ class Ledger:
         self._store.write_shard(shard.index, encode_shard(written))
         shard.revision = written.revision
 
-    def _write_header(self, header: StateHeader, shards: list[Shard]) -> None:
-        header = header.model_copy(update={"revisions": tuple(each.revision for each in shards)})
+    def _write_header(self, header: StateHeader, grown: list[Shard] | None = None) -> None:
+        revisions = tuple(
+            shard.revision if shard else self._header.revisions[index]
+            for index, shard in enumerate(grown or self._loaded)
+        )
+        header = header.model_copy(update={"revisions": revisions})
         if header == self._header and self._header_confirmed:
             return
         data = encode_header(header)
@@ -184,25 +203,34 @@ class Ledger:
         self._header = header
 
 
-def _load(store: StateStore, header: StateHeader, index: int) -> Shard:
+def _read(store: StateStore, header: StateHeader, index: int) -> Shard:
     """Read one shard and hold it against the header."""
     data = store.read_shard(index)
     if data is None:
         if header.revisions[index]:
             raise StateMissing(
-                f"shard {index:03d} of the state is not in {store.where}: {_WAYS_OUT}"
+                f"shard {index:03d} of the state is not in {store.where}: {_ways_out(header.id)}"
             )
         return Shard(header.id, index, header.shards)
     shard = decode_shard(data, state=header.id, index=index, where=store.where)
     if shard.revision < header.revisions[index]:
         raise StateDamaged(
             f"shard {index:03d} of the state in {store.where} is older than its header says "
-            f"(revision {shard.revision}, not {header.revisions[index]}): {_WAYS_OUT}"
+            f"(revision {shard.revision}, not {header.revisions[index]}): {_ways_out(header.id)}"
         )
     if shard.count > header.shards:
         raise StateDamaged(
             f"the state header in {store.where} is older than its shard {index:03d} "
-            f"({header.shards} shards, not {shard.count}): {_WAYS_OUT}"
+            f"({header.shards} shards, not {shard.count}): {_ways_out(header.id)}"
         )
     # written before the last growth: those who moved to a new shard are read from there
     return shard if shard.count == header.shards else shard.split(header.shards)[0]
+
+
+def _ways_out(state_id: UUID | None) -> str:
+    """Tell how to go on without the state: the two ways that there are."""
+    lost = f'"{state_id}"' if state_id else "the id that its reports and status.state.id tell"
+    return (
+        "restore it from a backup or with `profile-image-sync state import`, or give it up and begin a "
+        f"first sync anew with spec.state.acknowledgeLoss: {lost}"
+    )

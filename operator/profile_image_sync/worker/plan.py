@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from uuid import UUID
 
+from profile_image_sync.api.highq import Endpoint
+from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.spec import Mode
-from profile_image_sync.worker.ledger import PersonRecord
+from profile_image_sync.worker.ledger import Accepted, PersonRecord
 from profile_image_sync.worker.matching import Match, MatchOutcome
 from profile_image_sync.worker.people import Person, Source
 
@@ -55,7 +58,25 @@ class Policy:
     rerecord: (
         bool  # `imageAttributes` changed since the last run: other attributes' hashes are recorded
     )
-    image_settings: bytes  # fingerprint: our own refusals hold as long as it is the same
+    attributes_version: int  # of the present `imageAttributes`
+    image_settings: bytes  # fingerprint of spec.image: what our own refusals depend on
+    upload_settings: bytes  # of spec.image and the endpoint: what HighQ's refusals depend on
+
+    @property
+    def settings(self) -> tuple[bytes, bytes]:
+        """The fingerprints under which a refusal still holds."""
+        return self.image_settings, self.upload_settings
+
+    def accepted(self, source: Source, account_id: int, *, unconfirmed: bool = False) -> Accepted:
+        """Return what is recorded of an image that HighQ has, or may have, taken; or that is adopted."""
+        version = self.attributes_version
+        return Accepted(source.md5, source.attribute, account_id, version, unconfirmed=unconfirmed)
+
+
+def settings_fingerprint(image: ImageSettings, endpoint: Endpoint | None = None) -> bytes:
+    """Return 4 bytes that change with the settings that lead to a refusal."""
+    settings = f"{image.model_dump_json()} {endpoint or ''}"
+    return sha256(settings.encode()).digest()[:4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +103,7 @@ def classify(source: Source | None, record: PersonRecord, policy: Policy) -> Ver
             return Verdict.RERECORD
         if policy.mode is Mode.ONE_OFF:
             return Verdict.UNCHANGED  # rule 6: never again for that person
-    if refused and refused.md5 == source.md5 and refused.settings in (None, policy.image_settings):
+    if refused and refused.md5 == source.md5 and refused.settings in policy.settings:
         return Verdict.REFUSED
     if accepted:
         return Verdict.UPLOAD_CHANGED

@@ -18,7 +18,7 @@ import structlog
 from profile_image_sync.api.report import PeopleLists, Report
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.spec import FirstSync
-from profile_image_sync.api.state_header import StateHeader, Sweep
+from profile_image_sync.api.state_header import MAX_SWEEPS, StateHeader, Sweep
 from profile_image_sync.api.status import Brake, Outcome, Run, State
 from profile_image_sync.errors import (
     EXIT_FINISHED,
@@ -27,14 +27,21 @@ from profile_image_sync.errors import (
     Interrupted,
     SyncError,
 )
-from profile_image_sync.worker import brakes, images
+from profile_image_sync.worker import brakes
 from profile_image_sync.worker.connections import open_directory, open_highq
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.ledger import Ledger
 from profile_image_sync.worker.matching import match_people
 from profile_image_sync.worker.people import Domain, Person
-from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, plan_person, resolve_account
+from profile_image_sync.worker.plan import (
+    PersonPlan,
+    Policy,
+    Verdict,
+    plan_person,
+    resolve_account,
+    settings_fingerprint,
+)
 from profile_image_sync.worker.references import References
 from profile_image_sync.worker.state_store import StateStore
 from profile_image_sync.worker.token_store import TokenStore
@@ -106,6 +113,7 @@ class _Execution:
         """Read, plan, judge the numbers, upload, record what the next run needs."""
         spec, context = self._run_spec.spec, self._context
         ledger = self._ledger = Ledger.open(context.store, expected_id=self._run_spec.state_id)
+        ledger.load()
         with open_directory(spec, context.references) as directory:
             self._bind(ledger, directory.domain)
             people = list(self._unless_stopped(directory.people()))
@@ -162,10 +170,12 @@ class _Execution:
         attributes = tuple(spec.active_directory.image_attributes)
         return Policy(
             mode=spec.mode,
-            adopting=spec.first_sync is FirstSync.ADOPT and not header.first_sync_completed,
+            adopting=spec.first_sync is not FirstSync.OVERRIDE and not header.first_sync_completed,
             image_attributes=attributes,
             rerecord=self._rerecords(header.image_attributes, attributes),
-            image_settings=images.settings_fingerprint(spec.image),
+            attributes_version=header.image_attributes_version,
+            image_settings=settings_fingerprint(spec.image),
+            upload_settings=settings_fingerprint(spec.image, spec.highq.endpoint),
         )
 
     def _rerecords(self, before: tuple[str, ...] | None, now: tuple[str, ...]) -> bool:
@@ -202,7 +212,11 @@ class _Execution:
         spec, header = self._run_spec.spec, ledger.header
         first_sync = not header.first_sync_completed
         breaches = brakes.find_breaches(
-            sweep, header.sweep, plans, spec.safety, first_sync=first_sync
+            sweep,
+            header.sweeps[-1] if header.sweeps else None,
+            plans,
+            spec.safety,
+            first_sync=first_sync,
         )
         brake = brakes.brake_for(
             breaches, header.brake, spec.safety.acknowledge, self._context.new_id()
@@ -228,7 +242,7 @@ class _Execution:
         facts = {
             "first_sync_completed": header.first_sync_completed or not self._counters.failed,
             "image_attributes": tuple(spec.active_directory.image_attributes),
-            "sweep": sweep,
+            "sweeps": (*header.sweeps, sweep)[-MAX_SWEEPS:],
             "brake": None,
         }
         self._commit(ledger, header.model_copy(update=facts))

@@ -27,7 +27,7 @@ from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import make_avatar, source_md5
-from profile_image_sync.worker.ledger import Accepted, Ledger, PersonRecord, Refused
+from profile_image_sync.worker.ledger import Ledger, PersonRecord, Refused
 from profile_image_sync.worker.matching import EXPLANATIONS, MatchOutcome
 from profile_image_sync.worker.people import Source
 from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, classify
@@ -119,7 +119,7 @@ class Uploader:
         person, source = decision.person, decision.person.source
         match decision.verdict:
             case Verdict.ADOPT | Verdict.RERECORD if source:
-                accepted = Accepted(source.md5, source.attribute, decision.account_id)
+                accepted = self._policy.accepted(source, decision.account_id)
                 self._record(decision, PersonRecord(accepted, None))
                 if decision.verdict is Verdict.ADOPT:
                     self._counters.add(PeopleKind.ADOPTED, person)
@@ -180,7 +180,7 @@ class Uploader:
         self._consecutive_failures = 0
         self._record(
             decision,
-            PersonRecord(Accepted(source.md5, source.attribute, decision.account_id), None),
+            PersonRecord(self._policy.accepted(source, decision.account_id)),
         )
         self._counters.add(PeopleKind.UPLOADED, decision.person, decision.verdict.value)
         if not self._dry_run:
@@ -199,7 +199,8 @@ class Uploader:
             return
         self._consecutive_failures = 0
         self._counters.add(PeopleKind.REFUSED, person, error.reason, str(error))
-        settings = self._policy.image_settings if isinstance(error, ImageRefused) else None
+        ours = isinstance(error, ImageRefused)
+        settings = self._policy.image_settings if ours else self._policy.upload_settings
         record = self._ledger.get(person.guid)
         refused = Refused(upload.source.md5, error.reason, settings)
         self._record(upload.decision, replace(record, refused=refused))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.api.state_header import (
     MAX_HANDLED_REQUESTS,
+    MAX_SPENT,
+    MAX_SWEEPS,
+    CompletedFirstSync,
     PendingBrake,
     StateHeader,
     Sweep,
@@ -21,12 +27,16 @@ from profile_image_sync.errors import StateDamaged, StateMismatch
 
 STATE, DOMAIN, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
 WHERE = "folder /srv/acme"
+FIRST_DELIVERY = Path(__file__).parents[2] / "data" / "first_delivery_state"
 
 counts = st.integers(0, 10**6)
 figures = st.dictionaries(st.text(max_size=20), counts, max_size=3)
 sweeps = st.tuples(counts, counts, figures).map(
-    lambda t: Sweep(people=t[0], with_image=t[1], images=t[2])
+    lambda t: Sweep(people=t[0], with_image=t[1], matched=t[1] // 2, images=t[2])
 )
+first_syncs = st.tuples(
+    st.sampled_from(FirstSync), st.datetimes(timezones=st.just(UTC)), counts
+).map(lambda t: CompletedFirstSync(policy=t[0], time=t[1], highest_account_id=t[2]))
 headers = st.builds(
     StateHeader,
     id=st.uuids(),
@@ -34,7 +44,13 @@ headers = st.builds(
     highq=st.none() | st.text(max_size=50),
     image_attributes=st.none() | st.lists(st.text(max_size=20), max_size=3).map(tuple),
     first_sync_completed=st.booleans(),
-    sweep=st.none() | sweeps,
+    replaces=st.none() | st.uuids(),
+    image_attributes_version=st.integers(1, 99),
+    match=st.none() | st.lists(st.text(max_size=20), max_size=3).map(tuple),
+    match_version=st.integers(1, 99),
+    first_sync=st.none() | first_syncs,
+    sweeps=st.lists(sweeps, max_size=MAX_SWEEPS).map(tuple),
+    spent_acknowledgements=st.lists(st.text(max_size=9), max_size=MAX_SPENT).map(tuple),
     brake=st.none() | st.builds(PendingBrake, id=st.text(max_size=9), figures=figures),
     handled_requests=st.lists(st.text(max_size=9), max_size=MAX_HANDLED_REQUESTS).map(tuple),
     revisions=st.sampled_from((1, 2, 4)).flatmap(
@@ -53,7 +69,7 @@ def test_a_new_header_remembers_nothing_but_its_id() -> None:
     """A state begins unbound, with one shard that has not been written."""
     header = new_header(STATE)
     assert header.id == STATE
-    assert (header.domain, header.highq, header.sweep) == (None, None, None)
+    assert (header.domain, header.highq, header.sweeps) == (None, None, ())
     assert not header.first_sync_completed
     assert header.revisions == (0,)
     assert header.shards == 1
@@ -61,8 +77,8 @@ def test_a_new_header_remembers_nothing_but_its_id() -> None:
 
 def test_a_newer_versions_header_is_left_alone() -> None:
     """After a downgrade the run stops and says which way out there is."""
-    data = b'{"schemaVersion": 2, "id": "whatever", "shiny": true}'
-    with pytest.raises(StateMismatch, match=r"folder /srv/acme has schema 2.* newer one"):
+    data = b'{"schemaVersion": 3, "id": "whatever", "shiny": true}'
+    with pytest.raises(StateMismatch, match=r"folder /srv/acme has schema 3.* newer one"):
         decode_header(data, WHERE)
 
 
@@ -73,9 +89,8 @@ def test_a_newer_versions_header_is_left_alone() -> None:
         b"\0\0\0",
         b"[]",
         b"{}",
-        b'{"schemaVersion": 1}',
+        b'{"schemaVersion": 2}',
         encode_header(new_header(STATE))[:-4],
-        encode_header(new_header(STATE)).replace(b'"domain"', b'"domani"'),
         encode_header(new_header(STATE)).replace(b"[0]", b"[0,0,0]"),
         encode_header(new_header(STATE)).replace(b"[0]", b"[]"),
         encode_header(new_header(STATE)).replace(b"[0]", str([0] * 512).encode()),
@@ -108,3 +123,34 @@ def test_the_newest_handled_requests_are_remembered() -> None:
     again = header.having_handled(header.handled_requests[3])
     assert sorted(again.handled_requests) == sorted(header.handled_requests)
     assert again.handled_requests[-1] == header.handled_requests[3]
+
+
+def test_what_a_newer_version_remembers_is_kept() -> None:
+    """Readers are tolerant of what they do not know, and nothing is lost when they write it back."""
+    newer = encode_header(new_header(STATE))[:-2] + b', "cursors": [{"usn": 7}]}\n'
+    header = decode_header(newer, WHERE).having_handled("once")
+    assert b'"cursors":[{"usn":7}]' in encode_header(header)
+
+
+def test_the_first_deliverys_header_is_carried_over() -> None:
+    """A state written by the code at commit 4b408e2 goes on: its one sweep is the first baseline."""
+    header = decode_header((FIRST_DELIVERY / "state").read_bytes(), WHERE)
+    assert header.schema_version == 2
+    assert (header.highq, header.first_sync_completed) == ("acme.highq.com/acme", True)
+    assert header.first_sync is None  # taken from the next listing of HighQ's users
+    assert header.image_attributes == ("jpegPhoto", "thumbnailPhoto")
+    (sweep,) = header.sweeps
+    assert (sweep.people, sweep.with_image, sweep.images) == (
+        7, 6, {"jpegPhoto": 1, "thumbnailPhoto": 5},
+    )  # fmt: skip
+    assert header.brake == PendingBrake(id="0badcafe", figures={"TooManyChanges": 4})
+    assert header.handled_requests == ("2026-05-04", "again")
+
+
+def test_the_newest_spent_acknowledgements_are_remembered() -> None:
+    """So that an id that stays in the spec for ever is neither used twice nor called unknown."""
+    header = new_header(STATE)
+    for number in range(MAX_SPENT + 5):
+        header = header.with_spent([f"id {number}", f"id {number}"])
+    assert len(header.spent_acknowledgements) == MAX_SPENT
+    assert header.spent_acknowledgements[-1] == f"id {MAX_SPENT + 4}"

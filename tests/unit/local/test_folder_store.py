@@ -39,7 +39,7 @@ from profile_image_sync.local.folder_store import FolderStore
 with FolderStore.open(Path(sys.argv[1])) as store:
     ledger = Ledger.open(store, expected_id=None)
     for number in range(1, 10**9):
-        ledger.put(UUID(int=7), PersonRecord(Accepted(bytes(16), "a", number), None))
+        ledger.put(UUID(int=7), PersonRecord(Accepted(bytes(16), "a", number, 1)))
         ledger.flush() if number % 3 else ledger.commit(ledger.header)
         print(number, flush=True)
 """

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from profile_image_sync.api.image_settings import Fit, Focus, ImageSettings
 from profile_image_sync.errors import ImageRefused
-from profile_image_sync.worker.images import largest, make_avatar, settings_fingerprint, source_md5
+from profile_image_sync.worker.images import largest, make_avatar, source_md5
 from testkit import pictures
 
 DEFAULTS = ImageSettings()
@@ -426,18 +426,3 @@ def test_among_pictures_of_one_size_the_smallest_hash_counts() -> None:
 def test_the_source_hash_is_md5_of_the_raw_bytes() -> None:
     """What is compared from run to run is what AD holds (rule 2)."""
     assert source_md5(b"abc").hex() == "900150983cd24fb0d6963f7d28e17f72"
-
-
-def test_a_refusal_of_ours_holds_until_any_image_setting_changes() -> None:
-    """Each setting has its part in the fingerprint of four bytes; the default's is stable."""
-    variants = [
-        DEFAULTS,
-        ImageSettings(fit=Fit.PAD),
-        ImageSettings(focus=Focus.CENTER),
-        ImageSettings(max_size=513),
-        ImageSettings(min_source_size=49),
-    ]
-    fingerprints = [settings_fingerprint(settings) for settings in variants]
-    assert len(set(fingerprints)) == len(variants)
-    assert {len(fingerprint) for fingerprint in fingerprints} == {4}
-    assert settings_fingerprint(ImageSettings()).hex() == "e04acf30"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from hashlib import md5
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -16,7 +18,7 @@ from profile_image_sync.errors import (
     StateUnavailable,
 )
 from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Ledger, PersonRecord, Refused
-from profile_image_sync.worker.shards import shard_of
+from profile_image_sync.worker.shards import UNKNOWN_SETTINGS, shard_of
 from tests.support.memory_store import MemoryStore
 
 STATE, OTHER = UUID(int=1), UUID(int=2)
@@ -25,7 +27,7 @@ GUIDS = [UUID(int=number) for number in range(1, 20)]
 
 def accepted(number: int) -> PersonRecord:
     """Return an entry that no other number has."""
-    return PersonRecord(Accepted(bytes([number]) * 16, "thumbnailPhoto", 100 + number), None)
+    return PersonRecord(Accepted(bytes([number]) * 16, "thumbnailPhoto", 100 + number, 1))
 
 
 def filled(store: MemoryStore, *, reserve: int = 1) -> Ledger:
@@ -56,7 +58,7 @@ def test_everything_comes_back_in_the_next_run(reserve: int) -> None:
 def test_no_header_is_never_a_first_sync() -> None:
     """A run that finds no state stops: going on would override people's own pictures (rule 9)."""
     store = MemoryStore(None)
-    with pytest.raises(StateMissing, match=r"no state header in memory: .*Adopt"):
+    with pytest.raises(StateMissing, match=r"no state header in memory: .*acknowledgeLoss"):
         Ledger.open(store, expected_id=None)
 
 
@@ -74,7 +76,7 @@ def test_a_lost_shard_stops_the_run(lost: int) -> None:
     filled(store, reserve=4 * PEOPLE_A_SHARD)
     del store.shards[lost]
     with pytest.raises(StateMissing, match=f"shard 00{lost} of the state is not in memory"):
-        Ledger.open(store, expected_id=STATE)
+        Ledger.open(store, expected_id=STATE).load()
 
 
 def test_a_shard_lost_in_the_midst_of_the_first_sync_stops_the_next_run_too() -> None:
@@ -85,7 +87,7 @@ def test_a_shard_lost_in_the_midst_of_the_first_sync_stops_the_next_run_too() ->
     ledger.flush()
     store.shards.clear()
     with pytest.raises(StateMissing):
-        Ledger.open(store, expected_id=STATE)
+        Ledger.open(store, expected_id=STATE).load()
 
 
 def test_a_shard_older_than_its_header_stops_the_run() -> None:
@@ -97,7 +99,7 @@ def test_a_shard_older_than_its_header_stops_the_run() -> None:
     ledger.commit(ledger.header)
     store.shards[0] = backup
     with pytest.raises(StateDamaged, match=r"older than its header says \(revision 1, not 2\)"):
-        Ledger.open(store, expected_id=STATE)
+        Ledger.open(store, expected_id=STATE).load()
 
 
 def test_a_header_from_before_the_growth_stops_the_run() -> None:
@@ -111,7 +113,7 @@ def test_a_header_from_before_the_growth_stops_the_run() -> None:
     ledger.commit(ledger.header)
     store.header = backup
     with pytest.raises(StateDamaged, match="header in memory is older than its shard 000"):
-        Ledger.open(store, expected_id=STATE)
+        Ledger.open(store, expected_id=STATE).load()
 
 
 def test_a_shard_newer_than_its_header_is_a_killed_run_and_fine() -> None:
@@ -261,10 +263,59 @@ def test_a_person_takes_at_most_100_bytes_of_memory() -> None:
         ledger.reserve(people)
         for _ in range(people):
             guid = UUID(bytes=chance.randbytes(16))
-            taken = Accepted(chance.randbytes(16), "thumbnailPhoto", chance.randrange(10**6))
+            taken = Accepted(chance.randbytes(16), "thumbnailPhoto", chance.randrange(10**6), 1)
             ledger.put(guid, PersonRecord(taken, None))
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert ledger.people == people
     assert (after - before) / people <= 100
+
+
+def test_a_shard_that_nobody_asks_for_is_not_read() -> None:
+    """A run in which nothing changed costs as little with a million people as with ten."""
+    store = MemoryStore(new_header(STATE))
+    filled(store, reserve=4 * PEOPLE_A_SHARD)
+    del store.shards[shard_of(GUIDS[0], 4)]
+    ledger = Ledger.open(store, expected_id=STATE)
+    other = next(guid for guid in GUIDS if shard_of(guid, 4) != shard_of(GUIDS[0], 4))
+    ledger.put(other, accepted(77))
+    ledger.commit(ledger.header)
+    assert Ledger.open(store, expected_id=STATE).get(other) == accepted(77)
+    with pytest.raises(StateMissing):
+        ledger.get(GUIDS[0])
+
+
+def test_a_state_of_the_first_delivery_is_carried_over() -> None:
+    """What the code at commit 4b408e2 wrote is read, goes on, and is written in the present form."""
+    folder = Path(__file__).parents[2] / "data" / "first_delivery_state"
+    store = MemoryStore(None)
+    store.header = (folder / "state").read_bytes()
+    store.shards = {n: (folder / f"state-{n:03d}").read_bytes() for n in (0, 1)}
+    ledger = Ledger.open(store, expected_id=UUID("0f3a6a51-9d5e-4c64-a4cf-3f1d7a1f2b60"))
+
+    def digest(word: str) -> bytes:
+        return md5(word.encode(), usedforsecurity=False).digest()
+
+    ours, highqs = b"\1\2\3\4", UNKNOWN_SETTINGS  # the latter is tried again, once
+    expected = {
+        1: PersonRecord(Accepted(digest("ann"), "thumbnailPhoto", 101, 0)),
+        2: PersonRecord(Accepted(digest("bob"), "jpegPhoto", 102, 0)),
+        3: PersonRecord(Accepted(digest("cy"), "thumbnailPhoto", 0, 0)),
+        4: PersonRecord(
+            Accepted(digest("dee"), "thumbnailPhoto", 104, 0),
+            Refused(digest("dee new"), "TooSmall", ours),
+        ),
+        5: PersonRecord(None, Refused(digest("eve"), "HighQ398", highqs)),
+        6: PersonRecord(None, Refused(digest("fay"), "Corrupt", ours)),
+    }
+    people = {UUID(int=n * 0x1234567890ABCDEF1234567): record for n, record in expected.items()}
+    assert dict(ledger.items()) == people
+
+    newcomers = [UUID(int=n) for n in range(1, 9)]
+    for guid in newcomers:
+        ledger.put(guid, accepted(7))
+    ledger.commit(ledger.header)
+    again = Ledger.open(store, expected_id=ledger.header.id)
+    assert dict(again.items()) == people | dict.fromkeys(newcomers, accepted(7))
+    assert {data[4:6] for data in store.shards.values()} == {b"\0\2"}

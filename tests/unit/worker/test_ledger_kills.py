@@ -20,8 +20,12 @@ guids = st.integers(1, 24).map(lambda number: UUID(int=number))
 hashes = st.integers(0, 255).map(lambda number: bytes([number]) * 16)
 entries = st.builds(
     PersonRecord,
-    st.none() | st.builds(Accepted, hashes, st.sampled_from(("a", "b")), st.integers(0, 9)),
-    st.none() | st.builds(Refused, hashes, st.just("TooSmall"), st.none() | st.just(b"abcd")),
+    st.none()
+    | st.builds(
+        Accepted, hashes, st.sampled_from(("a", "b")), st.integers(0, 9), st.integers(0, 2)
+    ),
+    st.none() | st.builds(Refused, hashes, st.just("TooSmall"), st.just(b"abcd")),
+    st.sampled_from(("", "NoAccount")),
 )
 writes = st.integers(0, 6)  # which write of a step is stopped; 0: none
 errors = st.sampled_from(
@@ -132,7 +136,7 @@ def test_a_header_is_new_only_when_the_last_write_of_a_commit_was_done() -> None
         ledger = Ledger.open(store, expected_id=STATE)
         ledger.reserve(4 * PEOPLE_A_SHARD)
         for guid in people:
-            ledger.put(guid, PersonRecord(Accepted(b"m" * 16, "a", 1), None))
+            ledger.put(guid, PersonRecord(Accepted(b"m" * 16, "a", 1, 1)))
         store.fail_at = stop
         try:
             ledger.commit(ledger.header.model_copy(update={"first_sync_completed": True}))

@@ -9,14 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profile_image_sync.api.highq import Endpoint
+from profile_image_sync.api.image_settings import Fit, Focus, ImageSettings
 from profile_image_sync.api.spec import Mode
 from profile_image_sync.worker.ledger import Accepted, PersonRecord, Refused
 from profile_image_sync.worker.matching import Match, MatchOutcome
 from profile_image_sync.worker.people import Person, Source
-from profile_image_sync.worker.plan import Policy, Verdict, classify, plan_person, resolve_account
+from profile_image_sync.worker.plan import (
+    Policy,
+    Verdict,
+    classify,
+    plan_person,
+    resolve_account,
+    settings_fingerprint,
+)
 
 THUMB, JPEG = "thumbnailPhoto", "jpegPhoto"
-SETTINGS, OTHER_SETTINGS = b"set1", b"set2"
+SETTINGS, UPLOAD_SETTINGS, OTHER_SETTINGS = b"set1", b"set2", b"set3"
 
 
 def digest(word: str) -> bytes:
@@ -31,10 +40,10 @@ def image(word: str, attribute: str = THUMB) -> Source:
 
 def accepted(word: str, attribute: str = THUMB, account: int = 7) -> Accepted:
     """Record that HighQ took an image."""
-    return Accepted(digest(word), attribute, account)
+    return Accepted(digest(word), attribute, account, 1)
 
 
-def refused(word: str, settings: bytes | None = None) -> Refused:
+def refused(word: str, settings: bytes = UPLOAD_SETTINGS) -> Refused:
     """Record that an image was refused."""
     return Refused(digest(word), "TooSmall", settings)
 
@@ -47,7 +56,7 @@ def policy(
     rerecord: bool = False,
 ) -> Policy:
     """Say what holds for everyone of a run."""
-    return Policy(mode, adopting, attributes, rerecord, SETTINGS)
+    return Policy(mode, adopting, attributes, rerecord, 1, SETTINGS, UPLOAD_SETTINGS)
 
 
 NOTHING = PersonRecord(None, None)
@@ -132,7 +141,8 @@ SOURCES = st.none() | st.builds(image, WORDS, st.sampled_from([THUMB, JPEG]))
 ENTRIES = st.builds(
     PersonRecord,
     st.none() | st.builds(accepted, WORDS, st.sampled_from([THUMB, JPEG])),
-    st.none() | st.builds(refused, WORDS, st.sampled_from([None, SETTINGS, OTHER_SETTINGS])),
+    st.none()
+    | st.builds(refused, WORDS, st.sampled_from([UPLOAD_SETTINGS, SETTINGS, OTHER_SETTINGS])),
 )
 POLICIES = st.builds(
     policy,
@@ -159,7 +169,7 @@ def test_after_an_upload_the_next_run_has_nothing_to_do(
     """Recording what a verdict uploads settles the person, in every mode."""
     verdict = classify(source, entry, rules)
     if source and (verdict.uploads or verdict in (Verdict.ADOPT, Verdict.RERECORD)):
-        after = PersonRecord(Accepted(source.md5, source.attribute, 7), None)
+        after = PersonRecord(rules.accepted(source, 7))
         assert classify(source, after, rules) is Verdict.UNCHANGED
 
 
@@ -233,3 +243,18 @@ def test_the_account_decides_what_goes_up(
     proposal = plan_person(person(source), entry, rules)
     (decision,) = resolve_account([proposal], lambda _: entry, {proposal.person.guid: match})
     assert (decision.verdict, decision.account_id, decision.reason) == expected
+
+
+def test_a_refusal_holds_until_a_setting_that_led_to_it_changes() -> None:
+    """Rule 4: "with the settings that led to it (image settings; for HighQ's refusals endpoint too)"."""
+    variants = [
+        ImageSettings(),
+        ImageSettings(fit=Fit.PAD),
+        ImageSettings(focus=Focus.CENTER),
+        ImageSettings(max_size=513),
+        ImageSettings(min_source_size=49),
+    ]
+    endpoints = (None, Endpoint.AVATAR, Endpoint.PROFILE_IMAGE)
+    fingerprints = {settings_fingerprint(image, end) for image in variants for end in endpoints}
+    assert len(fingerprints) == len(variants) * len(endpoints)
+    assert {len(fingerprint) for fingerprint in fingerprints} == {4}

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
+from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.report import PeopleKind
 from profile_image_sync.api.spec import Mode
@@ -27,10 +28,10 @@ from profile_image_sync.worker import uploader
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
-from profile_image_sync.worker.images import settings_fingerprint, source_md5
+from profile_image_sync.worker.images import source_md5
 from profile_image_sync.worker.ledger import Accepted, Ledger, PersonRecord, Refused
 from profile_image_sync.worker.people import Person, Source
-from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict
+from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, settings_fingerprint
 from profile_image_sync.worker.uploader import (
     FLUSH_SECONDS,
     MAX_CONSECUTIVE_FAILURES,
@@ -99,7 +100,9 @@ class Scenario:
                 adopting=False,
                 image_attributes=("thumbnailPhoto",),
                 rerecord=False,
+                attributes_version=1,
                 image_settings=settings_fingerprint(SETTINGS),
+                upload_settings=settings_fingerprint(SETTINGS, Endpoint.AVATAR),
             ),
             settings=SETTINGS,
             dry_run=self.dry_run,
@@ -126,7 +129,7 @@ def scenario() -> Scenario:
 
 def accepted(picture: bytes, account: int) -> PersonRecord:
     """Return the record of an accepted upload."""
-    return PersonRecord(Accepted(source_md5(picture), "thumbnailPhoto", account), None)
+    return PersonRecord(Accepted(source_md5(picture), "thumbnailPhoto", account, 1))
 
 
 @pytest.mark.parametrize("verdict", UPLOADS)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
@@ -13,17 +10,15 @@ from profile_image_sync import names
 from profile_image_sync.api.spec import ProfileImageSync
 from profile_image_sync.api.state_header import new_header
 from profile_image_sync.controller import manifests
-from profile_image_sync.controller.bodies import Body, Tenant
+from profile_image_sync.controller.bodies import Tenant
 from profile_image_sync.controller.installation import OperatorSettings
-from testkit.control_plane import ControlPlane
 from testkit.waiting import wait_for
-from tests.chart.helm import CHART, NAMESPACE, RELEASE, Document, Helm
+from tests.chart.helm import CHART, NAMESPACE, RELEASE, Helm, Values
+from tests.chart.kubectl import OTHER, TENANT, Kubectl
 from tests.support.worker_environment import SPEC, STATE
 
 pytestmark = pytest.mark.apiserver
 
-TENANT = "tenant-acme"
-OTHER = "tenant-globex"
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 RESOURCE = {
     "apiVersion": names.API_VERSION,
@@ -65,74 +60,6 @@ NOWHERE = [  # of the whole cluster
     ("list,watch,get", "customresourcedefinitions.apiextensions.k8s.io"),
     ("get,list", "nodes"),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Kubectl:
-    """Kubectl as some user; the administrator unless told."""
-
-    control_plane: ControlPlane
-    user: str = ""
-    namespace: str = TENANT
-
-    def run(self, *arguments: str, body: Any = None) -> subprocess.CompletedProcess[str]:
-        """Do something; the caller judges the outcome."""
-        options = [f"--kubeconfig={self.control_plane.kubeconfig}"]
-        options += [f"--namespace={self.namespace}"] if self.namespace else []
-        options += [f"--as={self.user}"] if self.user else []
-        return subprocess.run(
-            [self.control_plane.kubectl, *options, *arguments],
-            input=body if isinstance(body, str) else json.dumps(body),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def __call__(self, *arguments: str, body: Any = None) -> str:
-        """Do something that must succeed, without a warning."""
-        done = self.run(*arguments, body=body)
-        assert done.returncode == 0, done.stderr
-        assert "Warning" not in done.stderr, done.stderr
-        return done.stdout
-
-    def get(self, *arguments: str) -> Document:
-        """Return an object."""
-        found: Document = json.loads(self("get", *arguments, "--output=json"))
-        return found
-
-    def can(self, table: list[tuple[str, str]]) -> dict[tuple[str, str], bool]:
-        """Tell what of the table the user may do: what `kubectl auth can-i` asks, all at once."""
-        asked = [(verb, resource) for verbs, resource in table for verb in verbs.split(",")]
-        questions = [self._question(verb, resource) for verb, resource in asked]
-        listed = {"apiVersion": "v1", "kind": "List", "items": questions}
-        each = '--output=jsonpath={.status.allowed}{"\\n"}'
-        answers = self("create", "-f", "-", each, body=listed).split()
-        return {at: answer == "true" for at, answer in zip(asked, answers, strict=True)}
-
-    def _question(self, verb: str, where: str) -> Body:
-        full, _, part = where.partition("/")
-        resource, _, group = full.partition(".")
-        attributes = {"verb": verb, "group": group, "resource": resource, "subresource": part}
-        return {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes | {"namespace": self.namespace}},
-        }
-
-
-@pytest.fixture(scope="module")
-def kubectl(control_plane: ControlPlane, helm: Helm) -> Kubectl:
-    """Give an administrator's kubectl where the chart is installed, all namespaces being restricted."""
-    admin = Kubectl(control_plane)
-    modes = ("enforce", "warn")  # the one judges pods, the other what makes them
-    restricted = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in modes}
-    for name in (NAMESPACE, TENANT, OTHER):
-        admin("create", "-f", "-", body={
-            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": restricted},
-        })  # fmt: skip
-    helm.do("install", RELEASE, str(CHART), kubeconfig=control_plane.kubeconfig)
-    admin("wait", "--for=condition=Established", f"crd/{names.PLURAL}.{names.GROUP}")
-    return admin
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +185,29 @@ def test_an_operator_of_one_namespace_may_nothing_elsewhere(helm: Helm, kubectl:
     assert set(inside.can(MAY_NOT).values()) == {False}
     for outside in (TENANT, NAMESPACE):
         assert set(replace(inside, namespace=outside).can(MAY).values()) == {False}
+
+
+@pytest.mark.parametrize(
+    ("values", "warns"),
+    [
+        ({}, "allow.directoryHosts"),
+        ({"allow": {"directoryHosts": ["*.corp.example"]}}, ""),
+        ({"watch": {"namespaces": ["a"]}}, "packaging/admission-policy.yaml"),
+        ({"watch": {"namespaces": ["a"]}, "admissionPolicy": {"install": False}}, "directoryHosts"),
+    ],
+    ids=str,
+)
+def test_the_notes_warn_of_what_is_left_open(
+    helm: Helm, kubectl: Kubectl, values: Values, warns: str
+) -> None:
+    """Whoever installs reads which hosts may be named, and who may name Secrets."""
+    admin = kubectl.control_plane.kubeconfig
+    tried = helm.do("upgrade", RELEASE, str(CHART), "--dry-run", values=values, kubeconfig=admin)
+    notes = tried.partition("NOTES:")[2]
+    assert "kubectl get profileimagesyncs" in notes
+    assert ("WARNING" in notes) is bool(warns)
+    assert warns in notes
+    assert ("admission-policy.yaml" in notes) is (warns == "packaging/admission-policy.yaml")
 
 
 def test_uninstalling_leaves_resources_and_installing_takes_over(

@@ -15,7 +15,7 @@ REFUSED: list[tuple[Values, str]] = [
     ({"allow": {"hosts": ["a"]}}, "/allow"),
     ({"allow": {"highqHosts": "*.highq.com"}}, "/allow/highqHosts"),
     ({"allow": {"highqHosts": ["https://acme.highq.com"]}}, "/allow/highqHosts/0"),
-    ({"allow": {"proxyHosts": ["proxy.corp.example:3128"]}}, "/allow/proxyHosts/0"),
+    ({"allow": {"proxyHosts": ["proxy.corp.example:http"]}}, "/allow/proxyHosts/0"),
     ({"allow": {"directoryHosts": None}}, "directoryHosts"),
     ({"allow": None}, "allow"),
     ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),

@@ -356,8 +356,14 @@ BAD = (
     BadManifest(
         "no key",
         {"job": {"tolerations": [{"value": "b"}]}},
-        f"{_TOLERATION}.operator",
-        "must be Exists",
+        f"{_TOLERATION}.key",
+        "must be given",
+    ),
+    BadManifest(
+        "every taint",
+        {"job": {"tolerations": [{"operator": "Exists"}]}},
+        f"{_TOLERATION}.key",
+        "must not tolerate every taint",
     ),
     BadManifest(
         "seconds without NoExecute",
@@ -403,7 +409,7 @@ GOOD: dict[str, dict[str, Any]] = {
             "resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}, "limits": {"cpu": "500m"}},
             "nodeSelector": {"kubernetes.io/arch": "arm64", "example.com/empty": ""},
             "tolerations": [
-                {"operator": "Exists"},
+                {"key": "dedicated", "operator": "Exists"},
                 {"key": "a", "effect": "NoExecute", "tolerationSeconds": 3},
             ],
         }

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from profile_image_sync import names
@@ -116,7 +117,7 @@ class WorkerEnvironment:
             generation=1,
             state_id=STATE,
             spec=ProfileImageSyncSpec.model_validate(spec),
-            **{"allow": Allow(highq_hosts=("*",))} | changes,
+            **{"allow": allow_hosts_of(spec)} | changes,
         )
         return {
             run_spec.RUN_SPEC_VARIABLE: snapshot.model_dump_json(by_alias=True, exclude_none=True),
@@ -154,3 +155,12 @@ class WorkerEnvironment:
         config["users"] = [{"name": "administrator", "user": {"token": token}}]
         self.kubeconfig.touch(mode=0o600)
         self.kubeconfig.write_text(json.dumps(config))
+
+
+def allow_hosts_of(spec: Mapping[str, Any]) -> Allow:
+    """Allow what the spec names: the tests' servers are on loopback, which `*` does not include."""
+    servers = spec["activeDirectory"]["servers"]
+    return Allow(
+        highq_hosts=(urlsplit(spec["highq"]["url"]).netloc,),
+        directory_hosts=tuple(urlsplit(server).netloc for server in servers),
+    )

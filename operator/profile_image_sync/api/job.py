@@ -74,21 +74,21 @@ class Toleration(ApiModel):
             message="must be left out when operator is Exists",
         ),
         Rule(
-            field="operator",
-            cel="has(self.key) || (has(self.operator) && self.operator == 'Exists')",
-            holds=lambda t: t.key is not None or t.operator is TolerationOperator.EXISTS,
-            message="must be Exists when there is no key",
-        ),
-        Rule(
             field="effect",
             cel="!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
             holds=lambda t: t.toleration_seconds is None or t.effect is TaintEffect.NO_EXECUTE,
             message="must be NoExecute when tolerationSeconds is given",
         ),
+        Rule(
+            field="key",
+            cel="has(self.key)",
+            holds=lambda t: t.key is not None,
+            message="must be given: a run must not tolerate every taint",
+        ),
     )
 
     key: LabelKey | None = Field(None, examples=["dedicated"])
-    """Key of the taint. Omitted, with operator Exists: all taints."""
+    """Key of the taint. Required: a run must not tolerate every taint."""
     operator: TolerationOperator = TolerationOperator.EQUAL
     """Exists: any value of the taint matches. Equal: only the given value matches."""
     value: LabelValue | None = Field(None, examples=["batch"])

@@ -25,7 +25,7 @@ def serve(settings_file: Path, health_port: int) -> None:
 
     Raises InvalidSpec for an unusable settings file.
     """
-    settings = load(settings_file)
+    settings = load(settings_file, os.environ)
     kopf.run(
         registry=_registry(settings),
         # kopf would look up the user's name, which the image's user does not have

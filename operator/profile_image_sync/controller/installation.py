@@ -5,6 +5,7 @@ Nothing of a tenant is here, and nothing of the installation is in a tenant's re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,23 @@ class OperatorSettings(ApiModel):
     """How often everything is looked at without being told."""
 
 
-def load(path: Path) -> OperatorSettings:
-    """Read the file. Raises InvalidSpec with one line that names the field."""
+def load(path: Path, environment: Mapping[str, str]) -> OperatorSettings:
+    """Read the file. Raises InvalidSpec with one line that names the field.
+
+    The pod's environment tells the address of the API server, which no resource may name.
+    """
     try:
-        return OperatorSettings.model_validate_json(path.read_bytes())
+        settings = OperatorSettings.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise InvalidSpec(f"{path} is not there: the chart mounts it from its ConfigMap") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the document"
         raise InvalidSpec(f"{path}: {field}: {first['msg']}: check the chart's values") from None
+    api_server = environment.get("KUBERNETES_SERVICE_HOST", "")
+    if not api_server:
+        return settings
+    known = (*settings.allow.api_server_hosts, api_server)
+    return settings.model_copy(
+        update={"allow": settings.allow.model_copy(update={"api_server_hosts": known})}
+    )

@@ -114,9 +114,13 @@ CASES: dict[Callable[[LocalTenant], None], tuple[int, str, str]] = {
     _missing_secret: (
         20,
         "MissingReference",
-        r"Secret highq-oauth, key clientId: is not there; give it",
+        r"Secret highq-oauth, key clientId: is not there; the file has the Secrets ad-bind; give it",
     ),
-    _missing_key: (20, "MissingReference", r"Secret ad-bind, key password: is not there; give it"),
+    _missing_key: (
+        20,
+        "MissingReference",
+        r"Secret ad-bind, key password: is not there; the Secret has the keys username; give it",
+    ),
     _unreachable_highq: (30, "HighQUnavailable", r"127\.0\.0\.1"),
     _highq_down: (30, "HighQUnavailable", r"127\.0\.0\.1|localhost"),
     _no_authority_for_highq: (20, "HighQUntrusted", r"spec.highq.caBundleRef"),

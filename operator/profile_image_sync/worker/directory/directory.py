@@ -12,7 +12,6 @@ from typing import Self
 from uuid import UUID
 
 from profile_image_sync.api.activedirectory import ActiveDirectory
-from profile_image_sync.api.model import shown
 from profile_image_sync.errors import DirectoryMisconfigured, InvalidSpec
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
 from profile_image_sync.worker.directory.entries import PersonReader, SelectImage
@@ -110,7 +109,7 @@ class Directory:
             classes = self._require_entry(group, f"groups[{index}]")
             if b"group" not in classes:
                 raise DirectoryMisconfigured(
-                    f"spec.activeDirectory.groups[{index}]: {shown(group)} is not a group"
+                    f"spec.activeDirectory.groups[{index}]: {group!r} is not a group"
                 )
         if self._spec.user_filter and (problem := self._session.filter_error(self._people)):
             raise InvalidSpec(
@@ -123,7 +122,7 @@ class Directory:
         entry = self._session.read(dn, ["objectClass"])
         if entry is None:
             raise DirectoryMisconfigured(
-                f"spec.activeDirectory.{field}: there is no entry {shown(dn)} in {self.domain.name}, or "
+                f"spec.activeDirectory.{field}: there is no entry {dn!r} in {self.domain.name}, or "
                 "the account may not see it; correct the name, or let the account read it"
             )
         return entry.get("objectclass", [])

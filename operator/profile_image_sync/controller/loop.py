@@ -132,8 +132,10 @@ class Loop:
     def _watch(self, kind: str, namespace: str, labels: str) -> None:
         while not self._stop.is_set():
             try:
-                for body in self._client.watch(ObjectRef(kind, namespace), labels):
-                    self._child_changed(body)
+                with self._client.watch(ObjectRef(kind, namespace), labels) as events:
+                    for event in events:
+                        if event.type != "BOOKMARK":
+                            self._child_changed(event.body)
             except ApiError as error:
                 log.warning("watch broke off", problem=str(error))
                 self._stop.wait(RETRY_SECONDS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
@@ -20,12 +20,13 @@ from urllib3.exceptions import HTTPError
 
 from profile_image_sync.kube.errors import ApiNotFound, ApiUnavailable
 from profile_image_sync.kube.resources import Body, ObjectRef
-from profile_image_sync.kube.responses import error_of, parse, unavailable
+from profile_image_sync.kube.responses import parse, unavailable
+from profile_image_sync.kube.watch import WatchStream
 
 PAUSE_SECONDS = 0.5  # after the first attempt; doubled after each further one
 PAGE = 500  # objects of an answer to a listing
 WATCH_SECONDS = 1800  # the API server ends a watch after so long; we begin a new one
-SILENT_SECONDS = 100.0  # a watch hears a bookmark about each minute, or it has gone blind
+SILENT_SECONDS = 80.0  # a watch hears a bookmark about each minute; else it may have gone blind
 
 _JSON: Final = "application/json"
 _METADATA: Final = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -110,40 +111,39 @@ class ApiClient:
         self, ref: ObjectRef, labels: str = "", *, metadata_only: bool = False
     ) -> Iterator[Body]:
         """Yield the objects of a collection that have these labels, page by page."""
-        more, accept = "", _METADATA_LIST if metadata_only else _JSON
-        while True:
-            query = {"labelSelector": labels, "limit": str(PAGE)}
-            query |= {"continue": more} if more else {}
-            page = self._call("GET", ref, query=query, accept=accept)
-            yield from page["items"] or []  # null when there are none
-            more = page["metadata"].get("continue", "")
-            if not more:
-                return
+        for page in self._pages(ref, labels, metadata_only=metadata_only):
+            yield from (ref.complete(each) for each in page["items"] or ())  # null: there are none
 
-    def watch(self, ref: ObjectRef, labels: str = "") -> Iterator[Body]:
-        """Yield each object, and again as it changes, for some time; then the caller begins anew."""
+    def list_all(
+        self, ref: ObjectRef, labels: str, *, metadata_only: bool
+    ) -> tuple[Sequence[Body], int]:
+        """Return the objects of a collection, and the version from which a watch goes on."""
+        pages = list(self._pages(ref, labels, metadata_only=metadata_only))
+        found = [ref.complete(each) for page in pages for each in page["items"] or ()]
+        return found, int(pages[-1]["metadata"]["resourceVersion"])
+
+    def watch(
+        self,
+        ref: ObjectRef,
+        labels: str = "",
+        *,
+        version: int | None = None,
+        metadata_only: bool = False,
+    ) -> WatchStream:
+        """Begin to watch a collection after this version; without one, with all objects as ADDED."""
         query = {
             "watch": "true",
             "labelSelector": labels,
             "timeoutSeconds": str(WATCH_SECONDS),
             "allowWatchBookmarks": "true",
         }
+        query |= {} if version is None else {"resourceVersion": str(version)}
+        accept = _METADATA if metadata_only else _JSON
         timeouts = (ONCE.timeouts[0], SILENT_SECONDS)
-        response = self._send(self._request("GET", ref, query=query), ref, timeouts)
-        try:
-            if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-                parse("GET", ref, response.status, response.data)
-            for line in response:
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    status = event["object"]
-                    raise error_of("GET", ref, status.get("code", 0), status)
-                if event["type"] != "BOOKMARK":
-                    yield event["object"]
-        except (HTTPError, ValueError) as error:  # cut off, also amid a line
-            raise unavailable(ref, f"broke off a watch ({type(error).__name__})") from None
-        finally:
-            response.close()
+        response = self._send(self._request("GET", ref, query=query, accept=accept), ref, timeouts)
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            parse("GET", ref, response.status, response.data)
+        return WatchStream(ref, response)
 
     def create(self, body: Body) -> Body:
         """Make an object; return it as stored. Raises ApiConflict when it is there."""
@@ -175,6 +175,17 @@ class ApiClient:
             self._call("DELETE", ref, query={"propagationPolicy": "Background"})
         except ApiNotFound:
             return
+
+    def _pages(self, ref: ObjectRef, labels: str, *, metadata_only: bool) -> Iterator[Body]:
+        more, accept = "", _METADATA_LIST if metadata_only else _JSON
+        while True:
+            query = {"labelSelector": labels, "limit": str(PAGE)}
+            query |= {"continue": more} if more else {}
+            page = self._call("GET", ref, query=query, accept=accept)
+            yield page
+            more = page["metadata"].get("continue", "")
+            if not more:
+                return
 
     def _get(self, ref: ObjectRef, accept: str, retry: RetryPolicy | None) -> Body | None:
         try:

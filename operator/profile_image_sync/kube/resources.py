@@ -56,3 +56,7 @@ class ObjectRef:
         """The object in words, for messages."""
         which = f"{self.kind} {self.name}" if self.name else f"{_KINDS[self.kind][1]}"
         return f"{which} in namespace {self.namespace}" if self.namespace else which
+
+    def complete(self, body: Body) -> Body:
+        """Return an item of this collection with the kind that lists and metadata leave out."""
+        return {**body, "apiVersion": self.api_version, "kind": self.kind}

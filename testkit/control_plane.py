@@ -26,6 +26,12 @@ START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 LOOPBACK = "127.0.0.1"
 LOG_END = 2000  # characters quoted when a start fails
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [{"level": "Metadata"}],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,16 @@ class ControlPlane:
     token: str
     kubeconfig: Path
     kubectl: Path
+    audit_log: Path  # a line of JSON for each request, without bodies
+    programs: Programs
+
+    @contextmanager
+    def api_server_down(self) -> Iterator[None]:
+        """Stop the API server, and start it again afterwards."""
+        self.programs.stop("kube-apiserver")
+        yield
+        self.programs.start("kube-apiserver")
+        self.programs.wait_for("kube-apiserver", self, "/readyz")
 
     def get(self, path: str) -> bytes:
         """Return the body at `path`; raises OSError unless the answer is a yes."""
@@ -61,21 +77,30 @@ def run_control_plane(folder: Path) -> Iterator[ControlPlane]:
     authority = CertificateAuthority(folder / "certificates")
     certificate, key = authority.issue(LOOPBACK, "localhost")
     etcd, peer, secure = _free_ports(3)
+    programs = Programs(binaries, folder)
     control_plane = ControlPlane(
         url=f"https://{LOOPBACK}:{secure}",
         ca_file=authority.ca_file,
         token=secrets.token_urlsafe(),
         kubeconfig=folder / "kubeconfig",
         kubectl=binaries / "kubectl",
+        audit_log=folder / "audit.log",
+        programs=programs,
     )
     _write_credentials(control_plane, folder / "tokens.csv")
-    with ExitStack() as running:
-        start = _Starter(binaries, folder, running)
-        start("etcd", _etcd_options(folder, etcd, peer))
-        start("kube-apiserver", _api_server_options(folder, etcd, secure, certificate, key))
-        start.wait_for("kube-apiserver", control_plane, "/readyz")
-        start("kube-controller-manager", _controller_manager_options(control_plane, key))
-        start.wait_for(
+    (folder / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY))
+    programs.options = {
+        "etcd": _etcd_options(folder, etcd, peer),
+        "kube-apiserver": _api_server_options(folder, etcd, secure, certificate, key),
+        "kube-controller-manager": _controller_manager_options(control_plane, key),
+    }
+    with ExitStack() as stack:
+        stack.callback(programs.stop_all)
+        programs.start("etcd")
+        programs.start("kube-apiserver")
+        programs.wait_for("kube-apiserver", control_plane, "/readyz")
+        programs.start("kube-controller-manager")
+        programs.wait_for(
             "kube-controller-manager",
             control_plane,
             "/api/v1/namespaces/default/serviceaccounts/default",
@@ -83,25 +108,40 @@ def run_control_plane(folder: Path) -> Iterator[ControlPlane]:
         yield control_plane
 
 
-class _Starter:
-    """Starts programs, each with its log in the folder, and stops them when the stack closes."""
+class Programs:
+    """The programs of a control plane, each with its log in the folder."""
 
-    def __init__(self, binaries: Path, folder: Path, running: ExitStack) -> None:
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        """Start nothing yet; `options` of each program are filled in before."""
+        self.options: dict[str, Sequence[str]] = {}
         self._binaries = binaries
         self._folder = folder
-        self._running = running
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def __call__(self, program: str, options: Sequence[str]) -> None:
+    def start(self, program: str) -> None:
+        """Start it, also again."""
         setpriv = shutil.which("setpriv")
         guard = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
-        with self._log(program).open("wb") as log:
-            process = subprocess.Popen(
-                [*guard, str(self._binaries / program), *options],
+        with self._log(program).open("ab") as log:
+            self._processes[program] = subprocess.Popen(
+                [*guard, str(self._binaries / program), *self.options[program]],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        self._running.callback(_stop, process)
-        self._processes[program] = process
+
+    def stop(self, program: str) -> None:
+        """Let it end, or kill it."""
+        process = self._processes[program]
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def stop_all(self) -> None:
+        """Stop all that were started, the last one first."""
+        for program in reversed(list(self._processes)):
+            self.stop(program)
 
     def wait_for(self, program: str, control_plane: ControlPlane, path: str) -> None:
         """Wait until the API answers yes at `path`, which is `program`'s work."""
@@ -118,15 +158,6 @@ class _Starter:
 
     def _log(self, program: str) -> Path:
         return self._folder / f"{program}.log"
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _binaries(*programs: str) -> Path:
@@ -196,6 +227,8 @@ def _api_server_options(
         f"--service-account-signing-key-file={key}",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--endpoint-reconciler-type=none",  # an address on loopback is refused there
+        f"--audit-log-path={folder / 'audit.log'}",
+        f"--audit-policy-file={folder / 'audit-policy.json'}",
     ]
 
 

@@ -1,0 +1,185 @@
+"""The copy of objects that an informer keeps, in every order of events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profile_image_sync.kube.resources import ObjectRef
+from profile_image_sync.kube.store import Change, ObjectStore, Selection
+
+LABEL = "example.com/sync"
+JOBS = Selection("Job")
+REPORTS = Selection("ConfigMap", "a", (("part", "report"),))
+STATES = Selection("ConfigMap", "a", (("part", "state"),), metadata_only=True)
+
+
+def job(name: str, version: int, sync: str = "acme", owner: str = "u1") -> dict[str, Any]:
+    """Return a Job of a resource."""
+    metadata = {
+        "name": name,
+        "namespace": "a",
+        "resourceVersion": str(version),
+        "labels": {LABEL: sync},
+        "ownerReferences": [{"uid": owner}],
+        "managedFields": [{"manager": "x"}],
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"n": version}}
+
+
+def config_map(name: str, version: int, part: str) -> dict[str, Any]:
+    """Return a ConfigMap that is one part of a resource."""
+    metadata = {"name": name, "namespace": "a", "resourceVersion": str(version)}
+    metadata["labels"] = {"part": part}  # type: ignore[assignment]
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"k": "v"}}
+
+
+def shown(changes: list[Change]) -> list[tuple[str, int | None, int | None]]:
+    """Return what is different, by name and versions."""
+    return [
+        (
+            each.ref.name,
+            each.before.version if each.before else None,
+            each.after.version if each.after else None,
+        )
+        for each in changes
+    ]
+
+
+def store_with(*bodies: dict[str, Any], version: int = 10) -> ObjectStore:
+    """Return a store in which these Jobs were listed."""
+    store = ObjectStore(LABEL)
+    store.replace(JOBS, bodies, version)
+    return store
+
+
+def test_an_object_is_found_by_name_label_and_owner() -> None:
+    """A reconcile finds its children without asking the API server."""
+    store = store_with(job("one", 3), job("two", 4, sync="beta", owner="u2"))
+    one = store.get(ObjectRef("Job", "a", "one"))
+    assert one
+    assert one["spec"] == {"n": 3}
+    assert store.labelled("a", "acme") == [one]
+    assert [each["metadata"]["name"] for each in store.owned_by("u2")] == ["two"]
+    assert store.labelled("b", "acme") == []
+    assert {ref.name for ref in store.refs("Job")} == {"one", "two"}
+
+
+def test_who_wrote_which_field_is_not_kept() -> None:
+    """It is often longer than the object."""
+    one = store_with(job("one", 3)).get(ObjectRef("Job", "a", "one"))
+    assert one
+    assert "managedFields" not in one["metadata"]
+
+
+def test_a_change_of_label_or_owner_moves_the_object() -> None:
+    """An adopted Job, a renamed instance: nobody finds it where it was."""
+    store = store_with(job("one", 3))
+    store.put(JOBS, job("one", 11, sync="beta", owner="u2"))
+    assert store.labelled("a", "acme") == store.owned_by("u1") == []
+    assert len(store.labelled("a", "beta")) == len(store.owned_by("u2")) == 1
+
+
+def test_only_what_differs_is_a_change() -> None:
+    """A relisting after a gap wakes nobody but those whose children changed meanwhile."""
+    store = store_with(job("same", 3), job("changed", 4), job("removed", 5))
+    listed = [job("same", 3), job("changed", 12), job("made", 13)]
+    assert sorted(shown(store.replace(JOBS, listed, 14))) == [
+        ("changed", 4, 12),
+        ("made", None, 13),
+        ("removed", 5, None),
+    ]
+    assert store.put(JOBS, job("same", 3)) == []
+
+
+def test_selections_of_one_kind_do_not_touch_each_other() -> None:
+    """Reports are kept whole, of state only the metadata; a listing of one removes none of the other."""
+    store = ObjectStore(LABEL)
+    store.replace(REPORTS, [config_map("report", 1, "report")], 5)
+    store.replace(STATES, [config_map("state", 2, "state")], 6)
+    report, state = (store.get(ObjectRef("ConfigMap", "a", name)) for name in ("report", "state"))
+    assert report
+    assert state
+    assert report["data"] == {"k": "v"}
+    assert "data" not in state
+    assert shown(store.replace(REPORTS, [], 7)) == [("report", 1, None)]
+
+
+def test_an_object_that_moved_to_another_selection_is_not_removed_by_the_first() -> None:
+    """Its label changed: one watch shows it as added, the other, later, as deleted."""
+    store = ObjectStore(LABEL)
+    store.replace(REPORTS, [config_map("x", 1, "report")], 5)
+    store.replace(STATES, [], 5)
+    store.put(STATES, config_map("x", 6, "state"))
+    assert store.remove(REPORTS, config_map("x", 6, "state")) == []
+    assert store.get(ObjectRef("ConfigMap", "a", "x"))
+
+
+def test_what_we_wrote_is_there_at_once_and_no_change() -> None:
+    """The reconcile after a create must not create again; nobody is woken by their own write."""
+    store = store_with()
+    store.take_written(job("one", 11))
+    assert store.get(ObjectRef("Job", "a", "one"))
+    assert store.put(JOBS, job("one", 11)) == []
+
+
+def test_what_we_wrote_and_others_removed_does_not_come_back() -> None:
+    """The watch was quicker than the answer of our write: it has shown the removal already."""
+    store = store_with()
+    store.put(JOBS, job("one", 11))
+    store.remove(JOBS, job("one", 12))
+    store.take_written(job("one", 11))
+    assert store.get(ObjectRef("Job", "a", "one")) is None
+
+
+def test_a_listing_from_before_our_write_does_not_remove_it() -> None:
+    """It was on its way while we wrote."""
+    store = store_with()
+    store.take_written(job("one", 12))
+    store.replace(JOBS, [], 11)
+    assert store.get(ObjectRef("Job", "a", "one"))
+    store.replace(JOBS, [], 13)
+    assert store.get(ObjectRef("Job", "a", "one")) is None
+
+
+def test_what_is_not_watched_is_not_kept() -> None:
+    """Of a Secret nothing stays in memory."""
+    store = store_with()
+    store.take_written(config_map("x", 11, "report") | {"kind": "Secret"})
+    assert store.get(ObjectRef("Secret", "a", "x")) is None
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "remove", "written", "list"]),
+        st.sampled_from(["x", "y", "z"]),
+        st.sampled_from(["acme", "beta"]),
+    ),
+    max_size=30,
+)
+
+
+@given(steps)
+def test_whatever_happens_store_and_index_say_what_the_server_says(
+    steps: list[tuple[str, str, str]],
+) -> None:
+    """After each event the copy is the server's truth, by name, by label and by owner."""
+    store, truth = store_with(version=0), dict[str, dict[str, Any]]()
+    for version, (step, name, sync) in enumerate(steps, start=1):
+        body = job(name, version, sync, owner=f"owner-of-{sync}")
+        if step == "remove":
+            if truth.pop(name, None):
+                store.remove(JOBS, body)
+        elif step == "list":
+            store.replace(JOBS, truth.values(), version)
+        else:
+            truth[name] = body
+            store.take_written(body) if step == "written" else store.put(JOBS, body)
+        for value in ("acme", "beta"):
+            wanted = {k: v for k, v in truth.items() if v["metadata"]["labels"][LABEL] == value}
+            for found in (store.labelled("a", value), store.owned_by(f"owner-of-{value}")):
+                versions = {e["metadata"]["name"]: e["metadata"]["resourceVersion"] for e in found}
+                assert versions == {k: v["metadata"]["resourceVersion"] for k, v in wanted.items()}
+    assert {ref.name for ref in store.refs("Job")} == set(truth)

@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 HOMES = {
     "httpx": {"worker/highq/transport.py"},
     "ldap3": {"worker/directory"},
-    "PIL": {"worker/images.py"},
+    "PIL": {"worker/images"},
     "yaml": {"local/yaml_documents.py", "api/crd.py"},
     "kopf": {"controller/handlers.py"},
     "kubernetes": {"kube/client.py"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from base64 import b64encode, encodebytes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
@@ -13,11 +14,12 @@ from itertools import permutations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from profile_image_sync.api.image_settings import Fit, Focus, ImageSettings
 from profile_image_sync.errors import ImageRefused
 from profile_image_sync.worker.images import largest, make_avatar, source_md5
+from profile_image_sync.worker.people import Avatar
 from testkit import pictures
 
 DEFAULTS = ImageSettings()
@@ -48,11 +50,12 @@ def striped(width: int, height: int, first: Colour, middle: Colour, last: Colour
 def shown(raw: bytes, settings: ImageSettings = DEFAULTS) -> Image.Image:
     """Return what HighQ would get, having checked what holds for every avatar."""
     ready = make_avatar(raw, settings)
-    image = Image.open(BytesIO(ready.data), formats=("JPEG",))
+    image = Image.open(BytesIO(ready.data), formats=("JPEG", "PNG"))
     assert image.size == (ready.side, ready.side)
     assert 256 <= ready.side <= settings.max_size
-    assert image.mode == "RGB"
-    assert ready.media_type == "image/jpeg"
+    assert image.mode == "RGB" or (image.mode == "L" and ready.data == raw)
+    assert ready.media_type == Image.MIME[image.format or ""]
+    assert ready.media_type == "image/jpeg" or ready.data == raw
     assert image.info.keys() <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
     return image
 
@@ -295,17 +298,46 @@ def test_a_bomb_in_a_gif_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("media_format", "options", "fits"),
-    [("JPEG", {}, True), ("JPEG", {"progressive": True}, False), ("PNG", {}, False)],
+    [
+        ("JPEG", {}, True),
+        ("JPEG", {"progressive": True, "subsampling": 0}, False),
+        ("PNG", {}, False),
+        ("WEBP", {"lossless": True}, False),
+    ],
 )
 def test_what_would_not_fit_a_small_pod_is_refused(
     media_format: str, options: dict[str, object], fits: bool
 ) -> None:
     """Only a baseline JPEG can be decoded at a fraction of its size, and so may be larger."""
-    raw = encoded(Image.new("RGB", (4000, 3200), RED), media_format, **options)
+    raw = encoded(Image.new("RGB", (4200, 4000), RED), media_format, **options)
     if fits:
         assert looks_like(shown(raw), (0.5, 0.5), RED)
     else:
-        assert "more than 12 million pixels" in str(refusal(raw))
+        refused = refusal(raw)
+        assert refused.reason == "TooManyPixels"
+        assert "4200x4000 pixels takes more than 64 MiB of memory to decode" in str(refused)
+
+
+def test_a_jpeg_of_many_scans_is_refused() -> None:
+    """Each scan costs as much time as a whole picture, and a few bytes: a thousand would take minutes."""
+    raw = encoded(Image.new("RGB", (400, 300), RED), "JPEG", progressive=True)
+    scan = raw[raw.rfind(b"\xff\xda") : -2]
+    few, many = (raw[:-2] + count * scan + raw[-2:] for count in (20, 1000))
+    assert shown(few)
+    refused = refusal(many)
+    assert refused.reason == "Corrupt"
+    assert "more than 64 scans" in str(refused)
+
+
+def test_text_in_a_png_is_not_unpacked() -> None:
+    """A megabyte of zeros in a kilobyte of compressed text, many times over, costs nothing."""
+    text = PngImagePlugin.PngInfo()
+    for number in range(70):
+        text.add_text(f"t{number}", "0" * 1_000_000, zip=True)
+    plain = encoded(Image.new("RGB", (300, 200), RED), "PNG")
+    assert make_avatar(
+        encoded(Image.new("RGB", (300, 200), RED), "PNG", pnginfo=text), DEFAULTS
+    ) == make_avatar(plain, DEFAULTS)
 
 
 @pytest.mark.parametrize("size", [(47, 300), (300, 47), (1, 1)])
@@ -320,7 +352,6 @@ def test_a_tiny_picture_is_refused(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("raw", "name"),
     [
-        (encoded(Image.new("RGB", (64, 64)), "WEBP"), "WebP"),
         (encoded(Image.new("RGB", (64, 64)), "TIFF"), "TIFF"),
         (encoded(Image.new("RGB", (64, 64)), "ICO"), "a Windows icon"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
@@ -334,7 +365,7 @@ def test_another_format_is_named(raw: bytes, name: str) -> None:
     """So that a person knows what to convert."""
     refused = refusal(raw)
     assert refused.reason == "UnsupportedFormat"
-    assert f"looks like {name}: put a JPEG, PNG, GIF or BMP" in str(refused)
+    assert f"looks like {name}: put the bytes of a JPEG, PNG, GIF, BMP or WebP" in str(refused)
 
 
 @pytest.mark.parametrize(
@@ -344,14 +375,93 @@ def test_another_format_is_named(raw: bytes, name: str) -> None:
         (b"\0" * 100, "no picture"),
         (b"\x80\xff\0", "no picture"),
         (b"https://intranet.example/faces/ada.jpg", "text"),
-        (b"data:image/jpeg;base64,/9j/4AAQ", "text"),
+        (b"QUJDREVGR0hJSktMTU5PUA==", "text"),
     ],
 )
 def test_what_is_no_picture_is_refused(raw: bytes, what: str) -> None:
-    """A link or base64 in the attribute is told apart from rubbish."""
+    """A link in the attribute is told apart from rubbish."""
     refused = refusal(raw)
     assert refused.reason == "NotAnImage"
     assert f"the value is {what}" in str(refused)
+
+
+@pytest.mark.parametrize("media_format", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
+@pytest.mark.parametrize("form", ["{}", "data:image/jpeg;base64,{}", "\n  {}"])
+def test_base64_text_is_named_with_its_remedy(media_format: str, form: str) -> None:
+    """Scripts write it into the attribute: decoding it here would hash what the directory does not hold."""
+    raw = encoded(Image.new("RGB", (64, 64)), media_format)
+    for text in (b64encode(raw), encodebytes(raw)):
+        refused = refusal(form.format(text.decode()).encode())
+        assert refused.reason == "Base64Text"
+        assert "decode it, and put the bytes themselves into the directory" in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("raw", "media_type"),
+    [
+        (encoded(Image.new("RGB", (300, 300), RED), "JPEG"), "image/jpeg"),
+        (encoded(Image.new("L", (256, 256), 90), "JPEG"), "image/jpeg"),
+        (encoded(Image.new("RGB", (512, 512), RED), "JPEG", progressive=True), "image/jpeg"),
+        (encoded(Image.new("RGB", (300, 300), RED), "PNG"), "image/png"),
+        (encoded(Image.new("L", (300, 300), 90), "PNG"), "image/png"),
+    ],
+    ids=["jpeg", "grey jpeg", "progressive jpeg", "png", "grey png"],
+)
+@pytest.mark.parametrize("fit", Fit)
+def test_a_square_picture_within_bounds_is_passed_on_byte_for_byte(
+    raw: bytes, media_type: str, fit: Fit
+) -> None:
+    """Nothing is lost by encoding it once more."""
+    assert make_avatar(raw, ImageSettings(fit=fit)) == Avatar(raw, media_type, _side(raw))
+
+
+def _side(raw: bytes) -> int:
+    return Image.open(BytesIO(raw)).width
+
+
+SQUARE = Image.new("RGB", (300, 300), RED)
+EXIF = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"
+PNG_TEXT = PngImagePlugin.PngInfo()
+PNG_TEXT.add_text("Author", "somebody")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        encoded(Image.new("RGB", (255, 255), RED), "JPEG"),
+        encoded(Image.new("RGB", (513, 513), RED), "PNG"),
+        encoded(Image.new("RGB", (300, 301), RED), "JPEG"),
+        encoded(SQUARE, "JPEG", exif=EXIF),
+        encoded(SQUARE, "JPEG", comment=b"taken at home"),
+        encoded(SQUARE, "JPEG", icc_profile=SRGB),
+        encoded(SQUARE, "JPEG", xmp=b"<x/>"),
+        encoded(SQUARE, "JPEG") + b"and more",
+        encoded(SQUARE, "JPEG").replace(b"\xff\xd9", b"\xff\xfe\0\x06home\xff\xd9"),
+        encoded(Image.new("CMYK", (300, 300)), "JPEG"),
+        encoded(SQUARE, "PNG", pnginfo=PNG_TEXT),
+        encoded(SQUARE, "PNG", icc_profile=SRGB),
+        encoded(SQUARE, "PNG", exif=EXIF),
+        encoded(SQUARE, "PNG", transparency=RED),
+        encoded(SQUARE, "PNG") + b"and more",
+        encoded(Image.new("RGBA", (300, 300), RED), "PNG"),
+        encoded(SQUARE.convert("P"), "PNG"),
+        encoded(SQUARE, "GIF"),
+        encoded(SQUARE, "BMP"),
+        encoded(SQUARE, "WEBP", lossless=True),
+    ],
+    ids=[
+        "too small", "too large", "not square", "exif", "comment", "profile", "xmp", "behind the end",
+        "comment behind the scan", "cmyk", "png text", "png profile", "png exif", "png colour key",
+        "behind the png's end", "alpha", "palette", "gif", "bmp", "webp",
+    ],
+)  # fmt: skip
+def test_any_other_picture_is_encoded_anew(raw: bytes) -> None:
+    """Metadata, such as where a photograph was taken, never reaches HighQ."""
+    avatar = make_avatar(raw, DEFAULTS)
+    assert avatar.data != raw
+    assert avatar.media_type == "image/jpeg"
+    assert b"home" not in avatar.data
+    assert shown(raw)
 
 
 SOURCES: dict[str, Callable[[Image.Image], bytes]] = {
@@ -366,6 +476,8 @@ SOURCES: dict[str, Callable[[Image.Image], bytes]] = {
     "profile": lambda image: encoded(image, "PNG", icc_profile=SRGB),
     "gif": pictures.gif,
     "bmp": lambda image: encoded(image, "BMP"),
+    "webp": lambda image: encoded(image, "WEBP"),
+    "lossless webp": lambda image: encoded(image.convert("RGBA"), "WEBP", lossless=True),
     "bmp with a palette": lambda image: encoded(image.convert("P"), "BMP"),
 }
 REAL = {name: make(pictures.portrait("XY", 3, 60, 80)) for name, make in SOURCES.items()}
@@ -393,7 +505,9 @@ def damaged(draw: st.DrawFn) -> bytes:
 @given(damaged() | st.binary(max_size=300))
 def test_any_bytes_become_an_avatar_or_a_refusal(raw: bytes) -> None:
     """No error of Pillow's gets away, and no message holds bytes of the picture."""
-    reasons = {"Corrupt", "NotAnImage", "TooManyPixels", "TooSmall", "UnsupportedFormat"}
+    reasons = {
+        "Base64Text", "Corrupt", "NotAnImage", "TooManyPixels", "TooSmall", "UnsupportedFormat"
+    }  # fmt: skip
     for options in (DEFAULTS, ImageSettings(fit=Fit.PAD, min_source_size=1, max_size=256)):
         refused = None
         try:

@@ -1,4 +1,4 @@
-"""What is uploaded, counted and recorded for each decision, and what ends a run."""
+"""What is uploaded, counted and recorded for each plan, and what ends a run."""
 
 from __future__ import annotations
 
@@ -24,14 +24,20 @@ from profile_image_sync.errors import (
     UploadFailed,
     UploadRefused,
 )
-from profile_image_sync.worker import uploader
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import source_md5
 from profile_image_sync.worker.ledger import Accepted, Ledger, PersonRecord, Refused
-from profile_image_sync.worker.people import Person, Source
-from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, settings_fingerprint
+from profile_image_sync.worker.people import Avatar, Person, Source
+from profile_image_sync.worker.pipeline import IN_FLIGHT
+from profile_image_sync.worker.plan import (
+    PersonPlan,
+    Policy,
+    Verdict,
+    classify,
+    settings_fingerprint,
+)
 from profile_image_sync.worker.uploader import (
     FLUSH_SECONDS,
     MAX_CONSECUTIVE_FAILURES,
@@ -73,14 +79,14 @@ class Scenario:
     def __post_init__(self) -> None:
         self.ledger = Ledger.open(self.store, expected_id=STATE)
 
-    def decision(
+    def plan(
         self,
         number: int,
         verdict: Verdict = Verdict.UPLOAD_FIRST,
         picture: bytes | None = None,
         reason: str = "",
     ) -> PersonPlan:
-        """Return a decision about person `number`, whose account has the same number."""
+        """Return a plan about person `number`, whose account has the same number."""
         picture = png(number) if picture is None else picture
         self.directory.pictures[guid(number)] = picture
         source = Source("thumbnailPhoto", source_md5(picture)) if picture else None
@@ -88,28 +94,33 @@ class Scenario:
         person = Person(guid(number), (None,), source, images, f"p{number}@ad.test")
         return PersonPlan(person, verdict, number, reason)
 
-    def upload_all(self, decisions: Sequence[PersonPlan]) -> None:
-        """Process the decisions as a run does."""
+    @property
+    def policy(self) -> Policy:
+        """The policy of the run."""
+        return Policy(
+            mode=self.mode,
+            adopting=False,
+            image_attributes=("thumbnailPhoto",),
+            rerecord=False,
+            attributes_version=1,
+            image_settings=settings_fingerprint(SETTINGS),
+            upload_settings=settings_fingerprint(SETTINGS, Endpoint.AVATAR),
+        )
+
+    def upload_all(self, plans: Sequence[PersonPlan]) -> None:
+        """Process the plans as a run does."""
         Uploader(
             directory=cast("Directory", self.directory),
             highq=cast("HighQClient", self.highq),
             ledger=self.ledger,
             counters=self.counters,
-            policy=Policy(
-                mode=self.mode,
-                adopting=False,
-                image_attributes=("thumbnailPhoto",),
-                rerecord=False,
-                attributes_version=1,
-                image_settings=settings_fingerprint(SETTINGS),
-                upload_settings=settings_fingerprint(SETTINGS, Endpoint.AVATAR),
-            ),
+            policy=self.policy,
             settings=SETTINGS,
             dry_run=self.dry_run,
             stop=self.stop,
             clock=lambda: self.seconds,
             progress=lambda done, total: self.progress.append((done, total)),
-        ).upload_all(decisions)
+        ).upload_all(plans)
 
     def stored(self, number: int) -> PersonRecord:
         """Return the record of a person as the next run will find it."""
@@ -137,7 +148,7 @@ def test_an_accepted_picture_is_recorded_with_its_account(
     scenario: Scenario, verdict: Verdict
 ) -> None:
     """Rule 4: recorded as accepted after HighQ's yes, and counted with the reason of the upload."""
-    scenario.upload_all([scenario.decision(7, verdict)])
+    scenario.upload_all([scenario.plan(7, verdict)])
     ((account, avatar),) = scenario.highq.uploads
     assert (account, avatar.side) == (7, 256)
     assert scenario.stored(7) == accepted(png(7), 7)
@@ -146,18 +157,18 @@ def test_an_accepted_picture_is_recorded_with_its_account(
 
 def test_the_hash_recorded_is_that_of_the_bytes_sent_not_of_the_plan(scenario: Scenario) -> None:
     """A picture that changes between plan and upload is sent and recorded as it is then (rule 2)."""
-    decision = scenario.decision(7)
+    plan = scenario.plan(7)
     scenario.directory.pictures[guid(7)] = png(99)
-    scenario.upload_all([decision])
+    scenario.upload_all([plan])
     assert scenario.stored(7) == accepted(png(99), 7)
 
 
 def test_a_picture_that_changed_back_meanwhile_is_not_sent(scenario: Scenario) -> None:
     """A person whose picture is the accepted one again is unchanged (rule 3)."""
     scenario.ledger.put(guid(7), accepted(png(1), 7))
-    decision = scenario.decision(7, Verdict.UPLOAD_CHANGED, png(2))
+    plan = scenario.plan(7, Verdict.UPLOAD_CHANGED, png(2))
     scenario.directory.pictures[guid(7)] = png(1)
-    scenario.upload_all([decision])
+    scenario.upload_all([plan])
     assert scenario.highq.uploads == []
     assert scenario.counters.unchanged == 1
     assert scenario.stored(7) == accepted(png(1), 7)
@@ -165,9 +176,9 @@ def test_a_picture_that_changed_back_meanwhile_is_not_sent(scenario: Scenario) -
 
 def test_a_picture_that_vanished_meanwhile_is_no_upload(scenario: Scenario) -> None:
     """Somebody who left or lost the picture between plan and upload is counted as without one."""
-    decision = scenario.decision(7)
+    plan = scenario.plan(7)
     del scenario.directory.pictures[guid(7)]
-    scenario.upload_all([decision])
+    scenario.upload_all([plan])
     assert scenario.highq.uploads == []
     assert scenario.listed(PeopleKind.NO_IMAGE) == [("p7@ad.test", "")]
     assert scenario.stored(7) == PersonRecord(None, None)
@@ -175,7 +186,7 @@ def test_a_picture_that_vanished_meanwhile_is_no_upload(scenario: Scenario) -> N
 
 def test_an_adopted_picture_is_recorded_and_not_sent(scenario: Scenario) -> None:
     """`firstSync: Adopt` (rule 5)."""
-    scenario.upload_all([scenario.decision(7, Verdict.ADOPT)])
+    scenario.upload_all([scenario.plan(7, Verdict.ADOPT)])
     assert scenario.highq.uploads == []
     assert scenario.listed(PeopleKind.ADOPTED) == [("p7@ad.test", "")]
     assert scenario.stored(7) == accepted(png(7), 7)
@@ -183,7 +194,7 @@ def test_an_adopted_picture_is_recorded_and_not_sent(scenario: Scenario) -> None
 
 def test_a_rerecorded_picture_counts_as_unchanged(scenario: Scenario) -> None:
     """A changed `imageAttributes` moves the hash without an upload (rule 5)."""
-    scenario.upload_all([scenario.decision(7, Verdict.RERECORD)])
+    scenario.upload_all([scenario.plan(7, Verdict.RERECORD)])
     assert scenario.highq.uploads == []
     assert scenario.counters.unchanged == 1
     assert scenario.stored(7) == accepted(png(7), 7)
@@ -204,7 +215,7 @@ def test_people_who_are_not_served_are_listed_with_their_reason(
 ) -> None:
     """They cost no call, and their records stay as they are."""
     scenario.ledger.put(guid(7), accepted(png(1), 7))
-    scenario.upload_all([scenario.decision(7, verdict, reason=reason)])
+    scenario.upload_all([scenario.plan(7, verdict, reason=reason)])
     assert scenario.listed(kind) == [("p7@ad.test", listed)]
     assert (scenario.highq.uploads, scenario.directory.reads) == ([], [])
     assert scenario.stored(7) == accepted(png(1), 7)
@@ -212,14 +223,14 @@ def test_people_who_are_not_served_are_listed_with_their_reason(
 
 def test_an_unchanged_person_costs_nothing(scenario: Scenario) -> None:
     """Neither a read nor a call nor a write (rule 3)."""
-    scenario.upload_all([scenario.decision(7, Verdict.UNCHANGED)])
+    scenario.upload_all([scenario.plan(7, Verdict.UNCHANGED)])
     assert (scenario.highq.uploads, scenario.directory.reads, scenario.store.log) == ([], [], [])
     assert scenario.counters.unchanged == 1
 
 
 def test_an_image_refused_by_us_is_recorded_with_the_image_settings(scenario: Scenario) -> None:
     """It is not tried again until the picture or the settings change (rule 4); others go on."""
-    scenario.upload_all([scenario.decision(1, picture=b"no image"), scenario.decision(2)])
+    scenario.upload_all([scenario.plan(1, picture=b"no image"), scenario.plan(2)])
     refused = Refused(source_md5(b"no image"), "NotAnImage", settings_fingerprint(SETTINGS))
     assert scenario.stored(1) == PersonRecord(None, refused)
     assert scenario.listed(PeopleKind.REFUSED) == [("p1@ad.test", "NotAnImage")]
@@ -234,7 +245,7 @@ def test_a_refusal_keeps_the_picture_that_was_accepted_before(scenario: Scenario
         raise UploadRefused("NotSquare", "HighQ refuses it")
 
     scenario.highq.respond = refuse
-    scenario.upload_all([scenario.decision(1, Verdict.UPLOAD_CHANGED, png(2))])
+    scenario.upload_all([scenario.plan(1, Verdict.UPLOAD_CHANGED, png(2))])
     entry = scenario.stored(1)
     assert entry.accepted == accepted(png(1), 1).accepted
     assert entry.refused is not None
@@ -249,7 +260,7 @@ def test_a_failed_upload_is_not_recorded(scenario: Scenario) -> None:
             raise UploadFailed("HighQTrouble", "HTTP 503")
 
     scenario.highq.respond = fail
-    scenario.upload_all([scenario.decision(1), scenario.decision(2)])
+    scenario.upload_all([scenario.plan(1), scenario.plan(2)])
     assert scenario.stored(1) == PersonRecord(None, None)
     assert scenario.stored(2) == accepted(png(2), 2)
     assert scenario.listed(PeopleKind.FAILED) == [("p1@ad.test", "HighQTrouble")]
@@ -264,8 +275,10 @@ def test_many_failures_in_a_row_end_the_run(scenario: Scenario) -> None:
 
     scenario.highq.respond = fail
     with pytest.raises(HighQUnavailable, match=r"10 uploads in a row failed; .* HTTP 503"):
-        scenario.upload_all([scenario.decision(number) for number in range(1, 60)])
-    assert MAX_CONSECUTIVE_FAILURES <= scenario.counters.failed < 30
+        scenario.upload_all([scenario.plan(number) for number in range(1, 201)])
+    assert (
+        MAX_CONSECUTIVE_FAILURES <= scenario.counters.failed <= MAX_CONSECUTIVE_FAILURES + IN_FLIGHT
+    )
 
 
 def test_failures_with_a_success_between_them_do_not_end_the_run(scenario: Scenario) -> None:
@@ -276,7 +289,7 @@ def test_failures_with_a_success_between_them_do_not_end_the_run(scenario: Scena
             raise UploadFailed("HighQTrouble", "HTTP 503")
 
     scenario.highq.respond = fail
-    scenario.upload_all([scenario.decision(number) for number in range(1, 61)])
+    scenario.upload_all([scenario.plan(number) for number in range(1, 61)])
     assert scenario.counters.failed == 30
     assert len(scenario.highq.uploads) == 30
 
@@ -292,10 +305,10 @@ def test_an_error_that_ends_the_run_leaves_every_accepted_upload_recorded(
 
     scenario.highq.respond = revoke
     with pytest.raises(AuthorisationRefused):
-        scenario.upload_all([scenario.decision(number) for number in range(1, 60)])
+        scenario.upload_all([scenario.plan(number) for number in range(1, 201)])
     sent = {account for account, _ in scenario.highq.uploads}
-    assert len(sent) < 58
-    for number in range(1, 60):
+    assert len(sent) < 150
+    for number in range(1, 201):
         expected = accepted(png(number), number) if number in sent else PersonRecord(None, None)
         assert scenario.stored(number) == expected
 
@@ -306,17 +319,17 @@ def test_a_stopped_run_starts_no_further_upload_and_records_what_was_accepted(
     """SIGTERM."""
     scenario.highq.respond = lambda _account: scenario.stop.set()
     with pytest.raises(Interrupted):
-        scenario.upload_all([scenario.decision(number) for number in range(1, 60)])
+        scenario.upload_all([scenario.plan(number) for number in range(1, 201)])
     sent = {account for account, _ in scenario.highq.uploads}
-    assert 0 < len(sent) <= uploader.IN_FLIGHT + 1
+    assert 0 < len(sent) <= IN_FLIGHT + 1
     assert all(scenario.stored(number) == accepted(png(number), number) for number in sent)
 
 
 def test_a_dry_run_converts_pictures_but_sends_and_records_nothing(scenario: Scenario) -> None:
     """It tells who would be uploaded and who would be refused (design: dryRun)."""
     scenario.dry_run = True
-    decisions = [scenario.decision(1), scenario.decision(2, picture=b"no image")]
-    scenario.upload_all([*decisions, scenario.decision(3, Verdict.ADOPT)])
+    plans = [scenario.plan(1), scenario.plan(2, picture=b"no image")]
+    scenario.upload_all([*plans, scenario.plan(3, Verdict.ADOPT)])
     assert (scenario.highq.uploads, scenario.store.log) == ([], [])
     assert scenario.listed(PeopleKind.UPLOADED) == [("p1@ad.test", "UploadFirst")]
     assert scenario.listed(PeopleKind.REFUSED) == [("p2@ad.test", "NotAnImage")]
@@ -331,13 +344,13 @@ def test_records_are_written_every_few_seconds_while_uploads_go_on(scenario: Sce
         writes.append(len(scenario.store.log))
 
     scenario.highq.respond = tick
-    scenario.upload_all([scenario.decision(number) for number in range(1, 31)])
+    scenario.upload_all([scenario.plan(number) for number in range(1, 31)])
     assert len(set(writes)) > 3
 
 
 def test_records_are_not_written_one_by_one(scenario: Scenario) -> None:
     """Thirty uploads within five seconds are one write of shard and header."""
-    scenario.upload_all([scenario.decision(number) for number in range(1, 31)])
+    scenario.upload_all([scenario.plan(number) for number in range(1, 31)])
     assert scenario.store.log == ["shard 0", "header"]
 
 
@@ -345,19 +358,59 @@ def test_a_store_that_fails_ends_the_run(scenario: Scenario) -> None:
     """Uploads that cannot be recorded would be sent again by every run."""
     scenario.store.fail_at = 1
     with pytest.raises(StateUnavailable):
-        scenario.upload_all([scenario.decision(1)])
+        scenario.upload_all([scenario.plan(1)])
 
 
 def test_progress_counts_decisions_to_the_last(scenario: Scenario) -> None:
     """What a terminal's progress bar shows."""
-    scenario.upload_all([scenario.decision(n, Verdict.UNCHANGED) for n in range(1, 4)])
+    scenario.upload_all([scenario.plan(n, Verdict.UNCHANGED) for n in range(1, 4)])
     assert scenario.progress == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def test_a_picture_in_flight_does_not_show_its_bytes(scenario: Scenario) -> None:
-    """Image bytes belong in no log and no traceback."""
-    decision = scenario.decision(7)
-    assert decision.person.source is not None
-    upload = uploader.Upload(decision, decision.person.source, b"secret bytes")
-    assert "secret" not in repr(upload)
-    assert "12 bytes" in repr(upload)
+def test_a_picture_that_the_pod_died_on_is_refused_at_the_next_try(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture that takes much memory is marked in the state while it is decoded; others go on."""
+
+    class PodDied(BaseException):
+        """What a pod's memory limit does, as far as a test can show it."""
+
+    states: list[PersonRecord] = []
+
+    def die(_raw: bytes, _settings: ImageSettings) -> Avatar:
+        states.append(scenario.stored(7))
+        raise PodDied
+
+    large = pictures.png(Image.new("RGB", (2500, 2500)))
+    monkeypatch.setattr("profile_image_sync.worker.pipeline.make_avatar", die)
+    with pytest.raises(PodDied):
+        scenario.upload_all([scenario.plan(7, picture=large)])
+    (state,) = states
+    assert state.refused == Refused(
+        source_md5(large), "DiedDecoding", settings_fingerprint(SETTINGS)
+    )
+    assert classify(scenario.plan(7, picture=large).person.source, state, scenario.policy) is (
+        Verdict.REFUSED
+    )
+
+
+def test_a_large_picture_that_is_converted_leaves_no_mark(scenario: Scenario) -> None:
+    """Neither when HighQ accepts it, nor when the upload fails."""
+    large = pictures.png(Image.new("RGB", (2500, 2500)))
+
+    def fail(account: int) -> None:
+        if account == 2:
+            raise UploadFailed("HighQTrouble", "HTTP 503")
+
+    scenario.highq.respond = fail
+    scenario.upload_all([scenario.plan(1, picture=large), scenario.plan(2, picture=large)])
+    assert scenario.stored(1) == accepted(large, 1)
+    assert scenario.stored(2) == PersonRecord(None, None)
+    assert len(scenario.store.log) >= 4
+
+
+def test_a_dry_run_marks_nothing(scenario: Scenario) -> None:
+    """It writes nothing at all."""
+    scenario.dry_run = True
+    scenario.upload_all([scenario.plan(1, picture=pictures.png(Image.new("RGB", (2500, 2500))))])
+    assert scenario.store.log == []

@@ -24,7 +24,10 @@ SyncError                      a run, or a command, ends with one line for a per
 PersonError                    one person is not served; the others go on
 ├── ImageRefused               refused for good by our rules, until the image or its settings change
 ├── UploadRefused              refused for good by HighQ, until the image changes
-└── UploadFailed               failed this time: tried again in the next run
+├── UploadFailed               failed this time by HighQ's own trouble: tried again in the next run
+│   ├── UploadDenied           HighQ denies this one person; says nothing of the others
+│   └── UploadRejected         HighQ blames our request, whatever the picture
+└── UploadUnconfirmed          sent, but HighQ's answer was lost or cannot be read
 
 Messages say what happened, to what, and what to do. They never hold a secret, image bytes or the body
 of an answer. `reason` is a stable CamelCase word for conditions and reports.
@@ -149,4 +152,16 @@ class UploadRefused(PersonError):
 
 
 class UploadFailed(PersonError):
-    """Failed this time; tried again in the next run."""
+    """Failed this time, by HighQ's own trouble; tried again in the next run."""
+
+
+class UploadDenied(UploadFailed):
+    """HighQ denies this one person; that says nothing of HighQ, nor of the others."""
+
+
+class UploadRejected(UploadFailed):
+    """HighQ blames our request (refs 396, 397, 402, 403): every other one would fare alike."""
+
+
+class UploadUnconfirmed(PersonError):
+    """Sent, but HighQ's answer was lost or cannot be read, in spite of retries: it may be stored."""

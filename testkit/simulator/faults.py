@@ -97,7 +97,7 @@ def instead(fault: Fault, form: Format, link: str) -> Response:
         case "html":
             return page(fault.status, fault.headers)
         case "malformed":
-            return Response(fault.body, media_type="application/json")
+            return Response(fault.body, media_type=fault.content_type or None)
         case "redirect":
             return Response(status_code=307, headers={"Location": fault.location})
         case "stall":

@@ -94,6 +94,7 @@ class Fault(SimulatorModel):
     ref: int | None = None  # status
     headers: dict[str, str] = {}  # status, html
     body: str = '{"total": 2, "totalcount": 2, "user": [{'  # malformed
+    content_type: str = "application/json"  # malformed; "": none
     location: str = ""  # redirect
     seconds: float = 0  # stall: once; drip: before each tenth of the body
 

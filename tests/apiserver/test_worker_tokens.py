@@ -71,16 +71,16 @@ def test_a_pair_is_kept_for_the_next_run(
 ) -> None:
     """In a Secret of its own; the seed Secret, which Git may own, is never written."""
     store.check_writable()
-    store.write(pair(1))
+    store.write(pair(1), replaces=None)
     store.check_writable()
-    store.write(pair(2))
+    store.write(pair(2), replaces=pair(1))
     assert store_of(worker, "job-2").read() == pair(2)
     assert list(worker.get("secret", SECRET)["data"]) == ["tokens"]
 
 
 def test_a_proof_changes_nothing(worker: WorkerEnvironment, store: SecretTokenStore) -> None:
     """It is asked before each refresh."""
-    store.write(pair(1))
+    store.write(pair(1), replaces=None)
     before = worker.get("secret", SECRET)
     store.check_writable()
     assert worker.get("secret", SECRET) == before
@@ -123,7 +123,7 @@ def test_a_missing_secret_is_the_operators_to_make(
 ) -> None:
     """The message names it and who makes it."""
     worker.kubectl("delete", "secret", SECRET)
-    for ask in (store.read, store.check_writable, lambda: store.write(pair(1))):
+    for ask in (store.read, store.check_writable, lambda: store.write(pair(1), replaces=None)):
         with pytest.raises(StateUnavailable, match=f"Secret {SECRET} in namespace.*operator makes"):
             ask()
 
@@ -153,19 +153,40 @@ def test_a_touched_label_does_not_cost_the_pair(
 
     toucher = threading.Thread(target=touch)
     toucher.start()
+    before = None
     for number in range(1, 30):
         store.check_writable()
-        store.write(pair(number))
-        assert store.read() == pair(number)
+        store.write(pair(number), replaces=before)
+        before = pair(number)
+        assert store.read() == before
     stop.set()
     toucher.join()
 
 
-def test_the_pair_issued_last_stays(store: SecretTokenStore) -> None:
-    """Two refreshed in spite of the Lease: the later pair is the one that HighQ still knows."""
-    store.write(pair(2))
-    store.write(pair(1))
+def test_a_pair_stored_meanwhile_stays(store: SecretTokenStore) -> None:
+    """Two refreshed in spite of the Lease: what is stored is younger than what we refreshed from."""
+    store.write(pair(1), replaces=None)
+    store.write(pair(3), replaces=pair(1))
+    store.write(pair(2), replaces=pair(1))
+    assert store.read() == pair(3)
+
+
+def test_a_pair_that_ends_sooner_is_stored_all_the_same(store: SecretTokenStore) -> None:
+    """A new consent, or a shortened lifetime: HighQ has forgotten the pair that would last longer."""
+    store.write(pair(9), replaces=None)
+    store.write(pair(2), replaces=pair(9))
     assert store.read() == pair(2)
+
+
+def test_a_pair_damaged_meanwhile_is_no_younger_pair(
+    worker: WorkerEnvironment, store: SecretTokenStore
+) -> None:
+    """Somebody edits the Secret while HighQ answers: the new pair must not be lost for it."""
+    damaged = base64.b64encode(b"hush-hush").decode()
+    patch = json.dumps({"data": {"tokens": damaged}})
+    worker.kubectl("patch", "secret", SECRET, "--type=merge", f"-p={patch}")
+    store.write(pair(1), replaces=None)
+    assert store.read() == pair(1)
 
 
 def test_one_worker_refreshes_and_the_other_takes_it_over(
@@ -182,7 +203,7 @@ def test_one_worker_refreshes_and_the_other_takes_it_over(
             if store.read() is None:
                 refreshes.append(job)
                 time.sleep(0.3)  # HighQ's answer
-                store.write(replace(pair(1), access_token=job))
+                store.write(replace(pair(1), access_token=job), replaces=None)
 
     runs = [
         threading.Thread(target=run, args=(worker, "job-1")),

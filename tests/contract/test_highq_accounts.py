@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,11 @@ def test_accounts_are_read_from_either_family(
 ) -> None:
     """Number, mail, external id and status, whatever HighQ's mappers make of arrays and numbers."""
     session = settled(simulator, tmp_path, users, endpoint, knobs)
+    now = datetime.fromtimestamp(session.instance.now(), UTC).replace(second=0, microsecond=0)
+    more = (False, now) if endpoint is Endpoint.AVATAR else (None, None)
     with session.open() as highq:
         assert highq.accounts() == [
-            Account(number, True, f"p{number}@acme.example", f"ext-{number}")
+            Account(number, True, f"p{number}@acme.example", f"ext-{number}", *more)
             for number in range(1, users + 1)
         ]
 
@@ -155,9 +158,9 @@ def test_what_goes_wrong_on_the_way_is_asked_again(
     [
         ({"kind": "status", "status": 503}, r"answers api/3/users with HTTP 503"),
         ({"kind": "status", "status": 400, "ref": 107}, "with HTTP 400, ref 107"),
-        ({"kind": "malformed"}, "with something else"),
+        ({"kind": "malformed"}, r"answer of .* \(HTTP 200\) cannot be read"),
         ({"kind": "malformed", "body": '{"status": "ok"}'}, "with something else"),
-        ({"kind": "html", "status": 404}, r"with HTTP 404; check spec\.highq\.url"),
+        ({"kind": "html", "status": 404}, r"with HTTP 404 with a web page; check spec\.highq\.url"),
         ({"kind": "html", "status": 200}, "with HTTP 200"),
         ({"kind": "cut"}, "connection to .* was cut"),
     ],

@@ -66,10 +66,10 @@ class WatchedStore(FolderTokenStore):
     session: HighQSession
     calls_before: list[int]
 
-    def write(self, tokens: StoredTokens) -> None:
+    def write(self, tokens: StoredTokens, *, replaces: StoredTokens | None) -> None:
         """See TokenStore."""
         self.calls_before.append(len(self.session.instance.audit(operation="list")))
-        super().write(tokens)
+        super().write(tokens, replaces=replaces)
 
 
 def test_a_new_pair_is_stored_before_it_is_used(session: HighQSession, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ class Killed(BaseException):
 class KilledStore(FolderTokenStore):
     """A process that dies between HighQ's response and the write."""
 
-    def write(self, _tokens: StoredTokens) -> None:
+    def write(self, tokens: StoredTokens, *, replaces: StoredTokens | None) -> None:  # noqa: ARG002
         """Never return."""
         raise Killed
 
@@ -132,7 +132,7 @@ def test_a_refresh_whose_answer_is_lost_is_tried_again(
     if grace:
         run(session)
     else:
-        with pytest.raises(AuthorisationRefused, match="used up, revoked or expired"):
+        with pytest.raises(AuthorisationRefused, match="revoked or used elsewhere"):
             run(session)
     assert session.refreshes() == 2
 

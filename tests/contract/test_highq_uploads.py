@@ -22,8 +22,11 @@ from profile_image_sync.errors import (
     Interrupted,
     PersonError,
     SyncError,
+    UploadDenied,
     UploadFailed,
     UploadRefused,
+    UploadRejected,
+    UploadUnconfirmed,
 )
 from profile_image_sync.worker.highq.timing import Timing
 from testkit import pictures
@@ -31,9 +34,10 @@ from testkit.pictures import portrait
 from testkit.simulator.process import Simulator
 from testkit.simulator.samples import people
 from testkit.simulator.schema import Knobs
-from tests.support.highq_session import HighQSession, ready
+from tests.support.highq_session import FastStop, HighQSession, ready
 
 ENDPOINTS = pytest.mark.parametrize("endpoint", list(Endpoint))
+PAGE: dict[str, object] = {"kind": "malformed", "body": "<!DOCTYPE html><html>Sign in</html>"}
 PICTURE = pictures.jpeg(portrait("P", 1, 320, 320))
 
 
@@ -106,45 +110,108 @@ def test_trouble_on_the_way_ends_in_one_picture(
 
 @ENDPOINTS
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("fault", "error", "reason"),
     [
-        ({"kind": "status", "status": 503}, "HighQTrouble"),
-        ({"kind": "html", "status": 200}, "HighQTrouble"),
-        ({"kind": "cut"}, "ResponseLost"),
-        ({"kind": "status", "status": 400, "ref": 74}, "HighQError"),
-        ({"kind": "status", "status": 403, "ref": 188}, "HighQError"),
-        ({"kind": "html", "status": 404}, "HighQError"),
-        ({"kind": "status", "status": 403, "ref": 110}, "AccountGone"),
+        ({"kind": "status", "status": 503}, UploadFailed, "HighQTrouble"),
+        ({"kind": "html", "status": 200}, UploadFailed, "HighQTrouble"),
+        (PAGE | {"content_type": ""}, UploadFailed, "HighQTrouble"),
+        (PAGE | {"content_type": "application/json"}, UploadFailed, "HighQTrouble"),
+        ({"kind": "html", "status": 404}, UploadFailed, "HighQError"),
+        ({"kind": "status", "status": 400, "ref": 74}, UploadDenied, "HighQError"),
+        ({"kind": "status", "status": 403, "ref": 188}, UploadDenied, "HighQError"),
+        ({"kind": "status", "status": 200, "ref": 74}, UploadDenied, "HighQError"),
+        ({"kind": "status", "status": 200}, UploadDenied, "HighQError"),
+        ({"kind": "status", "status": 403, "ref": 110}, UploadDenied, "AccountGone"),
+        ({"kind": "status", "status": 200, "ref": 110}, UploadDenied, "AccountGone"),
+        ({"kind": "status", "status": 403, "ref": 123}, UploadDenied, "AccessDenied"),
+        ({"kind": "html", "status": 413}, UploadDenied, "TooLargeForGateway"),
     ],
 )
 def test_trouble_that_stays_is_one_persons_failure(
-    session: HighQSession, endpoint: Endpoint, fault: dict[str, object], reason: str
+    session: HighQSession,
+    endpoint: Endpoint,
+    fault: dict[str, object],
+    error: type[UploadFailed],
+    reason: str,
 ) -> None:
-    """The others go on; the message names user, status and what happens next."""
+    """The others go on; whose fault it is is told, with user, status and what happens next."""
     session.endpoint = endpoint
     session.instance.fail_next("upload", times=5, user_id=5, **fault)  # type: ignore[arg-type]  # as above
     with session.open() as highq:
         with pytest.raises(UploadFailed, match=r"HighQ.* user 5.*next run tries again") as caught:
             highq.upload(5, ready(PICTURE))
         highq.upload(6, ready(PICTURE))
+    assert type(caught.value) is error
     assert caught.value.reason == reason
     assert session.instance.picture(6) == PICTURE
 
 
+UNREADABLE: dict[str, object] = {"kind": "malformed", "content_type": "text/plain"}
+
+
+@ENDPOINTS
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [{"kind": "cut", "times": 5}],
+        [{"kind": "cut", "landed": True, "times": 5}],
+        [UNREADABLE | {"body": "ok", "landed": True, "times": 5}],
+        [UNREADABLE | {"body": '{"user":', "times": 5}],
+        [{"kind": "cut", "landed": True}, {"kind": "status", "status": 503, "times": 4}],
+        [{"kind": "cut", "landed": True}, {"kind": "redirect", "location": "https://x.example/"}],
+    ],
+    ids=["cut", "cut landed", "text", "torn", "cut then 503", "cut then redirect"],
+)
+def test_an_upload_without_a_clear_answer_is_unconfirmed(
+    session: HighQSession, endpoint: Endpoint, faults: list[dict[str, object]]
+) -> None:
+    """Whether it is stored nobody knows: it is not sent again over what the person may choose since."""
+    session.endpoint = endpoint
+    for fault in faults:
+        session.instance.fail_next("upload", user_id=5, **fault)  # type: ignore[arg-type]  # as above
+    with session.open() as highq:
+        with pytest.raises(UploadUnconfirmed, match=r"HighQ user 5.*see in HighQ") as caught:
+            highq.upload(5, ready(PICTURE))
+        highq.upload(6, ready(PICTURE))
+    assert caught.value.reason == "ResponseLost"
+    assert session.instance.pending_faults() == []
+
+
+def test_a_stop_between_a_lost_answer_and_its_repetition_leaves_it_unconfirmed(
+    session: HighQSession,
+) -> None:
+    """SIGTERM must not turn "nobody knows" into "never sent"."""
+    stop = FastStop(lambda turn: stop.set() if turn == 4 else None)  # refresh, two calls, again
+    session.timing = Timing(stop=stop)
+    session.instance.fail_next("avatar", "cut", landed=True)
+    with session.open() as highq:
+        highq.account_total()
+        with pytest.raises(UploadUnconfirmed):
+            highq.upload(5, ready(PICTURE))
+    assert len(session.instance.uploads()) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("ref", [396, 397, 402, 403])
+def test_a_ref_that_blames_our_request_is_told_as_such(
+    session: HighQSession, status: int, ref: int
+) -> None:
+    """The picture is as good as before; the same request would fail for everyone."""
+    session.instance.fail_next("avatar", "status", status=status, ref=ref)
+    with session.open() as highq, pytest.raises(UploadRejected, match=rf"ref {ref}"):
+        highq.upload(5, ready(PICTURE))
+
+
 AVATAR_REFS = {
-    396: "CropNotNumbers",
-    397: "FileMissing",
     398: "ImageTypeNotSupported",
     400: "FileNotSupported",
     401: "ImageTooSmall",
-    402: "CropTooWide",
-    403: "CropTooHigh",
     404: "NotSquare",
     406: "ImageEmpty",
 }
 
 
-@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize("status", [200, 400, 403])
 @pytest.mark.parametrize("ref", AVATAR_REFS)
 def test_each_avatar_ref_is_a_refusal_at_once(session: HighQSession, status: int, ref: int) -> None:
     """One call, no refresh: neither patience nor another token makes the picture better."""
@@ -178,18 +245,6 @@ def test_what_highq_would_not_take_is_refused_for_good(
     with session.open() as highq, pytest.raises(UploadRefused) as caught:
         highq.upload(5, ready(picture))
     assert caught.value.reason == reason
-
-
-@ENDPOINTS
-def test_a_picture_too_large_is_refused_by_a_gateway(
-    session: HighQSession, endpoint: Endpoint
-) -> None:
-    """HTTP 413 with a page: the same bytes will never pass."""
-    session.endpoint = endpoint
-    session.instance.fail_next("upload", "html", status=413)
-    with session.open() as highq, pytest.raises(UploadRefused) as caught:
-        highq.upload(5, ready(PICTURE))
-    assert caught.value.reason == "ImageTooLarge"
 
 
 @ENDPOINTS

@@ -47,8 +47,8 @@ class FolderTokenStore:
             raise self._unavailable("written", error) from error
         self._before_refresh()
 
-    def write(self, tokens: StoredTokens) -> None:
-        """See TokenStore."""
+    def write(self, tokens: StoredTokens, *, replaces: StoredTokens | None) -> None:  # noqa: ARG002
+        """See TokenStore. Nobody else writes while the folder is locked."""
         try:
             self._make_folder()
             write_file(self.file, to_json(tokens).encode())

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from profile_image_sync import names
-from profile_image_sync.errors import Busy, StateUnavailable
+from profile_image_sync.errors import Busy, StateDamaged, StateUnavailable
 from profile_image_sync.kube.client import ApiClient
 from profile_image_sync.kube.conflicts import read, update_on_conflict
 from profile_image_sync.kube.lease import Lease
@@ -51,13 +51,12 @@ class SecretTokenStore:
         """See TokenStore: a dry-run update goes through all that a real one does."""
         update_on_conflict(self._client, self._ref, self._present, dry_run=True)
 
-    def write(self, tokens: StoredTokens) -> None:
-        """See TokenStore. The pair that HighQ issued last is the one it still knows, so that one stays."""
+    def write(self, tokens: StoredTokens, *, replaces: StoredTokens | None) -> None:
+        """See TokenStore."""
 
         def change(found: DataObject | None) -> DataObject:
             secret = self._present(found)
-            stored = self._tokens(secret)
-            if stored and stored.access_expires_at > tokens.access_expires_at:
+            if self._is_younger(secret, replaces):
                 return secret
             return replace(secret, binary={names.TOKENS_KEY: to_json(tokens).encode()})
 
@@ -75,3 +74,10 @@ class SecretTokenStore:
         content = secret.binary.get(names.TOKENS_KEY)
         where = self._ref.description
         return from_json(content.decode(errors="replace"), where) if content else None
+
+    def _is_younger(self, secret: DataObject, replaces: StoredTokens | None) -> bool:
+        """Tell whether another run has stored a pair since; what cannot be read is no pair."""
+        try:
+            return self._tokens(secret) not in {None, replaces}
+        except StateDamaged:
+            return False

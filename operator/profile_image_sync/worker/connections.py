@@ -6,16 +6,19 @@ Apart, so that neither package knows the resource's references, and credentials 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from datetime import datetime
 
 from profile_image_sync.api.object_references import CABundleRef
 from profile_image_sync.api.spec import ProfileImageSyncSpec
+from profile_image_sync.errors import SyncError
 from profile_image_sync.worker.directory import BindCredentials, Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.highq.oauth import ClientCredentials
 from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.images import largest
 from profile_image_sync.worker.references import References, require_references
-from profile_image_sync.worker.token_store import TokenStore
+from profile_image_sync.worker.token_store import TokenStore, stored_expiry
 
 
 def open_directory(spec: ProfileImageSyncSpec, references: References) -> Directory:
@@ -39,7 +42,12 @@ def open_directory(spec: ProfileImageSyncSpec, references: References) -> Direct
 
 
 def open_highq(
-    spec: ProfileImageSyncSpec, references: References, tokens: TokenStore, stop: threading.Event
+    spec: ProfileImageSyncSpec,
+    references: References,
+    tokens: TokenStore,
+    stop: threading.Event,
+    *,
+    on_first_refresh: Callable[[], None],
 ) -> HighQClient:
     """Prepare HighQ; nothing is called yet. Raises what HighQClient() raises, and MissingReference."""
     highq = spec.highq
@@ -61,7 +69,19 @@ def open_highq(
         timing=Timing(stop),
         requests_per_minute=highq.requests_per_minute,
         ca=_bundle(highq.ca_bundle_ref, references),
+        on_first_refresh=on_first_refresh,
     )
+
+
+def token_expiry(
+    spec: ProfileImageSyncSpec, references: References, tokens: TokenStore
+) -> datetime | None:
+    """Return when the stored HighQ refresh token expires (UTC), whatever the run came to; None if unknown."""
+    secret = spec.highq.credentials_secret_ref.name
+    try:
+        return stored_expiry(tokens, references.read("Secret", secret, "refreshToken"))
+    except SyncError:
+        return None
 
 
 def _bundle(ref: CABundleRef | None, references: References) -> str | None:

@@ -28,7 +28,7 @@ from profile_image_sync.errors import (
     SyncError,
 )
 from profile_image_sync.worker import brakes
-from profile_image_sync.worker.connections import open_directory, open_highq
+from profile_image_sync.worker.connections import open_directory, open_highq, token_expiry
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.ledger import Ledger
@@ -64,6 +64,7 @@ class RunContext:
     new_id: Callable[[], str]  # for brakes: short and random
     stop: threading.Event  # set by SIGTERM
     progress: Progress
+    on_first_refresh: Callable[[], None] = lambda: None  # before a seed's refresh token is spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,6 @@ class _Execution:
         self._brake: Brake | None = None
         self._notes: list[str] = []
         self._with_image = 0
-        self._token_expiry: datetime | None = None
 
     def sync(self) -> None:
         """Read, plan, judge the numbers, upload, record what the next run needs."""
@@ -121,7 +121,13 @@ class _Execution:
             policy = self._policy(ledger.header)
             plans = [plan_person(person, ledger.get(person.guid), policy) for person in people]
             self._add_rerecord_note(plans, ledger.header)
-            with open_highq(spec, context.references, context.tokens, context.stop) as highq:
+            with open_highq(
+                spec,
+                context.references,
+                context.tokens,
+                context.stop,
+                on_first_refresh=context.on_first_refresh,
+            ) as highq:
                 plans = self._resolved(plans, people, ledger, highq)
                 self._check_brakes(sweep, plans, ledger)
                 if not spec.dry_run:
@@ -138,7 +144,6 @@ class _Execution:
                     clock=context.clock,
                     progress=context.progress,
                 ).upload_all(plans)
-                self._token_expiry = highq.token_expiry()
         self._finish(ledger, sweep)
 
     def _bind(self, ledger: Ledger, domain: Domain) -> None:
@@ -271,7 +276,9 @@ class _Execution:
             reasons=self._counters.reasons(),
             notes=tuple(self._notes),
             first_sync_completed=bool(ledger and ledger.header.first_sync_completed),
-            highq_token_expiry=self._token_expiry,
+            highq_token_expiry=token_expiry(
+                run_spec.spec, self._context.references, self._context.tokens
+            ),
             brake=self._brake,
             state=_facts(ledger) if ledger else None,
         )

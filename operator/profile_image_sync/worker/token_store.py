@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Protocol
 
@@ -52,6 +53,20 @@ def from_json(text: str, where: str) -> StoredTokens:
         raise StateDamaged(f"{damage}: {remedy}") from None
 
 
+def descendant(stored: StoredTokens | None, seed: str) -> StoredTokens | None:
+    """Return the pair if it descends from this seed; an administrator may have put in another since."""
+    return stored if stored and stored.seed == fingerprint(seed) else None
+
+
+def stored_expiry(store: TokenStore, seed: str) -> datetime | None:
+    """Return when the stored refresh token of this seed expires (UTC); None: no pair, or HighQ did not say.
+
+    Raises StateUnavailable, StateDamaged.
+    """
+    stored = descendant(store.read(), seed)
+    return stored.refresh_expires_at if stored else None
+
+
 class TokenStore(Protocol):
     """Keeps one pair of tokens for one seed Secret. All methods raise StateUnavailable on trouble."""
 
@@ -70,6 +85,10 @@ class TokenStore(Protocol):
         """Show that write() will succeed, and change nothing. Asked before HighQ forgets the old pair."""
         ...
 
-    def write(self, tokens: StoredTokens) -> None:
-        """Keep this pair instead of the one before; when it returns, a power cut loses nothing."""
+    def write(self, tokens: StoredTokens, *, replaces: StoredTokens | None) -> None:
+        """Keep this pair; when it returns, a power cut loses nothing.
+
+        `replaces` is what read() returned before the refresh. If another pair is stored by now, then
+        another run has refreshed since, and that younger pair stays.
+        """
         ...

@@ -22,6 +22,7 @@ from profile_image_sync.errors import (
     PersonError,
     SyncError,
     UploadFailed,
+    UploadUnconfirmed,
 )
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
@@ -207,7 +208,7 @@ class Uploader:
     def _on_failure(self, upload: Upload, error: PersonError) -> None:
         person = upload.plan.person
         log.warning("not uploaded", person=str(person.guid), reason=error.reason, detail=str(error))
-        if isinstance(error, UploadFailed):
+        if isinstance(error, UploadFailed | UploadUnconfirmed):
             self._counters.add(PeopleKind.FAILED, person, error.reason, str(error))
             self._consecutive_failures += 1
             if self._consecutive_failures >= MAX_CONSECUTIVE_FAILURES:

@@ -63,8 +63,8 @@ def test_a_folder_keeps_one_pair(tmp_path: Path) -> None:
     store = FolderTokenStore(folder)
     assert store.read() is None
     store.check_writable()
-    store.write(ENDLESS)
-    store.write(TOKENS)
+    store.write(ENDLESS, replaces=None)
+    store.write(TOKENS, replaces=None)
     assert FolderTokenStore(folder).read() == TOKENS
     (file,) = folder.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
@@ -74,7 +74,7 @@ def test_a_folder_keeps_one_pair(tmp_path: Path) -> None:
 def test_proving_changes_nothing(tmp_path: Path) -> None:
     """A proof leaves the pair as it is, and no litter."""
     store = FolderTokenStore(tmp_path)
-    store.write(TOKENS)
+    store.write(TOKENS, replaces=None)
     store.check_writable()
     assert store.read() == TOKENS
     assert len(list(tmp_path.iterdir())) == 1
@@ -87,7 +87,7 @@ def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path) -> None:
     left.write_text("half a pa")
     left.chmod(0o644)
     assert store.read() is None
-    store.write(TOKENS)
+    store.write(TOKENS, replaces=None)
     assert [file.name for file in tmp_path.iterdir()] == ["tokens.json"]
     assert (tmp_path / "tokens.json").stat().st_mode & 0o777 == 0o600
 
@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_be_written_is_found_out_before(tmp_path: Path) -> 
     with pytest.raises(StateUnavailable, match=r"tokens\.json cannot be written \("):
         store.check_writable()
     with pytest.raises(StateUnavailable, match=r"cannot be written"):
-        store.write(TOKENS)
+        store.write(TOKENS, replaces=None)
     with pytest.raises(StateUnavailable, match=r"cannot be read"):
         store.read()
 

@@ -8,20 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from profile_image_sync.api.highq import Endpoint
-from profile_image_sync.errors import HighQUnavailable, UploadFailed, UploadRefused
+from profile_image_sync.errors import (
+    HighQUnavailable,
+    UploadDenied,
+    UploadFailed,
+    UploadRefused,
+    UploadRejected,
+    UploadUnconfirmed,
+)
 from profile_image_sync.worker.highq.listing import AccountPage, parse_page, read_accounts
 from profile_image_sync.worker.highq.oauth import Authorisation, ClientCredentials
 from profile_image_sync.worker.highq.rate_limiter import RateLimiter
 from profile_image_sync.worker.highq.refs import Category, Route, classify
+from profile_image_sync.worker.highq.responses import Body, Response
 from profile_image_sync.worker.highq.retrying import RetryingClient
 from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.highq.transport import Request, ResponseLost, Transport
 from profile_image_sync.worker.people import Account, Avatar
 from profile_image_sync.worker.token_store import TokenStore
+
+log = structlog.get_logger()
 
 _USERS = {
     Endpoint.AVATAR: Route.COLLABORATE_USERS,
@@ -47,22 +60,36 @@ class HighQClient:
         timing: Timing,
         requests_per_minute: int | None = None,
         ca: str | None = None,
+        on_first_refresh: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the instance's URL and who we are there; nothing is called yet.
 
-        `ca` is PEM text, None for the system's store; `requests_per_minute` is our own ceiling.
+        `ca` is PEM text, None for the system's store; `requests_per_minute` is our own ceiling;
+        `on_first_refresh` is called just before the seed's refresh token is spent, which works once.
         Raises HighQUntrusted for an unreadable `ca`, InvalidSpec for an unusable proxy.
         """
+        self.skipped_accounts = 0  # of the last listing
         self._endpoint = endpoint
         self._transport = Transport(url, ca=ca, timing=timing)
         http = RetryingClient(self._transport, RateLimiter(timing, requests_per_minute), timing)
         self._authorisation = Authorisation(
-            http, credentials=credentials, store=store, timing=timing
+            http,
+            credentials=credentials,
+            store=store,
+            timing=timing,
+            on_first_refresh=on_first_refresh,
         )
 
     def accounts(self) -> list[Account]:
-        """Return all users of the instance, of any status, each id once."""
-        return read_accounts(self._page)
+        """Return all users of the instance, of any status, each id once.
+
+        Rows without a usable id are passed over and counted in `skipped_accounts`.
+        """
+        found = read_accounts(self._page)
+        self.skipped_accounts = found.skipped
+        if found.skipped:
+            log.warning("HighQ lists users without a usable id", users=found.skipped)
+        return list(found.accounts)
 
     def account_total(self) -> int:
         """Return how many users there are: one call, wherever HighQ tells it."""
@@ -72,31 +99,32 @@ class HighQClient:
     def upload(self, account_id: int, avatar: Avatar) -> None:
         """Give a user this picture; doing it twice is harmless.
 
-        Raises UploadRefused when HighQ will never take it, UploadFailed when it did not this time.
+        Raises UploadRefused when HighQ will never take it, UploadDenied, UploadRejected or UploadFailed
+        when it did not this time, UploadUnconfirmed when nobody knows.
         """
         request = Request(_UPLOAD[self._endpoint], account_id=account_id, avatar=avatar)
         try:
             response = self._authorisation.send(request, probe=self._list_request(1, 0))
         except ResponseLost as problem:
-            raise UploadFailed(
-                "ResponseLost", f"HighQ user {account_id}: {problem}; the next run tries again"
+            raise UploadUnconfirmed(
+                "ResponseLost",
+                f"the picture was sent to HighQ user {account_id}, but {problem}: "
+                "see in HighQ whether it is there",
             ) from None
         result = classify(request.route, response)
-        match result.category:
-            case Category.ACCEPTED:
-                return
-            case Category.REFUSED:
-                raise UploadRefused(
-                    result.reason,
-                    f"HighQ refuses the picture for its user {account_id} ({response}): "
-                    f"{result.text}; replace it in the directory",
-                )
-            case _:
-                raise UploadFailed(
-                    result.reason,
-                    f"HighQ did not take the picture for its user {account_id} ({response}): "
-                    f"{result.text}; the next run tries again",
-                )
+        if result.category is Category.ACCEPTED:
+            return
+        if result.category is Category.REFUSED:
+            raise UploadRefused(
+                result.reason,
+                f"HighQ refuses the picture for its user {account_id} ({response}): "
+                f"{result.text}; replace it in the directory",
+            )
+        raise _failure(result.category, response)(
+            result.reason,
+            f"HighQ did not take the picture for its user {account_id} ({response}): "
+            f"{result.text}; the next run tries again",
+        )
 
     def token_expiry(self) -> datetime | None:
         """Return when the refresh token runs out (UTC); None if unknown. Makes no request.
@@ -133,7 +161,7 @@ class HighQClient:
                 f"{response}; check spec.highq.url and endpoint, or see whether HighQ is down"
             )
         try:
-            return parse_page(response.body)
+            return parse_page(response.document)
         except ValueError:
             raise HighQUnavailable(
                 f"HighQ's users cannot be listed: {self._transport.host} answers {route.value} with "
@@ -146,3 +174,13 @@ class HighQClient:
         if route is Route.PUBLISHER_USERS:
             query["fields"] = "all"  # the summary tells neither status nor external id
         return Request(route, query=query)
+
+
+def _failure(category: Category, response: Response) -> type[UploadFailed]:
+    """Tell whose fault it is: ours, this person's, or HighQ's own (and a gateway's, by its web page)."""
+    if category is Category.REJECTED:
+        return UploadRejected
+    is_page = response.body is Body.HTML and response.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if category is Category.TRANSIENT or (category is Category.FAILED and is_page):
+        return UploadFailed
+    return UploadDenied

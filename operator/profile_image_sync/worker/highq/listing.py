@@ -8,87 +8,143 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from profile_image_sync.errors import HighQUnavailable
 from profile_image_sync.worker.people import MAX_ACCOUNT_ID, Account
 
 PAGE_SIZE = 1000  # users; about 2 MB of Collaborate's JSON
-MAX_PASSES = 3  # of a list that keeps changing
+MAX_PASSES = 3  # over a list that keeps changing
+_DATE_FORMATS = ("%d %b %Y %H:%M", "%d %b %Y", "%d %B %Y %H:%M")  # the API page has the first
+_YES = {"1", "true", "yes", "y"}
+_NO = {"0", "false", "no", "n"}
 
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """One response: some users, and how many there are in all (None: HighQ did not say)."""
+    """One response: the users that can be used, the rows that cannot, and how many there are in all."""
 
     accounts: tuple[Account, ...]
-    total: int | None
+    total: int | None  # None: HighQ did not say
+    odd: tuple[str, ...] = ()  # rows without a usable id, as canonical JSON
 
 
-def read_accounts(fetch: Callable[[int, int], AccountPage]) -> list[Account]:
+@dataclass(frozen=True, slots=True)
+class AccountList:
+    """All users of an instance, each id once, and the number of rows that were passed over."""
+
+    accounts: tuple[Account, ...]
+    skipped: int
+
+
+def read_accounts(fetch: Callable[[int, int], AccountPage]) -> AccountList:
     """Return all users; `fetch(limit, offset)` gets a page. Raises HighQUnavailable if it never fits."""
+    before: AccountList | None = None
     for _ in range(MAX_PASSES):
-        accounts = _read_once(fetch)
-        if accounts is not None:
-            return accounts
+        found, total = _read_once(fetch)
+        if found and (total is None or len(found.accounts) + found.skipped == total):
+            return found
+        if found and found == before:  # as many rows as announced, twice alike: some come twice
+            return found
+        before = found
     raise HighQUnavailable(
         f"the list of HighQ's users changed while it was read, {MAX_PASSES} times in a row"
     )
 
 
-def _read_once(fetch: Callable[[int, int], AccountPage]) -> list[Account] | None:
-    """Return one reading; None if it may lack somebody.
+def _read_once(
+    fetch: Callable[[int, int], AccountPage],
+) -> tuple[AccountList | None, int | None]:
+    """Return one pass with the announced number; None if it may lack somebody.
 
-    When a user goes, all later ones move up: the reading may lack one and hold one who is gone, and
+    When a user goes, all later ones move up: the pass may lack one and hold one who is gone, and
     still have the right number. So a number that falls makes it useless.
     """
     seen: dict[int, Account] = {}
+    odd: set[str] = set()
     offset = total = 0
     while True:
         page = fetch(PAGE_SIZE, offset)
         if page.total is not None and page.total < total:
-            return None
+            return None, total
         total = page.total or 0
-        known = len(seen)
+        known = len(seen) + len(odd)
         seen.update((account.id, account) for account in page.accounts)
-        offset += len(page.accounts)  # HighQ may give fewer than asked for
-        nobody_new = len(seen) == known  # the list is empty, or has begun anew
-        if nobody_new or (page.total is not None and offset >= total):
-            return list(seen.values()) if page.total in {None, len(seen)} else None
+        odd.update(page.odd)
+        offset += len(page.accounts) + len(page.odd)  # HighQ may give fewer than asked for
+        found = AccountList(tuple(seen.values()), len(odd))
+        if page.total is not None and offset >= total:
+            return found, total
+        if len(seen) + len(odd) == known:  # the list is empty, or has started again at 0
+            return (found if page.total is None else None), page.total
 
 
-def parse_page(body: bytes) -> AccountPage:
-    """Read a list response of either family. Raises ValueError, without a word of it, if it is none."""
-    document = json.loads(body)
+def parse_page(document: object) -> AccountPage:
+    """Read a list of either family. Raises ValueError, without a word of it, if it is none."""
     if not isinstance(document, dict):
-        raise ValueError("not an object")  # noqa: TRY004  ValueError is what json raises, too
-    entries = document.get("user", document.get("users"))
+        raise ValueError("not an object")  # noqa: TRY004  it is about JSON, not about a type
+    rows = document.get("user", document.get("users"))
     total = document.get("totalcount")
-    if entries is None and total is None:
+    if rows is None and total is None:
         raise ValueError("neither users nor their number")
-    if not isinstance(entries, list):  # Java's XML-to-JSON mappers write one element so
-        entries = [] if entries is None else [entries]
+    if isinstance(rows, str | int | float):
+        raise ValueError("not users")  # noqa: TRY004
+    if not isinstance(rows, list):  # Java's XML-to-JSON mappers write one element so
+        rows = [] if rows is None else [rows]
+    accounts = [_account(row) for row in rows]
     return AccountPage(
-        accounts=tuple(_account(entry) for entry in entries),
+        accounts=tuple(account for account in accounts if account),
         total=None if total is None else int(str(total)),
+        odd=tuple(
+            _canonical(row) for row, account in zip(rows, accounts, strict=True) if account is None
+        ),
     )
 
 
-def _account(entry: object) -> Account:
+def _account(row: object) -> Account | None:
     """Read one user: Collaborate says `userid`, Publisher `id`, in a wrapper of its own or not."""
-    user = entry.get("user", entry) if isinstance(entry, dict) else entry
+    user = row.get("user", row) if isinstance(row, dict) else None
     if not isinstance(user, dict):
-        raise ValueError("not a user")  # noqa: TRY004
-    number = int(str(user.get("userid", user.get("id"))))  # may be spelled as text
-    if not 0 < number <= MAX_ACCOUNT_ID:
-        raise ValueError("not a user's id")
+        return None
+    fields = {name.lower(): value for name, value in user.items()}
+    number = _text(fields.get("userid", fields.get("id"))) or ""  # may be spelled as text
+    if not (number.isascii() and number.isdecimal() and 0 < int(number) <= MAX_ACCOUNT_ID):
+        return None
     return Account(
-        id=number,
-        active=str(user.get("status")).strip().lower() == "active",
-        email=_text(user.get("email")),
-        externalid=_text(user.get("externalid")),
+        id=int(number),
+        active=(_text(fields.get("status")) or "").lower() == "active",
+        email=_text(fields.get("email")),
+        externalid=_text(fields.get("externalid")),
+        has_picture=_yes_or_no(fields.get("avatar")),
+        created=_date(fields.get("createddate")),
     )
+
+
+def _canonical(row: object) -> str:
+    try:
+        return json.dumps(row, sort_keys=True)
+    except RecursionError:
+        return "nested without end"
 
 
 def _text(value: object) -> str | None:
-    return str(value).strip() or None if value is not None else None
+    return str(value).strip() or None if isinstance(value, str | int) else None
+
+
+def _yes_or_no(value: object) -> bool | None:
+    text = (_text(value) or "").lower()
+    return True if text in _YES else False if text in _NO else None
+
+
+def _date(value: object) -> datetime | None:
+    """Read a date without a zone as UTC: whoever compares leaves a day's margin."""
+    text = _text(value) or ""
+    for form in _DATE_FORMATS:
+        with suppress(ValueError):
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+    with suppress(ValueError):
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return None

@@ -7,7 +7,6 @@ before it is used; in another order a crash would cost a new consent. Knows no A
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +22,13 @@ from profile_image_sync.worker.highq.responses import Response
 from profile_image_sync.worker.highq.retrying import RetryingClient
 from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.highq.transport import Request, ResponseLost
-from profile_image_sync.worker.token_store import StoredTokens, TokenStore, fingerprint
+from profile_image_sync.worker.token_store import (
+    StoredTokens,
+    TokenStore,
+    descendant,
+    fingerprint,
+    stored_expiry,
+)
 
 MARGIN = timedelta(seconds=60)  # an access token is renewed so long before it runs out
 SHORTEST_LIFETIME = 1800.0  # seconds; the shortest that HighQ offers; for a response that has none
@@ -54,12 +59,17 @@ class Authorisation:
         credentials: Callable[[], ClientCredentials],
         store: TokenStore,
         timing: Timing,
+        on_first_refresh: Callable[[], None],
     ) -> None:
-        """Take how to call HighQ, where the Secret is read anew each time, and where pairs are stored."""
+        """Take how to call HighQ, how to read the Secret (anew each time), and where pairs are stored.
+
+        `on_first_refresh` is called just before the seed of the Secret is spent.
+        """
         self._http = http
         self._credentials = credentials
         self._store = store
         self._timing = timing
+        self._on_first_refresh = on_first_refresh
         self._lock = Lock()
         self._tokens: StoredTokens | None = None
         self._final_error: AuthorisationRefused | StateUnavailable | None = None
@@ -91,8 +101,9 @@ class Authorisation:
     def expiry(self) -> datetime | None:
         """Return when the refresh token runs out; None if HighQ did not say. Makes no request."""
         with self._lock:
-            tokens = self._tokens or self._stored(self._credentials())
-            return tokens.refresh_expires_at if tokens else None
+            if self._tokens:
+                return self._tokens.refresh_expires_at
+        return stored_expiry(self._store, self._credentials().refresh_token)
 
     def _token(self, denied: str | None = None) -> str:
         """Return an access token good for another minute, other than the one just `denied`."""
@@ -107,25 +118,23 @@ class Authorisation:
         lasts = tokens.access_expires_at - self._timing.now() > MARGIN
         return lasts and tokens.access_token != denied
 
-    def _stored(self, credentials: ClientCredentials) -> StoredTokens | None:
-        """Return the pair stored from before, unless an administrator has put in another seed since."""
-        stored = self._store.read()
-        return stored if stored and stored.seed == fingerprint(credentials.refresh_token) else None
-
     def _refreshed(self, denied: str | None) -> StoredTokens:
         """Return a usable pair: stored from the last run, renewed by another run, or renewed now."""
-        stored = self._stored(self._credentials())
+        stored = descendant(self._store.read(), self._credentials().refresh_token)
         if stored and self._is_usable(stored, denied):
             return stored
         with self._store.exclusive():
             credentials = self._credentials()
-            stored = self._stored(credentials)
+            latest = self._store.read()
+            stored = descendant(latest, credentials.refresh_token)
             if stored and self._is_usable(stored, denied):
                 return stored
             self._store.check_writable()
+            if stored is None:
+                self._on_first_refresh()
             try:
                 tokens = self._refresh(credentials, stored)
-                self._store_pair(tokens)
+                self._store_pair(tokens, latest)
             except (AuthorisationRefused, StateUnavailable) as error:
                 self._final_error = error
                 raise
@@ -148,7 +157,7 @@ class Authorisation:
             raise HighQUnavailable(f"the authorisation was not renewed: {problem}") from None
         if classify(Route.TOKEN, response).category is not Category.ACCEPTED:
             raise self._refresh_error(response, credentials, stored)
-        issued = _document(response.body)
+        issued = _document(response)
         access_token = issued.get("access_token")
         if not isinstance(access_token, str) or not re.fullmatch("[!-~]+", access_token):
             raise HighQUnavailable(f"{self._http.host} renewed the authorisation without a token")
@@ -164,12 +173,12 @@ class Authorisation:
             seed=fingerprint(credentials.refresh_token),
         )
 
-    def _store_pair(self, tokens: StoredTokens) -> None:
+    def _store_pair(self, tokens: StoredTokens, latest: StoredTokens | None) -> None:
         """Store the new pair, whatever it takes: HighQ has forgotten the old one. SIGTERM waits."""
         deadline = self._timing.monotonic() + STORE_SECONDS
         while True:
             try:
-                return self._store.write(tokens)
+                return self._store.write(tokens, replaces=latest)
             except StateUnavailable as error:
                 if self._timing.monotonic() >= deadline:
                     raise StateUnavailable(
@@ -182,17 +191,15 @@ class Authorisation:
         self, response: Response, credentials: ClientCredentials, stored: StoredTokens | None
     ) -> AuthorisationRefused | HighQUnavailable:
         """Tell why there is no new pair, and who mends it. Only RFC 6749's own words are looked at."""
-        secret, code = f"Secret {credentials.secret}", _document(response.body).get("error")
+        secret, code = f"Secret {credentials.secret}", _document(response).get("error")
         if response.status == HTTPStatus.UNAUTHORIZED or code in _CLIENT_REFUSED:
             return AuthorisationRefused(
                 f"HighQ refuses the client ({response}): put clientId and clientSecret of the API "
                 f"application registration into {secret}"
             )
         if response.status == HTTPStatus.BAD_REQUEST:
-            expiry = stored.refresh_expires_at if stored else None
-            ended = f"ended on {expiry:%Y-%m-%d}" if expiry else "used up, revoked or expired"
             return AuthorisationRefused(
-                f"HighQ refuses the refresh token ({response}), which is {ended}: "
+                f"HighQ refuses the refresh token ({response}), which {self._why_refused(stored)}: "
                 + _authorise_again(credentials)
             )
         if response.status == HTTPStatus.FORBIDDEN:
@@ -202,6 +209,15 @@ class Authorisation:
             )
         return HighQUnavailable(
             f"{self._http.host} answers {Route.TOKEN.value} with {response}: check spec.highq.url"
+        )
+
+    def _why_refused(self, stored: StoredTokens | None) -> str:
+        expiry = stored.refresh_expires_at if stored else None
+        if expiry and expiry <= self._timing.now():
+            return f"expired on {expiry:%Y-%m-%d}"
+        return (
+            "was revoked or used elsewhere (it works once: a copy in another namespace, in a restored "
+            "cluster or in a trial spends it)"
         )
 
     def _not_admin(self, response: Response) -> AuthorisationRefused:
@@ -225,12 +241,8 @@ def _authorise_again(credentials: ClientCredentials) -> str:
     )
 
 
-def _document(body: bytes) -> Mapping[str, object]:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+def _document(response: Response) -> Mapping[str, object]:
+    return response.document if isinstance(response.document, dict) else {}
 
 
 def _seconds(value: object) -> float | None:

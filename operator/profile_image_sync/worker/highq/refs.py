@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from http import HTTPStatus
 
-from profile_image_sync.worker.highq.responses import Response
+from profile_image_sync.worker.highq.responses import Body, Response
 
 
 class Route(StrEnum):
@@ -29,10 +29,12 @@ class Category(Enum):
 
     ACCEPTED = auto()
     REFUSED = auto()  # this picture, for good
-    FAILED = auto()  # this call; repeating it at once would not help
+    REJECTED = auto()  # our request is wrong, whatever the picture
+    FAILED = auto()  # this person's; repeating it at once would not help
     TRANSIENT = auto()  # HighQ's own trouble: the same call may work in a moment
+    UNREADABLE = auto()  # a 2xx that may be a yes
     RATE_LIMITED = auto()  # too many requests
-    REDIRECTED = auto()  # a redirect; never followed
+    REDIRECTED = auto()  # never followed
     DENIED = auto()  # the token, or what its user may do
     BLOCKED = auto()  # the API is off, or closed to our address
 
@@ -47,6 +49,7 @@ class Classification:
 
 
 _ACCEPTED = Classification(Category.ACCEPTED)
+_UNREADABLE = Classification(Category.UNREADABLE, "ResponseUnreadable", "it cannot be read")
 _RATE_LIMITED = Classification(Category.RATE_LIMITED, "RateLimited", "too many requests")
 _REDIRECTED = Classification(Category.REDIRECTED, "Redirected", "a redirect")
 _DENIED = Classification(Category.DENIED, "AccessDenied", "access denied")
@@ -55,38 +58,43 @@ _UNKNOWN = Classification(Category.FAILED, "HighQError", "HighQ does not say why
 _ACCOUNT_GONE = Classification(
     Category.FAILED, "AccountGone", "the HighQ user does not exist any more"
 )
-_TOO_LARGE = Classification(Category.REFUSED, "ImageTooLarge", "it is larger than HighQ takes")
+_TOO_LARGE = Classification(
+    Category.FAILED,
+    "TooLargeForGateway",
+    "it is larger than a gateway on the way takes; set a smaller spec.image.maxSize",
+)
 
-_AVATAR_REFUSALS = {
-    396: Classification(
-        Category.REFUSED, "CropNotNumbers", "position or size are not valid numbers"
-    ),
-    397: Classification(Category.REFUSED, "FileMissing", "no file was found in the request"),
-    398: Classification(Category.REFUSED, "ImageTypeNotSupported", "its type is not supported"),
-    400: Classification(Category.REFUSED, "FileNotSupported", "the file is not supported"),
-    401: Classification(Category.REFUSED, "ImageTooSmall", "its shortest side is under 256 pixels"),
-    402: Classification(Category.REFUSED, "CropTooWide", "position and width lie beyond it"),
-    403: Classification(Category.REFUSED, "CropTooHigh", "position and height lie beyond it"),
-    404: Classification(Category.REFUSED, "NotSquare", "it is not square"),
-    406: Classification(Category.REFUSED, "ImageEmpty", "its size is zero"),
+_UPLOADS = {Route.AVATAR, Route.PROFILE_IMAGE}
+_AVATAR_REFS = {
+    ref: Classification(category, reason, text)
+    for ref, category, reason, text in (
+        (396, Category.REJECTED, "CropNotNumbers", "position or size are not valid numbers"),
+        (397, Category.REJECTED, "FileMissing", "no file was found in the request"),
+        (398, Category.REFUSED, "ImageTypeNotSupported", "its type is not supported"),
+        (399, Category.TRANSIENT, "HighQSystemError", "HighQ reports a system error"),
+        (400, Category.REFUSED, "FileNotSupported", "the file is not supported"),
+        (401, Category.REFUSED, "ImageTooSmall", "its shortest side is under 256 pixels"),
+        (402, Category.REJECTED, "CropTooWide", "position and width lie beyond it"),
+        (403, Category.REJECTED, "CropTooHigh", "position and height lie beyond it"),
+        (404, Category.REFUSED, "NotSquare", "it is not square"),
+        (405, Category.TRANSIENT, "HighQStorageError", "HighQ could not store it"),
+        (406, Category.REFUSED, "ImageEmpty", "its size is zero"),
+    )
 }
-_AVATAR_TRANSIENT = {
-    399: Classification(Category.TRANSIENT, "HighQSystemError", "HighQ reports a system error"),
-    405: Classification(Category.TRANSIENT, "HighQStorageError", "HighQ could not store it"),
-}
-_GONE_REFS = {110, 113}
+_ACCOUNT_REFS = {110, 113}
 _BLOCKED = {
-    (403, 51): Classification(
+    51: Classification(
         Category.BLOCKED,
         "ApiDisabled",
         "its API is switched off: ask HighQ to enable it for this instance",
     ),
-    (401, 53): Classification(
+    53: Classification(
         Category.BLOCKED,
         "AddressNotRegistered",
         "it does not know the IP address we call from: add it to the API application registration",
     ),
 }
+_BLOCKED_STATUS = {51: 403, 53: 401}
 # A 403 with any other ref says that this one request is not valid (older Collaborate pages).
 _DENIED_REFS = {None, 123, 130, 401}
 
@@ -94,37 +102,34 @@ _DENIED_REFS = {None, 123, 130, 401}
 def classify(route: Route, response: Response) -> Classification:
     """Return what the response to this route means."""
     status, ref = response.status, response.ref
-    if blocked := _BLOCKED.get((status, ref or 0)):
-        return blocked
+    is_error_in_2xx = response.is_error and status // 100 == 2  # noqa: PLR2004
+    if ref in _BLOCKED and (is_error_in_2xx or status == _BLOCKED_STATUS[ref]):
+        return _BLOCKED[ref]
     if status == HTTPStatus.UNAUTHORIZED:  # an avatar's ref 401 comes with another status
         return _DENIED
-    if found := _by_ref(route, ref):
-        return found
+    if route in _UPLOADS and ref in _ACCOUNT_REFS:
+        return _ACCOUNT_GONE
+    if route is Route.AVATAR and ref in _AVATAR_REFS:
+        return _AVATAR_REFS[ref]
+    if is_error_in_2xx:
+        return _DENIED if ref is not None and ref in _DENIED_REFS else _UNKNOWN
     match status:
         case HTTPStatus.FORBIDDEN if ref in _DENIED_REFS:
             return _DENIED
-        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE if route in {Route.AVATAR, Route.PROFILE_IMAGE}:
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE if route in _UPLOADS:
             return _TOO_LARGE
         case HTTPStatus.TOO_MANY_REQUESTS:
             return _RATE_LIMITED
     return _by_class(response)
 
 
-def _by_ref(route: Route, ref: int | None) -> Classification | None:
-    if ref is None or route not in {Route.AVATAR, Route.PROFILE_IMAGE}:
-        return None
-    if ref in _GONE_REFS:
-        return _ACCOUNT_GONE
-    if route is Route.AVATAR:
-        return _AVATAR_REFUSALS.get(ref) or _AVATAR_TRANSIENT.get(ref)
-    return None
-
-
 def _by_class(response: Response) -> Classification:
     match response.status // 100:
-        case 2 if not response.is_html:
+        case 2 if response.body is Body.UNREADABLE:
+            return _UNREADABLE
+        case 2 if response.body is not Body.HTML:
             return _ACCEPTED
-        case 2 | 5:  # a page instead of a response comes from a gateway: no word of HighQ's
+        case 2 | 5:  # a page in place of a response comes from a gateway, not from HighQ
             return _TRANSIENT
         case 3:
             return _REDIRECTED

@@ -5,6 +5,7 @@ Bodies may hold names and tokens. This type keeps them out of repr, messages and
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -12,10 +13,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from enum import Enum, auto
 from urllib.parse import urlsplit
 
 MAX_RETRY_AFTER = 3600.0  # seconds; a rate limit that reopens later than that is a misread header
+
+
+class Body(Enum):
+    """What a body is, whatever its Content-Type claims."""
+
+    EMPTY = auto()
+    JSON = auto()
+    XML = auto()  # HighQ's other format, although we ask for JSON
+    HTML = auto()  # not HighQ: a gateway or a login page in front of it
+    IMAGE = auto()
+    UNREADABLE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,42 +35,73 @@ class Response:
     """What came back for one request."""
 
     status: int
-    body: bytes = field(default=b"", repr=False)
+    content: bytes = field(default=b"", repr=False)
+    body: Body = Body.EMPTY
+    document: object = field(default=None, repr=False)  # of a JSON body
+    is_error: bool = False  # the body says so, whatever the status
     ref: int | None = None  # HighQ's error code, not the HTTP status
     error_number: int | None = None  # HighQ's support can look it up
     retry_after: float | None = None  # 429: seconds until the rate limit's window ends
     redirect_host: str | None = None  # 3xx: the host it points to
-    is_html: bool = False  # HTML where JSON was asked for: not HighQ, something in front of it
 
     def __str__(self) -> str:
         """Return what may be told of it, e.g. "HTTP 400, ref 401, error 1885"."""
         ref = f", ref {self.ref}" if self.ref is not None else ""
         number = f", error {self.error_number}" if self.error_number is not None else ""
-        return f"HTTP {self.status}{ref}{number}"
+        page = " with a web page" if self.body is Body.HTML else ""
+        return f"HTTP {self.status}{page}{ref}{number}"
 
 
-def read_response(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Response:
+def read_response(
+    status: int, headers: Mapping[str, str], content: bytes, now: datetime
+) -> Response:
     """Read a response. `headers` are looked up in lower case; `now` is our own clock."""
-    error = _error(body) if status >= HTTPStatus.BAD_REQUEST else {}
+    body, document = _parse(content, headers.get("content-type", "").lower())
+    error = _json_error(document) if body is Body.JSON else _xml_error(content, body)
     return Response(
         status=status,
+        content=content,
         body=body,
-        ref=_whole(error.get("ref")),
-        error_number=_whole(str(error.get("link", "")).rpartition("/")[2]),
+        document=document,
+        is_error=error is not None,
+        ref=_whole((error or {}).get("ref")),
+        error_number=_whole(str((error or {}).get("link", "")).rpartition("/")[2]),
         retry_after=_retry_after(headers, now),
         redirect_host=_host(headers.get("location", "")),
-        is_html=bool(body) and headers.get("content-type", "").startswith("text/html"),
     )
 
 
-def _error(body: bytes) -> Mapping[str, object]:
-    """Return the inside of `{"error": {"summary", "ref", "link"}}`, or nothing."""
+def _parse(content: bytes, content_type: str) -> tuple[Body, object]:
+    if content_type.startswith("image/"):
+        return Body.IMAGE, None
+    start = content[:1024].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    if not start:
+        return Body.EMPTY, None
+    if start.startswith(b"<") or content_type.startswith("text/html"):
+        is_xml = ("xml" in content_type or start.startswith(b"<?xml")) and b"<html" not in start
+        return (Body.XML if is_xml else Body.HTML), None
     try:
-        document = json.loads(body)
-    except ValueError:
-        return {}
-    error = document.get("error") if isinstance(document, dict) else None
-    return error if isinstance(error, dict) else {}
+        return Body.JSON, json.loads(content)
+    except (ValueError, RecursionError):  # the latter: nested without end
+        return Body.UNREADABLE, None
+
+
+def _json_error(document: object) -> Mapping[str, object] | None:
+    """Return the inside of `{"error": {"summary", "ref", "link"}}`; None if this is no error."""
+    if not isinstance(document, dict):
+        return None
+    error = document.get("error")
+    if isinstance(error, dict):
+        return error
+    return document if error or document.get("ref") is not None else None
+
+
+def _xml_error(content: bytes, body: Body) -> Mapping[str, object] | None:
+    """Return the same of `<error><summary/><ref/><link/></error>`, which needs no XML parser."""
+    if body is not Body.XML or not re.match(rb"\s*(<\?xml[^>]*>)?\s*<error[\s/>]", content):
+        return None
+    found = re.findall(rb"<(ref|link)>([^<]*)</", content[:4096])
+    return {name.decode(): text.decode(errors="replace") for name, text in found}
 
 
 def _host(address: str) -> str | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import structlog
 
-from profile_image_sync.errors import AuthorisationRefused, HighQUnavailable
+from profile_image_sync.errors import AuthorisationRefused, HighQUnavailable, SyncError
 from profile_image_sync.worker.highq.rate_limiter import RateLimiter
-from profile_image_sync.worker.highq.refs import Category, classify
+from profile_image_sync.worker.highq.refs import Category, Classification, classify
 from profile_image_sync.worker.highq.responses import Response
 from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.highq.transport import Request, ResponseLost, Transport
@@ -39,22 +39,39 @@ class RetryingClient:
     def send(self, request: Request, token: str | None = None) -> Response:
         """Return the last response: accepted, refused, failed, denied, or failing to the end.
 
+        An upload that was sent once and never got a clear answer is lost, whatever ended it: it may
+        have reached HighQ.
+
         Raises ResponseLost when each attempt lost its response, HighQUnavailable when HighQ cannot be
         reached, redirects or limits us without end, AuthorisationRefused when the API is blocked,
         HighQUntrusted for a certificate, Interrupted when the run is asked to stop.
         """
+        lost: list[ResponseLost] = []
+        try:
+            response = self._send(request, token, lost)
+        except SyncError:
+            if lost and request.avatar:
+                raise lost[-1] from None
+            raise
+        is_clear = classify(request.route, response).category is not Category.TRANSIENT
+        if lost and request.avatar and not is_clear:
+            raise lost[-1]
+        return response
+
+    def _send(self, request: Request, token: str | None, lost: list[ResponseLost]) -> Response:
         failures = limited = 0
         while True:
             self._rate_limiter.acquire()
             try:
-                response = self._transport.exchange(request, token)
+                response, result = self._exchange(request, token)
             except (ResponseLost, HighQUnavailable) as problem:
                 failures += 1
+                if isinstance(problem, ResponseLost):
+                    lost.append(problem)
                 if failures == ATTEMPTS:
                     raise
                 self._back_off(request, failures, str(problem))
                 continue
-            result = classify(request.route, response)
             match result.category:
                 case Category.RATE_LIMITED:
                     limited += 1
@@ -66,12 +83,20 @@ class RetryingClient:
                     raise AuthorisationRefused(f"{self.host} refuses all requests: {result.text}")
                 case Category.REDIRECTED:
                     raise HighQUnavailable(
-                        f"{self.host} responses {request.route.value} with a redirect to "
+                        f"{self.host} answers {request.route.value} with a redirect to "
                         f"{response.redirect_host or 'nowhere'}: check spec.highq.url (redirects are "
                         "never followed: the token would go along)"
                     )
                 case _:
                     return response
+
+    def _exchange(self, request: Request, token: str | None) -> tuple[Response, Classification]:
+        """Send once. An answer that cannot be read is as good as lost."""
+        response = self._transport.exchange(request, token)
+        result = classify(request.route, response)
+        if result.category is Category.UNREADABLE:
+            raise ResponseLost(f"the answer of {self.host} ({response}) cannot be read")
+        return response, result
 
     def _wait_for_rate_limit(self, request: Request, response: Response, limited: int) -> None:
         """Pause every thread until the rate limit's window has passed."""

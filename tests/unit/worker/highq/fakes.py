@@ -76,6 +76,7 @@ class MemoryTokenStore:
     def __init__(self, stored: StoredTokens | None = None) -> None:
         self.stored = stored
         self.asked: list[str] = []
+        self.replaced: list[StoredTokens | None] = []
         self.unwritable = False
         self.failing_writes = 0
         self.renewed_meanwhile: StoredTokens | None = None  # by another run, while we wait for it
@@ -98,8 +99,9 @@ class MemoryTokenStore:
         if self.unwritable:
             raise StateUnavailable("no room")
 
-    def write(self, tokens: StoredTokens) -> None:
+    def write(self, tokens: StoredTokens, *, replaces: StoredTokens | None) -> None:
         """See TokenStore."""
+        self.replaced.append(replaces)
         self.asked.append("write")
         if self.failing_writes:
             self.failing_writes -= 1

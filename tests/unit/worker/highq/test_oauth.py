@@ -72,6 +72,7 @@ class Case:
             credentials=lambda: ClientCredentials("acme-oauth", "1012", "client-secret", self.seed),
             store=self.store,
             timing=self.time.timing(),
+            on_first_refresh=lambda: self.store.asked.append("first refresh"),
         )
 
     def used(self) -> list[str]:
@@ -97,7 +98,7 @@ def test_the_first_refresh_spends_the_seed() -> None:
             "refresh_token": SEED,
         }
     ]
-    assert case.store.asked == ["enter", "check_writable", "write", "leave"]
+    assert case.store.asked == ["enter", "check_writable", "first refresh", "write", "leave"]
     assert case.store.stored == StoredTokens(
         "access-1", START + timedelta(hours=5), "refresh-1", None, fingerprint(SEED)
     )
@@ -190,8 +191,8 @@ def oauth_error(status: int, code: str) -> httpx.Response:
         (oauth_error(400, "invalid_client"), "clientId and clientSecret"),
         (oauth_error(400, "unauthorized_client"), "clientId and clientSecret"),
         (error(401, 401), "clientId and clientSecret"),
-        (oauth_error(400, "invalid_grant"), "used up, revoked or expired: .*new refreshToken"),
-        (error(400, 400), "used up, revoked or expired: .*new refreshToken"),
+        (oauth_error(400, "invalid_grant"), "revoked or used elsewhere .*new refreshToken"),
+        (error(400, 400), "revoked or used elsewhere .*new refreshToken"),
         (error(403, 123), "registration is active"),
         (error(403, 51), "API is switched off"),
         (error(401, 53), "IP address we call from"),
@@ -214,8 +215,41 @@ def test_an_expired_refresh_token_is_told_by_its_date() -> None:
     case.authorisation.send(USERS)
     case.endpoint.token_answers = [oauth_error(400, "invalid_grant")]
     case.time.seconds += 86400 * 2
-    with pytest.raises(AuthorisationRefused, match="ended on 2026-03-02"):
+    with pytest.raises(AuthorisationRefused, match="which expired on 2026-03-02"):
         case.authorisation.send(USERS)
+
+
+def test_a_refresh_token_that_should_be_valid_is_not_called_expired() -> None:
+    """It was spent or revoked elsewhere: a date in the future would send people the wrong way."""
+    case = Case()
+    case.endpoint.lifetimes["refresh_token_expires_in"] = 86400 * 300
+    case.authorisation.send(USERS)
+    case.endpoint.token_answers = [oauth_error(400, "invalid_grant")]
+    case.time.seconds += 86400
+    with pytest.raises(AuthorisationRefused, match="works once: a copy in another") as caught:
+        case.authorisation.send(USERS)
+    assert "2026" not in str(caught.value)
+
+
+@pytest.mark.parametrize("minutes", [-60, 60 * 24 * 300])
+def test_a_pair_is_stored_whatever_lasts_longer(minutes: float) -> None:
+    """A new seed's first pair replaces the old seed's, even if that one's access token lasts longer."""
+    before = stored(minutes, seed="the seed before")
+    case = Case(before)
+    case.authorisation.send(USERS)
+    assert case.store.replaced == [before]
+    assert case.store.stored
+    assert case.store.stored.refresh_token == "refresh-1"
+
+
+def test_the_first_refresh_of_a_seed_is_announced() -> None:
+    """At a terminal people are told before it: the refresh token in the Secret works once."""
+    case = Case(stored(seed="the seed before"))
+    case.authorisation.send(USERS)
+    case.time.seconds += 86400
+    case.authorisation.send(USERS)
+    assert case.store.asked.count("first refresh") == 1
+    assert case.store.asked.index("first refresh") < case.store.asked.index("write")
 
 
 @pytest.mark.parametrize(
@@ -231,7 +265,7 @@ def test_an_expired_refresh_token_is_told_by_its_date() -> None:
 def test_an_answer_that_is_no_pair_is_no_refusal(response: httpx.Response) -> None:
     """A wrong URL or a gateway's page: the refresh token may be as good as before."""
     case = Case(stored(minutes=0))
-    case.endpoint.token_answers = [response]
+    case.endpoint.token_answers = [response] * 5
     with pytest.raises(HighQUnavailable, match=r"acme\.example"):
         case.authorisation.send(USERS)
     assert case.store.stored == stored(minutes=0)
@@ -264,9 +298,9 @@ def test_a_new_pair_is_stored_with_patience() -> None:
 
     write = case.store.write
 
-    def write_after_sigterm(tokens: StoredTokens) -> None:
+    def write_after_sigterm(tokens: StoredTokens, *, replaces: StoredTokens | None) -> None:
         case.time.set()
-        write(tokens)
+        write(tokens, replaces=replaces)
 
     case.store.write = write_after_sigterm  # type: ignore[method-assign]  # SIGTERM comes just then
     with pytest.raises(SyncError):  # the call itself no longer starts

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from profile_image_sync.worker.highq.responses import read_response
+from profile_image_sync.worker.highq.responses import Body, read_response
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BODY = (
@@ -31,7 +31,6 @@ def test_a_ref_spelled_as_text_is_a_number_all_the_same() -> None:
     "body",
     [
         b"",
-        b"<html>502</html>",
         b"[]",
         b"null",
         b"\xff\xfe",
@@ -47,9 +46,41 @@ def test_a_body_without_highqs_error_has_no_ref(body: bytes) -> None:
     assert (response.ref, response.error_number, str(response)) == (None, None, "HTTP 502")
 
 
-def test_the_body_of_a_yes_is_not_searched_for_errors() -> None:
+@pytest.mark.parametrize("status", [200, 201, 400, 500])
+@pytest.mark.parametrize(
+    ("body", "ref"),
+    [
+        (BODY, 401),
+        (b'{"error": {"summary": "no"}}', None),
+        (b'{"error": "no"}', None),
+        (b'{"ref": 398, "summary": "no"}', 398),
+        (b"<?xml version='1.0'?><error><summary/><ref>398</ref><link>x/1885</link></error>", 398),
+        (b"<?xml version='1.0' encoding='utf-8'?>\n<error></error>", None),
+    ],
+)
+def test_an_error_is_an_error_whatever_the_status(status: int, body: bytes, ref: int) -> None:
+    """A 200 with HighQ's error body is not a yes (rule 4)."""
+    response = read_response(status, {}, body, NOW)
+    assert (response.is_error, response.ref) == (True, ref)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"true",
+        b'{"user": {"id": 1, "ref": 398}}',
+        b'{"error": null, "user": []}',
+        b'{"total": 1, "user": [{"error": {"ref": 1}}]}',
+        b"<?xml version='1.0'?><user><ref>398</ref></user>",
+    ],
+)
+def test_the_rest_of_a_yes_is_not_searched_for_errors(body: bytes) -> None:
     """A list may hold anything."""
-    assert read_response(200, {}, BODY, NOW).ref is None
+    response = read_response(200, {}, body, NOW)
+    assert (response.is_error, response.ref) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -93,15 +124,34 @@ def test_of_a_redirect_only_the_host_is_kept(location: str | None, host: str | N
 
 
 @pytest.mark.parametrize(
-    ("content_type", "body", "is_html"),
+    ("content_type", "content", "body"),
     [
-        ("text/html; charset=utf-8", b"<html>", True),
-        ("text/html", b"", False),
-        ("application/json", b"{}", False),
-        (None, b"", False),
+        ("text/html; charset=utf-8", b"<html>", Body.HTML),
+        ("text/html", b"Sign in", Body.HTML),
+        ("TEXT/HTML", b"Sign in", Body.HTML),
+        ("application/json", b"<!DOCTYPE html><html>", Body.HTML),
+        (None, b"\n <HTML>", Body.HTML),
+        (None, b"\xef\xbb\xbf<!doctype html>", Body.HTML),
+        (None, b"<?xml version='1.0'?><!DOCTYPE html><html xmlns='x'>", Body.HTML),
+        ("application/xhtml+xml", b"<html>", Body.HTML),
+        (None, b"<?xml version='1.0'?><user/>", Body.XML),
+        ("application/xml", b"<user/>", Body.XML),
+        ("text/html", b"", Body.EMPTY),
+        (None, b" \r\n", Body.EMPTY),
+        ("application/json", b"{}", Body.JSON),
+        (None, b"{}", Body.JSON),
+        ("text/plain", b'"ok"', Body.JSON),
+        ("application/json", b'{"user": ', Body.UNREADABLE),
+        ("text/plain", b"ok", Body.UNREADABLE),
+        (None, b"\xff\xfe", Body.UNREADABLE),
+        ("application/json", b"[" * 200_000, Body.UNREADABLE),
+        ("application/json", b'{"error": ' * 200_000, Body.UNREADABLE),
+        ("image/png", b"\x89PNG", Body.IMAGE),
     ],
 )
-def test_an_html_page_is_noticed(content_type: str | None, body: bytes, is_html: bool) -> None:
-    """We ask for JSON: who responses with a page is not HighQ's API. An empty body is no page."""
+def test_a_body_is_known_by_what_it_is(
+    content_type: str | None, content: bytes, body: Body
+) -> None:
+    """We ask for JSON: who answers with a web page is not HighQ's API, whatever the page calls itself."""
     headers = {"content-type": content_type} if content_type else {}
-    assert read_response(200, headers, body, NOW).is_html is is_html
+    assert read_response(200, headers, content, NOW).body is body

@@ -14,6 +14,7 @@ from profile_image_sync import __version__
 from profile_image_sync.cli.completion import completion
 from profile_image_sync.cli.crd import crd
 from profile_image_sync.cli.operator import operator
+from profile_image_sync.cli.state import state_app
 from profile_image_sync.cli.sync import sync
 from profile_image_sync.cli.worker import worker
 
@@ -60,5 +61,7 @@ def version() -> None:
     typer.echo(f"profile-image-sync {__version__}")
 
 
-for command in (sync, crd, completion, operator, worker):
-    app.command(no_args_is_help=command is sync)(command)
+app.command(no_args_is_help=True)(sync)
+app.add_typer(state_app, name="state")
+for command in (crd, completion, operator, worker):
+    app.command()(command)

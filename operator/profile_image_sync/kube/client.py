@@ -88,6 +88,18 @@ class ApiClient:
             ) from None
         return cls(configuration, field_manager=field_manager, retry=retry, sleep=sleep)
 
+    @classmethod
+    def connect_as_user(cls, context: str | None, *, field_manager: str) -> Self:
+        """Use the kubeconfig as kubectl does; `context` None: the current one. Raises ApiUnavailable."""
+        configuration = official.Configuration()
+        try:
+            config.load_kube_config(context=context, client_configuration=configuration)
+        except config.ConfigException as error:
+            raise ApiUnavailable(
+                f"no cluster to talk to ({error}): set KUBECONFIG or --context as for kubectl"
+            ) from None
+        return cls(configuration, field_manager=field_manager, retry=PATIENT)
+
     def __enter__(self) -> Self:
         return self
 

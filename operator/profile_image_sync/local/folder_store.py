@@ -62,8 +62,8 @@ class FolderStore:
         if others:
             raise StateMissing(
                 f"{self.where} is not empty (it holds {others[0]!r}) but has no file {_HEADER!r}: "
-                "restore that file from a backup, or name an empty folder with --state and set "
-                "spec.firstSync: Adopt, which leaves people's own pictures alone"
+                "restore it from a backup or with `profile-image-sync state import`, or name an empty "
+                "folder with --state to begin a first sync anew"
             )
         return True
 

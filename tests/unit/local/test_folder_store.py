@@ -117,7 +117,9 @@ def test_a_folder_that_lost_its_header_is_no_first_sync(tmp_path: Path, leftover
     """Shards, a token or anything else without a header: stop, and name the ways out."""
     (tmp_path / leftover).write_bytes(b"...")
     with FolderStore.open(tmp_path) as store:
-        with pytest.raises(StateMissing, match=f"holds '{leftover}'.* no file 'state'.*state import"):
+        with pytest.raises(
+            StateMissing, match=f"holds '{leftover}'.* no file 'state'.*state import"
+        ):
             store.is_new()
         with pytest.raises(StateMissing):
             store.initialise(new_header(STATE))

@@ -17,6 +17,7 @@ SyncError                      a run, or a command, ends with one line for a per
 ├── TransientError             exit 30: the next attempt may succeed
 │   ├── DirectoryUnavailable   no directory server could be reached, or one broke off
 │   ├── HighQUnavailable       HighQ could not be reached, or kept failing
+│   ├── UploadsRejected        HighQ blames our requests, whatever the picture
 │   ├── StateUnavailable       the state could not be read or written just now
 │   └── Interrupted            asked to stop; what was accepted is recorded
 └── Busy                       exit 10: another run holds the state
@@ -118,6 +119,10 @@ class DirectoryUnavailable(TransientError):
 
 class HighQUnavailable(TransientError):
     """HighQ could not be reached, or kept failing."""
+
+
+class UploadsRejected(TransientError):
+    """HighQ blames our requests themselves, one after the other, whatever the picture."""
 
 
 class StateUnavailable(TransientError):

@@ -51,6 +51,7 @@ class PeopleKind(StrEnum):
     UNMATCHED = "unmatched"
     AMBIGUOUS = "ambiguous"
     FAILED = "failed"
+    UNCONFIRMED = "unconfirmed"
 
 
 class ListedPerson(ApiModel):

@@ -16,16 +16,16 @@ import structlog
 from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.report import PeopleKind
 from profile_image_sync.errors import (
-    HighQUnavailable,
     ImageRefused,
     Interrupted,
     PersonError,
     SyncError,
-    UploadFailed,
+    UploadRefused,
     UploadUnconfirmed,
 )
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
+from profile_image_sync.worker.failure_streaks import FailureStreaks
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import source_md5
 from profile_image_sync.worker.ledger import Ledger, PersonRecord, Refused
@@ -34,7 +34,6 @@ from profile_image_sync.worker.people import Avatar, Source
 from profile_image_sync.worker.pipeline import Finished, Pipeline, Upload
 from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, classify
 
-MAX_CONSECUTIVE_FAILURES = 10  # then HighQ is down, and the run ends
 FLUSH_SECONDS = 5.0  # a killed run repeats at most the uploads of this time
 DIED_DECODING = "DiedDecoding"  # the reason of the mark that is left when a pod dies
 
@@ -71,7 +70,7 @@ class Uploader:
         self._stop = stop
         self._clock = clock
         self._progress = progress
-        self._consecutive_failures = 0
+        self._streaks = FailureStreaks()
         self._flushed_at = clock()
 
     def upload_all(self, plans: Sequence[PersonPlan]) -> None:
@@ -196,7 +195,7 @@ class Uploader:
 
     def _on_success(self, upload: Upload) -> None:
         plan, source = upload.plan, upload.source
-        self._consecutive_failures = 0
+        self._streaks.on_success()
         self._record(
             plan,
             PersonRecord(self._policy.accepted(source, plan.account_id)),
@@ -208,21 +207,26 @@ class Uploader:
     def _on_failure(self, upload: Upload, error: PersonError) -> None:
         person = upload.plan.person
         log.warning("not uploaded", person=str(person.guid), reason=error.reason, detail=str(error))
-        if isinstance(error, UploadFailed | UploadUnconfirmed):
-            self._counters.add(PeopleKind.FAILED, person, error.reason, str(error))
-            self._consecutive_failures += 1
-            if self._consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
-                raise HighQUnavailable(
-                    f"{MAX_CONSECUTIVE_FAILURES} uploads in a row failed; the last error: {error}"
-                )
-            return
-        self._consecutive_failures = 0
+        match error:
+            case ImageRefused():
+                self._on_refusal(upload, error, self._policy.image_settings)
+            case UploadRefused():
+                self._on_refusal(upload, error, self._policy.upload_settings)
+            case UploadUnconfirmed():
+                self._counters.add(PeopleKind.UNCONFIRMED, person, error.reason, str(error))
+                account = upload.plan.account_id
+                sent = self._policy.accepted(upload.source, account, unconfirmed=True)
+                self._record(upload.plan, PersonRecord(sent))
+            case _:
+                self._counters.add(PeopleKind.FAILED, person, error.reason, str(error))
+        self._streaks.on_failure(error)
+
+    def _on_refusal(self, upload: Upload, error: PersonError, settings: bytes) -> None:
+        """Record a refusal for good, with the settings that led to it."""
+        person = upload.plan.person
         self._counters.add(PeopleKind.REFUSED, person, error.reason, str(error))
-        ours = isinstance(error, ImageRefused)
-        settings = self._policy.image_settings if ours else self._policy.upload_settings
-        record = self._ledger.get(person.guid)
         refused = Refused(upload.source.md5, error.reason, settings)
-        self._record(upload.plan, replace(record, refused=refused))
+        self._record(upload.plan, replace(self._ledger.get(person.guid), refused=refused))
 
     def _record(self, plan: PersonPlan, record: PersonRecord) -> None:
         if not self._dry_run:

@@ -309,7 +309,8 @@ def test_state_that_went_missing_stops_the_run(tenant: LocalTenant) -> None:
     shard, header = tenant.state / "state-000", tenant.state / "state"
     kept = shard.read_bytes()
     shard.unlink()
-    assert (tenant.sync().exit_code, tenant.sync().report["reason"]) == (20, "StateMissing")
+    ran = tenant.sync()
+    assert (ran.exit_code, ran.report["reason"]) == (20, "StateMissing"), ran
     shard.write_bytes(kept)
     header.unlink()
     ran = tenant.sync()
@@ -347,8 +348,10 @@ def test_an_unknown_certificate_sees_no_password(tenant: LocalTenant, tmp_path: 
 
 
 def last_line(ran: CommandResult) -> str:
-    """Return what a person reads last of the errors."""
-    return ran.errors.strip().splitlines()[-1]
+    """Return the error with which the run ended, whatever number of lines it has."""
+    lines = ran.errors.strip().splitlines()
+    begins = [at for at, line in enumerate(lines) if re.match(r"[A-Z]\w+: ", line)]
+    return "\n".join(lines[begins[-1] if begins else -1 :])
 
 
 def assert_nothing_leaked(ran: CommandResult) -> None:

@@ -7,14 +7,17 @@ import subprocess
 
 import pytest
 
+from profile_image_sync.worker.pipeline import IN_FLIGHT, SENDERS
 from testkit.sync_command import LocalTenant, ordinary, picture
 from testkit.waiting import wait_for
 
 pytestmark = pytest.mark.samba
 
 PEOPLE = 200
-LATENCY = 0.25  # seconds an upload: four at a time make 16 a second
-BATCH = 16 * 5 + 8 + 4  # what five seconds upload, what is in flight, and a little for the clock
+LATENCY = 1.0  # seconds an upload: SENDERS at a time make as many a second
+BATCH = (
+    SENDERS * 6 + IN_FLIGHT
+)  # what five seconds upload, and a little for the clock; what is in flight
 
 
 @pytest.fixture

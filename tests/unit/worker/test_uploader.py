@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 from uuid import UUID
 
@@ -21,11 +21,16 @@ from profile_image_sync.errors import (
     HighQUnavailable,
     Interrupted,
     StateUnavailable,
+    UploadDenied,
     UploadFailed,
     UploadRefused,
+    UploadRejected,
+    UploadsRejected,
+    UploadUnconfirmed,
 )
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
+from profile_image_sync.worker.failure_streaks import MAX_STREAK
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import source_md5
 from profile_image_sync.worker.ledger import Accepted, Ledger, PersonRecord, Refused
@@ -40,7 +45,6 @@ from profile_image_sync.worker.plan import (
 )
 from profile_image_sync.worker.uploader import (
     FLUSH_SECONDS,
-    MAX_CONSECUTIVE_FAILURES,
     Uploader,
 )
 from testkit import pictures
@@ -274,11 +278,69 @@ def test_many_failures_in_a_row_end_the_run(scenario: Scenario) -> None:
         raise UploadFailed("HighQTrouble", "HTTP 503")
 
     scenario.highq.respond = fail
-    with pytest.raises(HighQUnavailable, match=r"10 uploads in a row failed; .* HTTP 503"):
+    with pytest.raises(HighQUnavailable, match=r"10 uploads failed by HighQ.* HTTP 503"):
         scenario.upload_all([scenario.plan(number) for number in range(1, 201)])
-    assert (
-        MAX_CONSECUTIVE_FAILURES <= scenario.counters.failed <= MAX_CONSECUTIVE_FAILURES + IN_FLIGHT
-    )
+    assert MAX_STREAK <= scenario.counters.failed <= MAX_STREAK + IN_FLIGHT
+
+
+def test_people_whom_highq_denies_do_not_keep_others_from_being_served(scenario: Scenario) -> None:
+    """Forty denied people, sorted before the others: each is counted, nobody else suffers (rule 14)."""
+
+    def deny(account: int) -> None:
+        if account <= 40:
+            raise UploadDenied("AccessDenied", "HTTP 403")
+
+    scenario.highq.respond = deny
+    scenario.upload_all([scenario.plan(number) for number in range(1, 81)])
+    assert scenario.counters.failed == 40
+    assert sorted(account for account, _ in scenario.highq.uploads) == list(range(41, 81))
+
+
+def test_a_request_that_highq_blames_is_never_recorded(scenario: Scenario) -> None:
+    """Refs 396, 397, 402 and 403 are ours, not the picture's (rule 4)."""
+
+    def reject(_account: int) -> None:
+        raise UploadRejected("FileMissing", "ref 397")
+
+    scenario.highq.respond = reject
+    with pytest.raises(UploadsRejected, match="ref 397"):
+        scenario.upload_all([scenario.plan(number) for number in range(1, 101)])
+    assert all(scenario.stored(number) == PersonRecord() for number in range(1, 101))
+
+
+def test_a_lost_answer_is_recorded_as_unconfirmed_and_listed(scenario: Scenario) -> None:
+    """It is not sent again by itself: the person may have chosen another picture since (rule 4)."""
+
+    def lose(account: int) -> None:
+        if account == 1:
+            raise UploadUnconfirmed("ResponseLost", "no answer")
+
+    scenario.highq.respond = lose
+    scenario.upload_all([scenario.plan(1), scenario.plan(2)])
+    record = scenario.stored(1)
+    assert record.accepted is not None
+    assert record.accepted.unconfirmed
+    assert (record.accepted.md5, record.accepted.account_id) == (source_md5(png(1)), 1)
+    assert scenario.listed(PeopleKind.UNCONFIRMED) == [("p1@ad.test", "ResponseLost")]
+    assert scenario.counters.failed == 0
+    assert not classify(scenario.plan(1).person.source, record, scenario.policy).uploads
+
+
+def test_highqs_refusal_holds_for_the_endpoint_and_image_settings_that_led_to_it(
+    scenario: Scenario,
+) -> None:
+    """Rule 4: another endpoint or other image settings may do what these did not."""
+
+    def refuse(_account: int) -> None:
+        raise UploadRefused("NotSquare", "ref 404")
+
+    scenario.highq.respond = refuse
+    scenario.upload_all([scenario.plan(1)])
+    record, source = scenario.stored(1), scenario.plan(1).person.source
+    assert classify(source, record, scenario.policy) is Verdict.REFUSED
+    other = settings_fingerprint(SETTINGS, Endpoint.PROFILE_IMAGE)
+    changed = replace(scenario.policy, upload_settings=other)
+    assert classify(source, record, changed) is Verdict.UPLOAD_FIRST
 
 
 def test_failures_with_a_success_between_them_do_not_end_the_run(scenario: Scenario) -> None:

@@ -26,7 +26,8 @@ def test_lists_too_long_are_cut_and_stay_readable() -> None:
     text = people_json(lists("é" * 3000))
     assert len(text.encode()) <= MOST_BYTES
     kept = PeopleLists.model_validate_json(text)
-    assert {len(people) for people in kept.people.values()} == {LISTED // 8}
+    (length,) = {len(people) for people in kept.people.values()}
+    assert 0 < length < LISTED
 
 
 def test_long_words_of_a_report_are_cut() -> None:

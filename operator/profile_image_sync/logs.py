@@ -9,8 +9,11 @@ import sys
 import structlog
 
 
-def configure(*, json: bool, quiet: bool = False) -> None:
-    """Send log lines, and libraries' warnings, to stderr; `quiet` keeps only warnings and worse."""
+def configure(*, json: bool, quiet: bool = False, **always: str) -> None:
+    """Send log lines, and libraries' warnings, to stderr.
+
+    `quiet` keeps only warnings and worse; `always` is said in each line, whichever thread writes it.
+    """
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if json
@@ -19,6 +22,7 @@ def configure(*, json: bool, quiet: bool = False) -> None:
         )
     )
     common: list[structlog.typing.Processor] = [
+        lambda _, __, event: {**always, **event},
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -51,6 +51,18 @@ def labels(resource: str, component: str) -> dict[str, str]:
     }
 
 
+def owner(resource: str, uid: str) -> dict[str, str | bool]:
+    """Return the reference that lets the garbage collector take a child with its resource."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": resource,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
 def state(resource: str) -> str:
     """Return the name of the ConfigMap with the state's header."""
     return child(resource, "state")
@@ -59,6 +71,11 @@ def state(resource: str) -> str:
 def shard(resource: str, index: int) -> str:
     """Return the name of the ConfigMap with one shard of the state."""
     return child(resource, "state", f"{index:03d}")
+
+
+def run_id(resource: str, job: str) -> str:
+    """Return the id of a Job's run: the suffix of the Job's name, or all of a name that is not ours."""
+    return job.removeprefix(f"{child(resource)}-")
 
 
 def report(resource: str) -> str:

@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
-from profile_image_sync.api import run_spec
+from profile_image_sync.api import run_spec, termination_message
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.report import Report
 from profile_image_sync.api.state_header import StateHeader
+from profile_image_sync.api.status import Outcome
 from profile_image_sync.kube.lease import LeaseConfig
 from testkit.control_plane import ControlPlane
 from testkit.samba.administrator import Administrator
@@ -74,7 +75,20 @@ class Pod:
                 folder.mkdir(parents=True, exist_ok=True)
                 content = base64.b64decode(value) if kind == "Secret" else value.encode()
                 (folder / key).write_bytes(content)
-        return [*COMMAND, "worker", "--mounts", str(mounts)]
+        self.termination.write_text("")
+        options = ["--mounts", str(mounts), "--termination-message", str(self.termination)]
+        return [*COMMAND, "worker", *options]
+
+    @property
+    def termination(self) -> Path:
+        """The file that the kubelet makes for the termination message."""
+        return self.worker.folder / f"termination-{self.worker.resource}"
+
+    def told(self) -> Report:
+        """Return what the pod left of its last run."""
+        report = termination_message.decode(self.termination.read_text())
+        assert report
+        return report
 
     def variables(self, job: str, **changes: Any) -> dict[str, str]:
         """Return the environment of the pod."""
@@ -131,7 +145,10 @@ def test_first_everyone_then_nobody_then_who_changed(pod: Pod) -> None:
     assert sorted(pod.tenant.uploads()) == sorted(pod.tenant.ids.values())
     report = pod.report()
     assert pod.numbers() == {"people": 4, "uploaded": 4}
-    assert (report.run.job, report.exit_code, report.first_sync_completed) == (JOB, 0, True)
+    assert (report.exit_code, report.first_sync_completed) == (0, True)
+    assert (report.run.id, report.run.job) == (JOB, f"pisync-acme-{JOB}")
+    assert pod.told().run == report.run
+    assert {(line["run"], line["job"]) for line in lines(first.stderr)} == {(JOB, report.run.job)}
     assert report.state
     assert (report.state.id, report.state.people) == (str(STATE), 4)
     assert pod.holder() is None
@@ -182,14 +199,17 @@ def test_a_dry_run_writes_a_report_and_no_state(pod: Pod) -> None:
 
 
 def test_a_second_run_beside_the_first_steps_back(pod: Pod) -> None:
-    """Exit code 10, and no report: it would hide the other run's."""
+    """No report: it would hide the other run's. No failure either: its pod's message says Busy."""
     config = LeaseConfig(lambda: datetime.now(UTC), time.monotonic, renew_seconds=0.5)
     lease = pod.worker.lease("pisync-acme", "other-job", config)
     with lease.held(threading.Event()):
         ran = pod.run()
         assert pod.holder() == "other-job"
-    assert ran.returncode == 10, ran.stderr
+    assert ran.returncode == 0, ran.stderr
     assert "other-job" in ran.stderr
+    told = pod.told()
+    assert (told.run.outcome, told.reason, told.exit_code) == (Outcome.BUSY, "Busy", 0)
+    assert "other-job" in told.message
     assert pod.report() == NO_REPORT
     assert pod.tenant.highq.audit() == []
 
@@ -263,6 +283,9 @@ def test_what_is_wrong_stands_in_the_report_and_in_the_exit_code(
     assert (ran.returncode, report.exit_code, report.reason) == (exit_code, exit_code, reason)
     assert words in report.message
     assert lines(ran.stderr)[-1]["reason"] == reason
+    told = pod.told()
+    assert (told.exit_code, told.reason) == (exit_code, reason)
+    assert report.message.startswith(told.message)
     assert pod.tenant.avatar_calls() == []
     assert spoil is no_lease or pod.holder() is None
 
@@ -315,6 +338,23 @@ def firm(pod: Pod) -> Pod:
     return pod
 
 
+def test_a_run_under_way_says_how_far_it_is(firm: Pod) -> None:
+    """From the plan on, before the first upload is through: the resource is not dead, it works."""
+    firm.tenant.highq.knobs(latency=1)
+    with firm.running() as process:
+        wait_for("an interim report", lambda: firm.report() != NO_REPORT)
+        run = firm.report().run
+        process.kill()
+    assert (run.completion_time, run.outcome) == (None, None)
+    assert run.people == len(firm.tenant.ids)
+    assert run.uploaded + run.to_upload == len(firm.tenant.ids)
+    firm.tenant.highq.knobs(latency=0)
+    assert firm.run().returncode == 0
+    ended = firm.report().run
+    assert ended.start_time == run.start_time  # of the Job's first pod: it is one run
+    assert ended.completion_time
+
+
 def test_a_run_that_is_asked_to_stop_repeats_nothing(firm: Pod) -> None:
     """SIGTERM: what HighQ took is recorded, a report is left, the Lease given back, exit code 30."""
     with firm.running() as process:
@@ -332,8 +372,10 @@ def test_a_run_that_is_asked_to_stop_repeats_nothing(firm: Pod) -> None:
 
 def test_a_killed_run_is_taken_up_by_the_next_pod_of_its_job(firm: Pod) -> None:
     """The Lease is still the Job's: no waiting, and at most some seconds' uploads are repeated."""
+    firm.tenant.highq.knobs(latency=1)
+    shard = ("get", "configmap", "pisync-acme-state-000", "--ignore-not-found", "--output=name")
     with firm.running() as process:
-        wait_for("uploads", lambda: len(firm.tenant.highq.uploads()) >= 90)
+        wait_for("a recorded upload", lambda: firm.worker.kubectl(*shard))
         process.kill()
     uploaded = set(firm.tenant.uploads())
     assert firm.holder() == JOB
@@ -350,7 +392,7 @@ TAKEN = '-p={"spec":{"holderIdentity":"other-job"}}'
 
 
 def test_a_run_that_loses_its_lease_stops_and_leaves_the_rest_to_the_other(firm: Pod) -> None:
-    """Noticed at the next renewal: exit code 30, most people are not served, and no report."""
+    """Noticed at the next renewal: exit code 30, most people are not served, and no last report."""
     firm.tenant.highq.knobs(latency=2)
     with firm.running() as process:
         wait_for("uploads", lambda: len(firm.tenant.highq.uploads()) >= 4)
@@ -361,7 +403,8 @@ def test_a_run_that_loses_its_lease_stops_and_leaves_the_rest_to_the_other(firm:
     assert "no longer this run's" in lines(errors)[-1]["detail"]
     assert len(firm.tenant.uploads()) < 50
     assert firm.holder() == "other-job"
-    assert firm.report() == NO_REPORT
+    assert firm.report().run.completion_time is None
+    assert firm.told().reason == "StateUnavailable"
 
 
 def test_two_resources_of_one_authorisation_refresh_once(

@@ -22,12 +22,14 @@ from profile_image_sync.errors import (
     StateUnavailable,
 )
 from profile_image_sync.kube.conflicts import read
+from profile_image_sync.kube.errors import ApiForbidden
 from profile_image_sync.kube.lease import Lease, LeaseConfig
 from profile_image_sync.kube.objects import DataObject
 from profile_image_sync.kube.resources import ObjectRef
 from profile_image_sync.pod.configmap_store import ConfigMapStore
 from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Ledger, PersonRecord
 from profile_image_sync.worker.shards import Shard, encode_shard
+from testkit.waiting import wait_for
 from tests.support.worker_environment import STATE, WorkerEnvironment
 
 pytestmark = pytest.mark.apiserver
@@ -51,7 +53,9 @@ def holding(worker: WorkerEnvironment, job: str = "job-1") -> Iterator[ConfigMap
         yield store_of(worker, STATE, lease)
 
 
-def store_of(worker: WorkerEnvironment, state_id: UUID, lease: Lease) -> ConfigMapStore:
+def store_of(
+    worker: WorkerEnvironment, state_id: UUID, lease: Lease, owner_uid: str = ""
+) -> ConfigMapStore:
     """Return what a run has of a state."""
     return ConfigMapStore(
         worker.client(),
@@ -59,6 +63,7 @@ def store_of(worker: WorkerEnvironment, state_id: UUID, lease: Lease) -> ConfigM
         resource="acme",
         state_id=state_id,
         lease=lease,
+        owner_uid=owner_uid,
     )
 
 
@@ -71,7 +76,9 @@ def store(worker: WorkerEnvironment) -> Iterator[ConfigMapStore]:
 
 def opened(store: ConfigMapStore) -> Ledger:
     """Open the ledger as a run does."""
-    return Ledger.open(store, expected_id=STATE)
+    ledger = Ledger.open(store, expected_id=STATE)
+    ledger.load()
+    return ledger
 
 
 def test_what_is_recorded_is_there_in_the_next_run(worker: WorkerEnvironment) -> None:
@@ -99,6 +106,37 @@ def test_a_shard_bears_our_labels_and_no_owner(
     assert metadata["labels"]["profileimagesync.io/sync"] == "acme"
     assert metadata["labels"]["app.kubernetes.io/component"] == "state"
     assert "ownerReferences" not in metadata
+
+
+def test_a_shard_that_is_to_go_with_its_resource_is_made_so(
+    worker: WorkerEnvironment, store: ConfigMapStore
+) -> None:
+    """`deletionPolicy: Delete`: no operator need be there when the resource goes."""
+    config_map = worker.get("configmap", HEADER)  # stands for the resource: an owner must be there
+    uid = config_map["metadata"]["uid"]
+    ledger = opened(store_of(worker, STATE, store._lease, owner_uid=uid))
+    ledger.put(ADA, entry(1))
+    ledger.flush()
+    (owner,) = worker.get("configmap", SHARD)["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("ProfileImageSync", "acme", uid)
+    assert owner["controller"]
+    assert not owner["blockOwnerDeletion"]
+
+
+def test_a_quota_is_told_as_a_quota(worker: WorkerEnvironment, store: ConfigMapStore) -> None:
+    """A namespace may hold only so many ConfigMaps: the message names the quota, and what it is about."""
+    worker.kubectl("create", "quota", "few", "--hard=count/configmaps=1")
+    wait_for(
+        "the quota's count",
+        lambda: worker.get("resourcequota", "few").get("status", {}).get("used"),
+    )
+    ledger = opened(store)
+    ledger.put(ADA, entry(1))
+    with pytest.raises(
+        ApiForbidden, match=rf"ConfigMap {SHARD} in .*exceeded quota: few"
+    ) as caught:
+        ledger.flush()
+    assert caught.value.exit_code == 30
 
 
 def test_nothing_new_is_nothing_written(worker: WorkerEnvironment, store: ConfigMapStore) -> None:

@@ -122,6 +122,7 @@ class WorkerEnvironment:
         return {
             run_spec.RUN_SPEC_VARIABLE: snapshot.model_dump_json(by_alias=True, exclude_none=True),
             run_spec.JOB_UID_VARIABLE: job,
+            run_spec.JOB_NAME_VARIABLE: names.child(self.resource, job),
             "KUBECONFIG": str(self.kubeconfig),
         }
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, ValidationError
 
 from profile_image_sync.api.model import ApiModel
 from profile_image_sync.api.status import Brake, Run, State
 
 LISTED = 100  # people of each kind
+SCHEMA = 1  # grows with a field that an operator must not pass over
 
 
 class Report(ApiModel):
     """Result of one run. Holds no name, no address and no secret."""
 
+    schema_version: int = SCHEMA
+    """Schema of this document."""
     run: Run
-    """The numbers, as status shows them."""
+    """The numbers, as status shows them. Without completionTime: the run is under way."""
     exit_code: int
     """Exit code of the worker."""
     reason: str = ""
@@ -39,6 +42,18 @@ class Report(ApiModel):
     """The brake that stopped the run, or would stop it without dryRun."""
     state: State | None = None
     """The state at the end of the run."""
+
+
+def decode_report(text: str) -> Report | None:
+    """Read what a worker of this or another version wrote; None: it cannot be read.
+
+    Fields that are not known are passed over. A report that cannot be read is replaced by the next run's.
+    """
+    try:
+        report = Report.model_validate_json(text, extra="ignore")
+    except ValidationError:
+        return None
+    return report if report.schema_version <= SCHEMA else None
 
 
 class PeopleKind(StrEnum):

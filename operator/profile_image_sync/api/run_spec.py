@@ -5,21 +5,30 @@ The operator hands it to the pod in an environment variable; a command makes it 
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import BaseModel, Field, ValidationError
 
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.model import ApiModel
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.status import Trigger
+from profile_image_sync.errors import InvalidSpec
 
 RUN_SPEC_VARIABLE = "PROFILE_IMAGE_SYNC_ORDER"  # as JSON; called so since the first delivery
 JOB_UID_VARIABLE = "PROFILE_IMAGE_SYNC_JOB"  # the uid of the Job, by the downward API
+JOB_NAME_VARIABLE = "PROFILE_IMAGE_SYNC_JOB_NAME"  # its suffix is the run's id
 MOUNTS = "/var/run/profile-image-sync"  # secrets/NAME/KEY and configmaps/NAME/KEY
+
+SCHEMA = 1  # grows with a field that a worker must not pass over; others it may
 
 
 class RunSpec(ApiModel):
     """What to run, and for which resource."""
 
+    schema_version: int = SCHEMA
+    """Schema of this document. A worker refuses a newer one than its own."""
     namespace: str
     """Of the resource and everything of it."""
     name: str
@@ -38,3 +47,33 @@ class RunSpec(ApiModel):
     """Hosts that the spec may name."""
     spec: ProfileImageSyncSpec
     """As it was when the run was started."""
+
+
+class _SchemaVersion(BaseModel):
+    """As much of a run spec as every version can read."""
+
+    schema_version: Annotated[int, Field(alias="schemaVersion")] = (
+        1  # the first delivery's had none
+    )
+
+
+def decode_run_spec(text: str) -> RunSpec:
+    """Read what an operator of this or another version wrote. Raises InvalidSpec, in one line.
+
+    Fields that are not known are passed over: what must not be is told by the schema.
+    """
+    try:
+        version = _SchemaVersion.model_validate_json(text).schema_version
+        if version > SCHEMA:
+            raise InvalidSpec(
+                f"the run spec has schema {version}, this worker reads up to {SCHEMA}: upgrade the worker's "
+                "image (chart value worker.image) to the operator's version"
+            )
+        return RunSpec.model_validate_json(text, extra="ignore")
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise InvalidSpec(
+            f"the run spec in {RUN_SPEC_VARIABLE} cannot be read ({field}: {first['msg']}): another version "
+            "of the operator wrote it; a running operator brings its CronJobs up to date"
+        ) from None

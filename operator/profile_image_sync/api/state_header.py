@@ -33,7 +33,13 @@ MAX_SPENT = 32
 Version = Annotated[int, Field(ge=1)]
 
 
-class Sweep(ApiModel):
+class _Kept(ApiModel):
+    """A part of the header: fields that it does not know are written back."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Sweep(_Kept):
     """What one full sweep of the directory counted: the measure of later ones' brakes."""
 
     people: Count
@@ -42,14 +48,14 @@ class Sweep(ApiModel):
     matched: Count = 0  # people with an image and an active HighQ user
 
 
-class PendingBrake(ApiModel):
+class PendingBrake(_Kept):
     """A brake that stopped a run and waits for `safety.acknowledge`."""
 
     id: str
     figures: Mapping[str, Count]  # by cause, as they were when the id was given
 
 
-class CompletedFirstSync(ApiModel):
+class CompletedFirstSync(_Kept):
     """What was so when the first sync was complete: it decides for ever whose picture is protected."""
 
     policy: FirstSync  # spec.firstSync at that time
@@ -57,14 +63,12 @@ class CompletedFirstSync(ApiModel):
     highest_account_id: int  # of all HighQ users at that time; 0: there were none
 
 
-class StateHeader(ApiModel):
+class StateHeader(_Kept):
     """What binds the shards together. Written last, so that it never speaks of what is not there.
 
     `revisions` holds one number a shard, as of this header's writing: 0 means that the shard has not
     been written yet. Their number is the number of shards, a power of two.
     """
-
-    model_config = ConfigDict(extra="allow")
 
     schema_version: int = SCHEMA
     id: UUID  # random; status, shards and reports echo it

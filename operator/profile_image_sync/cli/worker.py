@@ -18,6 +18,14 @@ def worker(
             help="Folder with secrets/NAME/KEY and configmaps/NAME/KEY.",
         ),
     ] = None,
+    termination_message: Annotated[
+        Path | None,
+        typer.Option(
+            "--termination-message",
+            metavar="FILE",
+            help="File that receives how the run ended, if it is there.",
+        ),
+    ] = None,
 ) -> None:
     """Do one run in a pod. The operator starts it; do not start it by hand.
 
@@ -26,4 +34,4 @@ def worker(
     """
     from profile_image_sync.pod.main import work
 
-    raise typer.Exit(work(os.environ, mounts))
+    raise typer.Exit(work(os.environ, mounts, termination_message))

@@ -47,14 +47,7 @@ class Tenant:
 
 def owner(tenant: Tenant) -> Body:
     """Return the reference that lets the garbage collector take a child with its resource."""
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND,
-        "name": tenant.name,
-        "uid": tenant.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
+    return names.owner(tenant.name, tenant.uid)
 
 
 def new_object(

@@ -32,14 +32,25 @@ class ConfigMapStore:
     """A `StateStore`. Only for who holds the Lease; used by one thread at a time."""
 
     def __init__(
-        self, client: ApiClient, *, namespace: str, resource: str, state_id: UUID, lease: Lease
+        self,
+        client: ApiClient,
+        *,
+        namespace: str,
+        resource: str,
+        state_id: UUID,
+        lease: Lease,
+        owner_uid: str = "",
     ) -> None:
-        """Name the resource, its state and the Lease; nothing is called yet."""
+        """Name the resource, its state and the Lease; nothing is called yet.
+
+        With `owner_uid`, the resource's, new shards go when the resource goes.
+        """
         self._client = client
         self._namespace = namespace
         self._resource = resource
         self._state_id = state_id
         self._lease = lease
+        self._owner_uid = owner_uid
         self._cached_versions: dict[str, _CachedVersion] = {}
 
     @property
@@ -109,8 +120,9 @@ class ConfigMapStore:
 
     def _next_version(self, wanted: DataObject, stored: DataObject | None) -> DataObject:
         if stored is None:
-            labels = names.labels(self._resource, "state")  # no owner: state outlives the resource
-            return replace(wanted, metadata={"labels": labels})
+            labels = names.labels(self._resource, "state")
+            owners = [names.owner(self._resource, self._owner_uid)] if self._owner_uid else []
+            return replace(wanted, metadata={"labels": labels, "ownerReferences": owners})
         return replace(wanted, metadata=stored.metadata)
 
     def _remember(self, stored: DataObject) -> None:

@@ -12,10 +12,10 @@ from dataclasses import replace
 import structlog
 
 from profile_image_sync import names
-from profile_image_sync.api.report import PeopleLists, Report
+from profile_image_sync.api.report import PeopleLists, Report, decode_report
 from profile_image_sync.errors import StateUnavailable
-from profile_image_sync.kube.client import ApiClient
-from profile_image_sync.kube.conflicts import update_on_conflict
+from profile_image_sync.kube.client import QUICK, ApiClient, RetryPolicy
+from profile_image_sync.kube.conflicts import read, update_on_conflict
 from profile_image_sync.kube.objects import DataObject
 from profile_image_sync.kube.resources import ObjectRef
 from profile_image_sync.worker.run import RunOutput
@@ -35,6 +35,19 @@ class ReportWriter:
         self._client = client
         self._report = ObjectRef("ConfigMap", namespace, names.report(resource))
         self._people = ObjectRef("Secret", namespace, names.people(resource))
+        self._versions: dict[ObjectRef, DataObject] = {}  # as last read or written, without values
+
+    def earlier(self) -> Report | None:
+        """Return the report that is there, if there is one that can be read."""
+        try:
+            found = read(self._client, self._report)
+        except StateUnavailable as error:
+            log.warning("the last report is not known", problem=str(error))
+            return None
+        if found is None:
+            return None
+        self._remember(found)
+        return decode_report(found.text.get(names.REPORT_KEY, ""))
 
     def write(self, result: RunOutput) -> None:
         """Write the people first, then the report that speaks of them. Trouble goes to the log."""
@@ -42,12 +55,17 @@ class ReportWriter:
         self._fill(self._people, binary={names.PEOPLE_KEY: people})
         self._fill(self._report, text={names.REPORT_KEY: report_json(result.report)})
 
+    def write_interim(self, report: Report) -> None:
+        """Write how far a run is, without the people; at once or not at all."""
+        self._fill(self._report, text={names.REPORT_KEY: report_json(report)}, retry=QUICK)
+
     def _fill(
         self,
         ref: ObjectRef,
         *,
         text: Mapping[str, str] | None = None,
         binary: Mapping[str, bytes] | None = None,
+        retry: RetryPolicy | None = None,
     ) -> None:
         def change(found: DataObject | None) -> DataObject:
             if found is None:
@@ -56,10 +74,16 @@ class ReportWriter:
                 )
             return replace(found, text=text or {}, binary=binary or {})
 
+        cached = self._versions.get(ref)
         try:
-            update_on_conflict(self._client, ref, change)
+            self._remember(
+                update_on_conflict(self._client, ref, change, cached=cached, retry=retry)
+            )
         except StateUnavailable as error:
             log.error("not written", object=ref.description, problem=str(error))  # noqa: TRY400  # one line tells
+
+    def _remember(self, stored: DataObject) -> None:
+        self._versions[stored.ref] = replace(stored, text={}, binary={})
 
 
 def report_json(report: Report) -> str:

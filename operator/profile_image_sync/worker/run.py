@@ -6,6 +6,7 @@ are kept, who watches the progress) comes in as a RunContext.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,8 @@ from profile_image_sync.worker.state_store import StateStore
 from profile_image_sync.worker.token_store import TokenStore
 from profile_image_sync.worker.uploader import Progress, Uploader
 
+PUBLISH_SECONDS = 30.0  # between two interim reports
+
 log = structlog.get_logger()
 
 
@@ -55,7 +58,7 @@ class RunContext:
     """Where to run: the things that differ between a pod and a terminal."""
 
     run_id: str
-    job: str  # uid of the Job; "": no Job
+    job: str  # name of the Job; "": no Job
     store: StateStore
     tokens: TokenStore
     references: References
@@ -64,6 +67,9 @@ class RunContext:
     new_id: Callable[[], str]  # for brakes: short and random
     stop: threading.Event  # set by SIGTERM
     progress: Progress
+    publish: Callable[[Report], None] = lambda _: None  # gets interim reports
+    started: datetime | None = None  # by an earlier pod of the same Job
+    deadline: float = math.inf  # on `clock`: the run had better end by itself before
     on_first_refresh: Callable[[], None] = lambda: None  # before a seed's refresh token is spent
 
 
@@ -77,7 +83,6 @@ class RunOutput:
 
 def execute(run_spec: RunSpec, context: RunContext) -> RunOutput:
     """Do the run. Never raises SyncError: the report says how it ended."""
-    started = context.now()
     execution = _Execution(run_spec, context)
     log.info(
         "run started",
@@ -88,13 +93,13 @@ def execute(run_spec: RunSpec, context: RunContext) -> RunOutput:
     try:
         execution.sync()
     except SyncError as error:
-        return execution.output(started, error)
-    return execution.output(started, None)
+        return execution.output(error)
+    return execution.output(None)
 
 
 def failed_before_start(run_spec: RunSpec, context: RunContext, error: SyncError) -> RunOutput:
     """Return what is left of a run that this error kept from starting."""
-    return _Execution(run_spec, context).output(context.now(), error)
+    return _Execution(run_spec, context).output(error)
 
 
 class _Execution:
@@ -108,6 +113,9 @@ class _Execution:
         self._brake: Brake | None = None
         self._notes: list[str] = []
         self._with_image = 0
+        self._started = context.started or context.now()
+        self._planned_uploads = 0
+        self._published_at = -math.inf
 
     def sync(self) -> None:
         """Read, plan, judge the numbers, upload, record what the next run needs."""
@@ -130,6 +138,8 @@ class _Execution:
             ) as highq:
                 plans = self._resolved(plans, people, ledger, highq)
                 self._check_brakes(sweep, plans, ledger)
+                self._planned_uploads = sum(plan.verdict.uploads for plan in plans)
+                self._publish_if_due()
                 if not spec.dry_run:
                     ledger.reserve(len(people))
                 Uploader(
@@ -142,7 +152,7 @@ class _Execution:
                     dry_run=spec.dry_run,
                     stop=context.stop,
                     clock=context.clock,
-                    progress=context.progress,
+                    progress=self._progress,
                 ).upload_all(plans)
         self._finish(ledger, sweep)
 
@@ -256,20 +266,41 @@ class _Execution:
         if not self._run_spec.spec.dry_run:
             ledger.commit(header)
 
-    def output(self, started: datetime, error: SyncError | None) -> RunOutput:
+    def _progress(self, done: int, total: int) -> None:
+        self._context.progress(done, total)
+        self._publish_if_due()
+
+    def _publish_if_due(self) -> None:
+        """Say how far the run is. Without an upload there is nothing to say before the end."""
+        due = self._context.clock() - self._published_at >= PUBLISH_SECONDS
+        if due and self._planned_uploads:
+            run = self._counters.summed(self._run())
+            left = max(self._planned_uploads - run.uploaded - run.failed, 0)
+            self._context.publish(self._report(run.model_copy(update={"to_upload": left}), None))
+            self._published_at = self._context.clock()
+
+    def output(self, error: SyncError | None) -> RunOutput:
         """Return the report and the lists, whatever happened."""
-        run_spec, ledger = self._run_spec, self._ledger
-        run = Run(
+        ended = {"completion_time": self._context.now(), "outcome": self._outcome(error)}
+        run = self._counters.summed(self._run().model_copy(update=ended))
+        log.info("run finished", run=self._context.run_id, outcome=self._outcome(error).value)
+        return RunOutput(self._report(run, error), self._counters.lists(self._context.run_id))
+
+    def _run(self) -> Run:
+        run_spec = self._run_spec
+        return Run(
             id=self._context.run_id,
+            trigger=run_spec.trigger,
             request=run_spec.requests[-1] if run_spec.requests else None,
             generation=run_spec.generation,
-            start_time=started,
-            completion_time=self._context.now(),
-            outcome=self._outcome(error),
+            start_time=self._started,
             job=self._context.job or None,
         )
-        report = Report(
-            run=self._counters.summed(run),
+
+    def _report(self, run: Run, error: SyncError | None) -> Report:
+        ledger = self._ledger
+        return Report(
+            run=run,
             exit_code=error.exit_code if error else EXIT_FINISHED,
             reason=error.reason if error else "",
             message=str(error) if error else "",
@@ -277,13 +308,11 @@ class _Execution:
             notes=tuple(self._notes),
             first_sync_completed=bool(ledger and ledger.header.first_sync_completed),
             highq_token_expiry=token_expiry(
-                run_spec.spec, self._context.references, self._context.tokens
+                self._run_spec.spec, self._context.references, self._context.tokens
             ),
             brake=self._brake,
             state=_facts(ledger) if ledger else None,
         )
-        log.info("run finished", run=self._context.run_id, outcome=self._outcome(error).value)
-        return RunOutput(report, self._counters.lists(self._context.run_id))
 
     def _outcome(self, error: SyncError | None) -> Outcome:
         if isinstance(error, Busy):

@@ -65,8 +65,18 @@ class Script:
 class ScriptedLdapServer:
     """The server: `with ScriptedLdapServer(certificate, key) as server`."""
 
-    def __init__(self, certificate: Path, key: Path, *, plain: bool = False) -> None:
-        """Serve on a free port of 127.0.0.1; `plain`: in clear text until asked for StartTLS."""
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path,
+        *,
+        plain: bool = False,
+        client: Callable[..., ScriptedClient] | None = None,
+    ) -> None:
+        """Serve on a free port of 127.0.0.1; `plain`: in clear text until asked for StartTLS.
+
+        `client` responds to one connection; by default as `script` says.
+        """
         self.script = Script()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, key)
@@ -74,7 +84,7 @@ class ScriptedLdapServer:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                _Client(self.request, script, context, plain=plain).serve()
+                (client or ScriptedClient)(self.request, script, context, plain=plain).serve()
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -96,7 +106,7 @@ class ScriptedLdapServer:
         self._server.server_close()
 
 
-class _Client:
+class ScriptedClient:
     """One client's connection."""
 
     def __init__(

@@ -23,6 +23,7 @@ from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
 from testkit.simulator.process import Instance, Simulator
 from testkit.simulator.schema import AuditEntry, UserSettings
+from testkit.trial import highq_user
 
 COMMAND = [sys.executable, "-m", "profile_image_sync"]
 
@@ -185,17 +186,7 @@ def add_people(
         guids[person.account] = administrator.add_sample_person(person, organizational_unit)
         if person.highq:
             ids[person.account] = number
-            first, _, last = person.name.partition(" ")
-            users.append(
-                UserSettings(
-                    id=number,
-                    firstname=first,
-                    lastname=last or first,
-                    email=person.highq.email,
-                    externalid=person.highq.externalid or "",
-                    status="Active" if person.highq.active else "Inactive",
-                )
-            )
+            users.append(highq_user(person, number))
     highq.add_users(users)
     return guids, ids
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -16,11 +15,10 @@ FILE_NAME = "tokens.json"
 class FolderTokenStore:
     """Keeps the pair in `tokens.json` of a folder (made if missing), readable by its owner only."""
 
-    def __init__(self, folder: Path, before_refresh: Callable[[], None] = lambda: None) -> None:
-        """`before_refresh` is called each time before HighQ is asked for a new pair."""
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; nothing is touched yet."""
         self._folder = folder
         self.file = folder / FILE_NAME
-        self._before_refresh = before_refresh
 
     def exclusive(self) -> AbstractContextManager[None]:
         """See TokenStore. The run holds the lock of the folder already (FolderStore)."""
@@ -45,7 +43,6 @@ class FolderTokenStore:
             check_writable(self.file, ROOM_BYTES)
         except OSError as error:
             raise self._unavailable("written", error) from error
-        self._before_refresh()
 
     def write(self, tokens: StoredTokens, *, replaces: StoredTokens | None) -> None:  # noqa: ARG002
         """See TokenStore. Nobody else writes while the folder is locked."""

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,9 +20,7 @@ from profile_image_sync.local.folder_store import FolderStore
 from profile_image_sync.local.folder_token_store import FolderTokenStore
 from profile_image_sync.local.manifest import Manifest
 from profile_image_sync.signals import stop_on_signals
-from profile_image_sync.worker.references import References
 from profile_image_sync.worker.run import RunContext, RunOutput, execute
-from profile_image_sync.worker.token_store import fingerprint
 
 REPORT_FILE = "report.json"
 PEOPLE_FILE = "people.json"
@@ -48,6 +47,7 @@ def run_once(
     """
     resource = manifest.resource
     references = manifest.references(secret_folders)
+    tokens = FolderTokenStore(folder)
     with FolderStore.open(folder) as store:
         if store.is_new():
             store.initialise(new_header(uuid4()))
@@ -63,13 +63,14 @@ def run_once(
             run_id=str(uuid4()),
             job="",
             store=store,
-            tokens=_token_store(manifest, folder, references, notice),
+            tokens=tokens,
             references=references,
             now=lambda: datetime.now(UTC),
             clock=time.monotonic,
             new_id=lambda: secrets.token_hex(4),
             stop=stop_on_signals(),
             progress=progress,
+            on_first_refresh=partial(_warn_of_first_refresh, manifest, tokens, notice),
         )
         result = execute(run_spec, context)
         report = result.report.model_dump_json(by_alias=True, indent=2)
@@ -79,21 +80,10 @@ def run_once(
     return result
 
 
-def _token_store(
-    manifest: Manifest, folder: Path, references: References, notice: Notice
-) -> FolderTokenStore:
-    """Return the store of the token pair. It warns before the refresh token of the Secret is used up."""
+def _warn_of_first_refresh(manifest: Manifest, tokens: FolderTokenStore, notice: Notice) -> None:
+    """Tell that the refresh token of the Secret is used up now: a cluster cannot use it any more."""
     secret = manifest.resource.spec.highq.credentials_secret_ref.name
-
-    def warn() -> None:
-        stored = tokens.read()
-        if stored and stored.seed == fingerprint(references.read("Secret", secret, "refreshToken")):
-            return
-        notice(
-            f"This run uses up the refreshToken of Secret {secret}, which HighQ accepts only once. The new "
-            f"token pair is kept in {tokens.file}. A cluster, or another folder, needs an authorisation of "
-            "its own."
-        )
-
-    tokens = FolderTokenStore(folder, before_refresh=warn)
-    return tokens
+    notice(
+        f"This run uses up the refreshToken of Secret {secret}, which HighQ accepts only once. The new token "
+        f"pair is kept in {tokens.file}. A cluster, or another folder, needs an authorisation of its own."
+    )

@@ -1,0 +1,170 @@
+"""An Active Directory for a trial: an LDAP server (TLS) whose people are a JSON file, read at each search.
+
+Without root and without containers, but with real LDAP: filters, paging and attribute lists are honoured.
+`python -m testkit.file_directory --people FILE --certificate FILE --key FILE` prints its address.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from testkit.ldap_server import (
+    DOMAIN_GUID,
+    SEARCH,
+    SEARCH_DONE,
+    SUBTREE,
+    Attributes,
+    ScriptedClient,
+    ScriptedLdapServer,
+    _entry,
+    _paging,
+    _parts,
+    _result,
+)
+from testkit.people import SamplePerson
+
+AND, OR, NOT, EQUALITY, PRESENT, EXTENSIBLE = 0xA0, 0xA1, 0xA2, 0xA3, 0x87, 0xA9
+_PEOPLE_TYPE, _ENABLED, _DISABLED = b"805306368", b"512", b"514"
+
+
+def to_attributes(person: SamplePerson, number: int) -> dict[str, list[bytes]]:
+    """Return the attributes that Active Directory holds of a person."""
+    attributes = {
+        "objectGUID": [UUID(int=number).bytes_le],
+        "sAMAccountType": [_PEOPLE_TYPE],
+        "userAccountControl": [_ENABLED if person.enabled else _DISABLED],
+        "sAMAccountName": [person.account.encode()],
+        "userPrincipalName": [person.upn.encode()],
+        "displayName": [person.name.encode()],
+        **{name: list(values) for name, values in person.photos.items()},
+    }
+    return attributes | ({"mail": [person.mail.encode()]} if person.mail else {})
+
+
+def write_people(file: Path, people: Iterable[Attributes]) -> None:
+    """Write the people whom the server shows from now on."""
+    encoded = [
+        {
+            name: [base64.b64encode(value).decode() for value in values]
+            for name, values in each.items()
+        }
+        for each in people
+    ]
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(encoded))
+    unfinished.replace(file)
+
+
+def read_people(file: Path) -> list[dict[str, list[bytes]]]:
+    """Read what `write_people` wrote."""
+    return [
+        {name: [base64.b64decode(value) for value in values] for name, values in each.items()}
+        for each in json.loads(file.read_text())
+    ]
+
+
+class _FileClient(ScriptedClient):
+    """One connection: answers searches from the file."""
+
+    def __init__(self, people: Path, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._people = people
+
+    def _answer(self, message: bytes, operation: int, body: bytes, controls: bytes) -> bool:
+        if operation != SEARCH:
+            return super()._answer(message, operation, body, controls)
+        (_, base), (_, scope), _, _, _, _, search_filter, (_, wanted) = _parts(body)
+        names = {name.decode().lower() for _, name in _parts(wanted)}
+        if scope[0] == SUBTREE:
+            self._found(message, search_filter, names, controls)
+            return True
+        for entry in self._base(base):
+            self._send(message, _entry(_selected(entry, names)))
+        self._send(message, _result(SEARCH_DONE, 0))
+        return True
+
+    def _base(self, base: bytes) -> Iterator[Attributes]:
+        if not base:
+            yield self._script.root
+        elif base.lower().startswith(b"<guid="):
+            guid = UUID(base[6:-1].decode()).bytes_le
+            yield from (each for each in read_people(self._people) if each["objectGUID"] == [guid])
+        else:
+            yield {"objectGUID": [DOMAIN_GUID.bytes_le], "objectClass": [b"top"]}
+
+    def _found(
+        self, message: bytes, search_filter: tuple[int, bytes], names: set[str], controls: bytes
+    ) -> None:
+        found = [each for each in read_people(self._people) if _matches(search_filter, each)]
+        rows, start = _paging_of(controls)
+        for entry in found[start : start + rows]:
+            self._send(message, _entry(_selected(entry, names)))
+        end = start + rows
+        cookie = str(end).encode() if end < len(found) else b""
+        self._send(message, _result(SEARCH_DONE, 0), _paging(cookie))
+
+
+def _selected(entry: Attributes, names: set[str]) -> Attributes:
+    return {name: values for name, values in entry.items() if name.lower() in names}
+
+
+def _matches(node: tuple[int, bytes], entry: Attributes) -> bool:
+    tag, body = node
+    values = {name.lower(): values for name, values in entry.items()}
+    if tag in (AND, OR):
+        return (all if tag == AND else any)(_matches(each, entry) for each in _parts(body))
+    if tag == NOT:
+        return not _matches(next(_parts(body)), entry)
+    if tag == PRESENT:
+        return body.decode().lower() in (*values, "objectclass")
+    parts = list(_parts(body))
+    if tag == EQUALITY:
+        (_, name), (_, value) = parts
+        if name.lower() == b"objectguid":
+            return value in values["objectguid"]
+        return value.lower() in [each.lower() for each in values.get(name.decode().lower(), ())]
+    if tag == EXTENSIBLE:  # of the rules, only the bits of userAccountControl are known
+        (_, _, (_, value), *_) = parts
+        return any(int(each) & int(value) for each in values["useraccountcontrol"])
+    raise NotImplementedError(f"filter {tag:#x}")
+
+
+def _paging_of(controls: bytes) -> tuple[int, int]:
+    """Return how many entries a page may have, and at which one it begins."""
+    for _, control in _parts(controls):
+        fields = list(_parts(control))
+        if fields[0][1] == b"1.2.840.113556.1.4.319":
+            (_, value) = next(_parts(fields[-1][1]))
+            (_, rows), (_, cookie) = _parts(value)
+            return int.from_bytes(rows, "big"), int(cookie or b"0")
+    return sys.maxsize, 0
+
+
+def serve(people: Path, certificate: Path, key: Path) -> ScriptedLdapServer:
+    """Return a server of this file's people; use it in `with`."""
+    return ScriptedLdapServer(certificate, key, client=partial(_FileClient, people))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(prog="python -m testkit.file_directory")
+    for option in ("--people", "--certificate", "--key"):
+        parser.add_argument(option, type=Path, required=True)
+    options = parser.parse_args(arguments)
+    with serve(options.people, options.certificate, options.key) as server:
+        sys.stdout.write(f"{server.url}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,21 +11,18 @@ python_base() {
   echo "$image"
 }
 
-# wheelhouse FOLDER REQUIREMENTS: the wheels for Linux on this processor, and pip's own to unpack them there; made anew only when
-# the requirements have changed.
+# wheelhouse FOLDER REQUIREMENTS: the wheels for Linux on this processor; made anew only when the requirements have changed.
 wheelhouse() {
   local folder=$1 requirements=$2 machine stamp platform platforms=()
-  stamp=$(fingerprint "$requirements" requirements/dev.txt)
+  stamp=$(fingerprint "$requirements")
   [ "$(cat "$folder/.made-from" 2>/dev/null)" = "$stamp" ] && return
   say "wheels of $requirements"
   rm -rf "$folder"; mkdir -p "$folder"
   machine=$(uname -m); machine=${machine/arm64/aarch64}
   for platform in manylinux_2_36 manylinux_2_35 manylinux_2_34 manylinux_2_31 manylinux_2_28 manylinux_2_27 manylinux_2_24 \
     manylinux_2_17 manylinux2014; do platforms+=(--platform "${platform}_$machine"); done
-  for file in "$requirements" <(awk '/^[^ #]/ { pip = /^pip==/ } pip' requirements/dev.txt); do
-    "$VENV_PYTHON" -m pip download --quiet --require-hashes --no-deps --only-binary=:all: --implementation cp \
-      --python-version "$PYTHON_VERSION" "${platforms[@]}" -d "$folder" -r "$file"
-  done
+  "$VENV_PYTHON" -m pip download --quiet --require-hashes --no-deps --only-binary=:all: --implementation cp \
+    --python-version "$PYTHON_VERSION" "${platforms[@]}" -d "$folder" -r "$requirements"
   echo "$stamp" > "$folder/.made-from"
 }
 

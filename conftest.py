@@ -1,5 +1,37 @@
-"""Fixtures that several folders use: a domain controller and a HighQ, each started once a session."""
+"""What each test needs is known from its fixtures: it gets that marker, and its place in a parallel run.
+
+No file marks itself, so no mark can be forgotten: `not samba and not apiserver and not e2e` means fast.
+"""
 
 from __future__ import annotations
 
+import pytest
+
 pytest_plugins = ["testkit.samba.fixtures", "testkit.simulator.fixtures"]
+
+# Marker -> fixtures that start it. Heaviest first: that is the order in which a parallel run begins.
+MARKERS = {
+    "e2e": {"kind_environment"},
+    "samba": {"domain_controller"},
+    "apiserver": {"control_plane", "helm"},
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects, and before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test; keep a file's tests on one worker, and begin with what takes longest."""
+    for item in items:
+        for marker in _markers(item):
+            item.add_marker(marker)
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=_rank)
+
+
+def _markers(item: pytest.Item) -> list[str]:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return [marker for marker, starters in MARKERS.items() if fixtures & starters]
+
+
+def _rank(item: pytest.Item) -> int:
+    order = list(MARKERS)
+    return min((order.index(marker) for marker in _markers(item)), default=len(order))

@@ -8,3 +8,10 @@ step() {  # step TITLE COMMAND...: run it, print how long it took
   "$@"
   printf '    %s: %d s\n' "$title" $((SECONDS - started))
 }
+
+side_by_side() {  # side_by_side COMMAND...: run commands without arguments at the same time; fails if one of them fails
+  local command pid pids=() status=0
+  for command in "$@"; do "$command" & pids+=($!); done
+  for pid in "${pids[@]}"; do wait "$pid" || status=$?; done
+  return "$status"
+}

@@ -16,8 +16,6 @@ from profile_image_sync.kube.lease import Lease, LeaseConfig
 from testkit.waiting import wait_for
 from tests.support.worker_environment import WorkerEnvironment
 
-pytestmark = pytest.mark.apiserver
-
 NAME = "pisync-acme"
 DURATION = 2  # seconds; a whole number, as Leases have it
 

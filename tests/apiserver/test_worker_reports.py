@@ -14,8 +14,6 @@ from profile_image_sync.pod.reports import ReportWriter
 from profile_image_sync.worker.run import RunOutput
 from tests.support.worker_environment import WorkerEnvironment
 
-pytestmark = pytest.mark.apiserver
-
 REPORT, PEOPLE = "pisync-acme-report", "pisync-acme-people"
 
 

@@ -14,8 +14,6 @@ from profile_image_sync.kube.resources import ObjectRef
 from testkit.control_plane import ControlPlane
 from tests.support.worker_environment import WorkerEnvironment
 
-pytestmark = pytest.mark.apiserver
-
 CORE, LEASES = "/api/v1/namespaces/{}", "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 
 

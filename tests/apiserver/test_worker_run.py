@@ -32,8 +32,6 @@ from testkit.sync_command import COMMAND, LocalTenant, merged, ordinary, picture
 from testkit.waiting import wait_for
 from tests.support.worker_environment import STATE, WorkerEnvironment
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.samba]
-
 JOB = "5b1cbf1a-6f53-4b5e-9a3e-0b3e3f8f0001"
 NAMES = ("Ada Brook", "Ben Castle", "Cleo Dale", "Dan East")
 NO_REPORT = Report.model_validate({"run": {"id": "none"}, "exitCode": -1})

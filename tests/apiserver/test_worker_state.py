@@ -32,8 +32,6 @@ from profile_image_sync.worker.shards import Shard, encode_shard
 from testkit.waiting import wait_for
 from tests.support.worker_environment import STATE, WorkerEnvironment
 
-pytestmark = pytest.mark.apiserver
-
 ADA, BEN = UUID(int=1), UUID(int=2)
 SHARD = "pisync-acme-state-000"
 HEADER = "pisync-acme-state"

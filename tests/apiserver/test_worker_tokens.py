@@ -21,8 +21,6 @@ from profile_image_sync.worker.token_store import StoredTokens, fingerprint
 from testkit.control_plane import ControlPlane
 from tests.support.worker_environment import SEED, WorkerEnvironment
 
-pytestmark = pytest.mark.apiserver
-
 SECRET = "pisync-token-highq-oauth"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CONFIG = LeaseConfig(lambda: datetime.now(UTC), time.monotonic, poll_seconds=0.05)

@@ -17,8 +17,6 @@ from tests.chart.helm import CHART, NAMESPACE, RELEASE, Helm, Values
 from tests.chart.kubectl import OTHER, TENANT, Kubectl
 from tests.support.worker_environment import SPEC, STATE
 
-pytestmark = pytest.mark.apiserver
-
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 RESOURCE = {
     "apiVersion": names.API_VERSION,

@@ -17,8 +17,6 @@ from profile_image_sync.controller.installation import FILE
 from tests.chart.helm import CHART, NAMESPACE, RELEASE, Document, Helm, Values
 from tests.support.worker_environment import SPEC
 
-pytestmark = pytest.mark.apiserver
-
 HERE = Path(__file__).parent
 RICH: Values = yaml.safe_load((HERE / "rich.yaml").read_text())
 TENANT = Tenant("acme", "tenant-acme", "uid", 1, ProfileImageSyncSpec.model_validate(SPEC))

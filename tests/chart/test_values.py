@@ -8,8 +8,6 @@ import pytest
 
 from tests.chart.helm import EXAMPLES, Helm, Values
 
-pytestmark = pytest.mark.apiserver
-
 REFUSED: list[tuple[Values, str]] = [
     ({"watchNamespaces": ["a"]}, "watchNamespaces"),
     ({"allow": {"hosts": ["a"]}}, "/allow"),

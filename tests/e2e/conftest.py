@@ -16,7 +16,7 @@ CLUSTER = "pis-test"
 
 
 @pytest.fixture(scope="session")
-def environment() -> Iterator[Environment]:
+def kind_environment() -> Iterator[Environment]:
     """Give the environment; a developer's cluster is kept for the next session, a CI machine's is removed."""
     with running_environment(CLUSTER, print) as running:
         running.clear()
@@ -26,24 +26,24 @@ def environment() -> Iterator[Environment]:
 
 
 @pytest.fixture(scope="module")
-def scenario(environment: Environment) -> Scenario:
+def scenario(kind_environment: Environment) -> Scenario:
     """Give the scenario, at its beginning."""
-    return Scenario.begin(environment)
+    return Scenario.begin(kind_environment)
 
 
 @pytest.fixture
-def new_tenant(environment: Environment) -> Iterator[Callable[[], ClusterTenant]]:
+def new_tenant(kind_environment: Environment) -> Iterator[Callable[[], ClusterTenant]]:
     """Make tenants, each in a namespace, a unit and an instance of its own; they go after the test."""
     made: list[ClusterTenant] = []
 
     def make() -> ClusterTenant:
         name = f"t-{uuid.uuid4().hex[:6]}"
-        made.append(ClusterTenant.create(environment, name, name))
+        made.append(ClusterTenant.create(kind_environment, name, name))
         return made[-1]
 
     yield make
     for tenant in made:
-        environment.cluster.kubectl(
+        kind_environment.cluster.kubectl(
             "delete", "namespace", tenant.namespace, "--wait=false", "--ignore-not-found"
         )
 

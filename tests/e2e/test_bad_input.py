@@ -14,8 +14,6 @@ from testkit.kind_cluster import CommandFailed
 from testkit.sync_command import ordinary
 from testkit.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
-
 FAST = {"job": {"backoffLimit": 1}, "dryRun": False}
 SECRETS = ("wrong-horse", "no-such-secret")
 
@@ -73,17 +71,17 @@ CASES: dict[Callable[[ClusterTenant], dict[str, Any]], tuple[int, str, str, int]
 
 
 @pytest.fixture(scope="module")
-def spoilt(environment: Environment) -> Iterator[dict[str, ClusterTenant]]:
+def spoilt(kind_environment: Environment) -> Iterator[dict[str, ClusterTenant]]:
     """Give a tenant for each case, all applied at once, so that their runs go side by side."""
     tenants = {}
     for number, (spoil, _) in enumerate(CASES.items()):
         name = f"bad-{number}"
-        tenant = tenants[spoil.__name__] = ClusterTenant.create(environment, name, name)
+        tenant = tenants[spoil.__name__] = ClusterTenant.create(kind_environment, name, name)
         tenant.add_people([ordinary(f"Person Bad{number}", number)])
         tenant.apply(**FAST | spoil(tenant))
     yield tenants
     for tenant in tenants.values():
-        environment.cluster.kubectl("delete", "namespace", tenant.namespace, "--wait=false")
+        kind_environment.cluster.kubectl("delete", "namespace", tenant.namespace, "--wait=false")
 
 
 @pytest.mark.parametrize(

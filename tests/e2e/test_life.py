@@ -11,8 +11,6 @@ from testkit.cluster_tenant import ClusterTenant
 from testkit.sync_command import ordinary
 from testkit.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
-
 
 def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: ClusterTenant) -> None:
     """With the operator away: the resource and its children go, the state stays; re-created, all is quiet."""

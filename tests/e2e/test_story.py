@@ -7,8 +7,6 @@ import pytest
 from testkit.kind_cluster import CommandFailed
 from testkit.scenario import PEOPLE, Scenario
 
-pytestmark = pytest.mark.e2e
-
 
 def test_a_dry_run_plans_and_touches_nothing(scenario: Scenario) -> None:
     """The example as it stands tells what would be uploaded; HighQ hears of no picture."""

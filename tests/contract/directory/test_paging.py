@@ -68,7 +68,6 @@ def entries(*numbers: int, photo: bytes = b"photo") -> Sequence[Attributes]:
     ]
 
 
-@pytest.mark.samba
 def test_a_sweep_over_several_pages_finds_everyone_once(
     connect: Connect, administrator: Administrator, organizational_unit: str
 ) -> None:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from hashlib import md5
 
-import pytest
-
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.people import Source
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
 from tests.contract.directory.conftest import Connect
-
-pytestmark = pytest.mark.samba
 
 BOTH = ["jpegPhoto", "thumbnailPhoto"]
 

@@ -11,8 +11,6 @@ from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
 from tests.contract.directory.conftest import Connect
 
-pytestmark = pytest.mark.samba
-
 ODD_NAMES = (
     'Müßig-Ängström, Jörg "Jojo"',
     "plus + equals = hash #",

@@ -12,8 +12,6 @@ from testkit.samba.domain_controller import DomainController
 from testkit.samba.provision import LOCKOUT_THRESHOLD
 from tests.contract.directory.conftest import Connect
 
-pytestmark = pytest.mark.samba
-
 PASSWORD = "Pässwörd ½ № 1"  # text that SASLprep would rewrite
 NOBODY_LISTENS = "ldaps://127.0.0.1:1"
 

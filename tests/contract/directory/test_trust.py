@@ -32,7 +32,6 @@ def clear_text(authority: CertificateAuthority) -> Iterator[ScriptedLdapServer]:
         yield server
 
 
-@pytest.mark.samba
 def test_an_unknown_authority_is_not_trusted(
     connect: Connect,
     authority: CertificateAuthority,
@@ -50,7 +49,6 @@ def test_an_unknown_authority_is_not_trusted(
     assert administrator.wrong_passwords(account) == 0
 
 
-@pytest.mark.samba
 def test_without_a_bundle_the_systems_store_decides(
     connect: Connect,
 ) -> None:
@@ -59,7 +57,6 @@ def test_without_a_bundle_the_systems_store_decides(
         connect(ca_file=None)
 
 
-@pytest.mark.samba
 def test_a_certificate_for_another_name_is_not_trusted(
     connect: Connect, domain_controller: DomainController
 ) -> None:
@@ -70,7 +67,6 @@ def test_a_certificate_for_another_name_is_not_trusted(
     assert NOTHING_SENT in str(caught.value)
 
 
-@pytest.mark.samba
 def test_an_untrusted_server_is_not_passed_over(
     connect: Connect, domain_controller: DomainController
 ) -> None:
@@ -79,7 +75,6 @@ def test_an_untrusted_server_is_not_passed_over(
         connect(servers=[*domain_controller.unnamed_urls, domain_controller.url])
 
 
-@pytest.mark.samba
 def test_start_tls_comes_before_the_bind(
     connect: Connect, domain_controller: DomainController
 ) -> None:
@@ -130,7 +125,6 @@ def test_start_tls_verifies_like_ldaps(
     assert clear_text.script.binds == [b"a secret"]
 
 
-@pytest.mark.samba
 def test_ldaps_to_the_clear_text_port_is_unreachable(
     connect: Connect, domain_controller: DomainController
 ) -> None:

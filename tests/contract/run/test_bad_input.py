@@ -13,8 +13,6 @@ import pytest
 from testkit.certificates import CertificateAuthority
 from testkit.sync_command import CommandResult, LocalTenant, ordinary, picture
 
-pytestmark = pytest.mark.samba
-
 SECRETS = ("wrong-horse", "no-such-secret", "no-such-token")
 
 

@@ -11,8 +11,6 @@ from profile_image_sync.worker.pipeline import IN_FLIGHT, SENDERS
 from testkit.sync_command import LocalTenant, ordinary, picture
 from testkit.waiting import wait_for
 
-pytestmark = pytest.mark.samba
-
 PEOPLE = 200
 LATENCY = 1.0  # seconds an upload: SENDERS at a time make as many a second
 BATCH = (

@@ -31,6 +31,7 @@ def main() -> int:
     say("All of it is made here; the first time takes minutes, later only what has changed.")
     try:
         with running_environment(CLUSTER, say) as environment:
+            environment.clear()
             tell(Scenario.begin(environment))
             farewell(environment, time.monotonic() - started)
     except (AssertionError, CommandFailed) as problem:

@@ -15,6 +15,7 @@ CHROMIUM = "/usr/bin/chromium"  # apt-get install chromium
 def main() -> None:
     """Take the people directory before and after the first run."""
     with running_environment("pis-demo", print) as environment:
+        environment.clear()
         scenario = Scenario.begin(environment)
         scenario.people_arrive()
         take(environment, "people-before.png")

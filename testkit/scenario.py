@@ -40,8 +40,7 @@ class Scenario:
 
     @classmethod
     def begin(cls, environment: Environment) -> Scenario:
-        """Remove what an earlier session left; create two tenants without people."""
-        environment.clear()
+        """Create two tenants without people."""
         return cls(
             environment,
             ClusterTenant.create(environment, "acme", "tenant-acme"),

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from testkit.cluster_tenant import ClusterTenant
 from testkit.environment import Environment, running_environment
 from testkit.scenario import Scenario
+from testkit.shared_session import exclusive
 
 CLUSTER = "pis-test"
 
 
 @pytest.fixture(scope="session")
-def kind_environment() -> Iterator[Environment]:
-    """Give the environment; a developer's cluster is kept for the next session, a CI machine's is removed."""
-    with running_environment(CLUSTER, print) as running:
-        running.clear()
-        yield running
-    if os.environ.get("CI"):
-        running.cluster.down()
+def kind_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """Give the environment, which all workers share: the first one clears what earlier sessions left."""
+    with ExitStack() as stack:
+        with exclusive(tmp_path_factory, "kind-environment") as first:
+            environment = stack.enter_context(running_environment(CLUSTER, print))
+            if first:
+                environment.clear()
+        yield environment
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,9 @@
 
 In a cluster the CronJob decides, so this reads a schedule exactly as Kubernetes does (robfig/cron 3):
 Sunday is 0 and not 7; a run is due at every instant whose wall clock matches, so a time that the
-clocks skip is not made up for, and one that they repeat comes twice. (But for its one slip: where the
-clocks change at midnight, as in Cairo, it may miss that day.) croniter 7 and cronsim 2.8 differ over
+clocks skip is not made up for, and one that they repeat comes twice. (But for two slips of its own: where
+clocks change at midnight, as in Cairo, it may miss that day; where they change by half an hour, on Lord
+Howe Island, it may be late that day.) croniter 7 and cronsim 2.8 differ over
 clock changes and take more than Kubernetes does (seconds, L, #), which is why neither is used.
 """
 

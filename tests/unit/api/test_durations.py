@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import durationpy  # the kubernetes package brings it
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +51,9 @@ def test_what_is_written_is_read_back(milliseconds: int) -> None:
 def test_a_duration_is_written_short(seconds: float, text: str) -> None:
     """As a person would."""
     assert durations.render(timedelta(seconds=seconds)) == text
+
+
+@given(st.from_regex(r"([0-9]{1,4}(\.[0-9]{1,3})?[hms]){1,3}", fullmatch=True))
+def test_the_python_port_of_gos_reader_agrees(text: str) -> None:
+    """Our grammar is a part of Go's: what we take means the same to every other reader."""
+    assert durations.parse(text) == durationpy.from_str(text)

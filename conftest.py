@@ -1,4 +1,4 @@
-"""What each test needs is known from its fixtures: it gets that marker, and its place in a parallel run.
+"""What each test needs is known from its fixtures: it gets that marker, and its place in the order of a run.
 
 No file marks itself, so no mark can be forgotten: `not samba and not apiserver and not e2e` means fast.
 """
@@ -17,13 +17,12 @@ MARKERS = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m selects, and before xdist reads the groups
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test; keep a file's tests on one worker, and begin with what takes longest."""
+    """Mark each test; begin with what takes longest, so that workers end together."""
     for item in items:
         for marker in _markers(item):
             item.add_marker(marker)
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     items.sort(key=_rank)
 
 

@@ -19,8 +19,6 @@ from profile_image_sync.kube.store import Change, Selection
 from testkit.control_plane import ControlPlane, run_control_plane
 from testkit.waiting import wait_for
 
-pytestmark = pytest.mark.apiserver
-
 LABEL = "example.com/sync"
 LABELS = (("app", "sync"),)
 

@@ -16,8 +16,6 @@ from tests.chart.helm import RELEASE, ROOT, Document, Helm
 from tests.chart.kubectl import TENANT, Kubectl
 from tests.support.bad_manifests import tenant
 
-pytestmark = pytest.mark.apiserver
-
 MANIFEST = ROOT / "packaging/admission-policy.yaml"
 BINDING_SECONDS = 30.0  # until the API server holds everybody to a new policy
 RESOURCES = "profileimagesyncs.profileimagesync.io"

@@ -118,7 +118,7 @@ class ClusterTenant:
             run = self.last_run()
             return run if run and run["id"] != before.get("id") else None
 
-        return wait_for(f"a run of {self.namespace}/{self.name}", ended, RUN_SECONDS)
+        return self._checked(wait_for(f"a run of {self._place}", ended, RUN_SECONDS))
 
     def run_now(self) -> Mapping[str, Any]:
         """Ask for a run as a person does, by the annotation; return it when it has ended."""
@@ -132,7 +132,15 @@ class ClusterTenant:
             run = self.last_run()
             return run if run.get("request") == value else None
 
-        return wait_for(f"the run of {self.namespace}/{self.name} asked for", served, RUN_SECONDS)
+        return self._checked(wait_for(f"the requested run of {self._place}", served, RUN_SECONDS))
+
+    @property
+    def _place(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    def _checked(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
+        assert self.highq.foreign_calls() == []
+        return run
 
     def avatar_calls(self) -> list[int]:
         """Return the users of all avatar calls since the audit was reset."""

@@ -128,8 +128,9 @@ class LocalTenant:
         return self.read_result(done.returncode, done.stdout, done.stderr)
 
     def read_result(self, exit_code: int, output: str = "", errors: str = "") -> CommandResult:
-        """Read what a run left behind."""
-        report, people = self.state / "report.json", self.state / "people.json"
+        """Read what a run left behind; whatever it was, it called nothing in HighQ but what a sync calls."""
+        assert self.highq.foreign_calls() == []
+        report, people = self._left_behind()
         return CommandResult(
             exit_code,
             output,
@@ -139,10 +140,15 @@ class LocalTenant:
         )
 
     def command(self, *options: str, **changes: Any) -> list[str]:
-        """Write the manifest and return the command that runs it."""
+        """Write the manifest, remove what an earlier run left behind, and return the command."""
+        for left in self._left_behind():
+            left.unlink(missing_ok=True)
         manifest = self.folder / "tenant.yaml"
         manifest.write_text(yaml.safe_dump_all(self.documents(merged(self.spec, changes))))
         return [*COMMAND, "sync", "-f", str(manifest), "--state", str(self.state), *options]
+
+    def _left_behind(self) -> tuple[Path, Path]:
+        return self.state / "report.json", self.state / "people.json"
 
     def documents(self, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the manifest: the resource and everything it refers to."""

@@ -122,13 +122,14 @@ def pod(
     administrator: Administrator,
     simulator: Simulator,
     organizational_unit: str,
-) -> Pod:
-    """Give a tenant of four people, and the pod of its runs."""
+) -> Iterator[Pod]:
+    """Give a tenant of four people, and the pod of its runs, which call nothing but what a sync calls."""
     tenant = LocalTenant.create(
         worker.folder, domain_controller, administrator, simulator, organizational_unit
     )
     tenant.add_people([ordinary(name, seed) for seed, name in enumerate(NAMES)])
-    return Pod(tenant, worker)
+    yield Pod(tenant, worker)
+    assert tenant.highq.foreign_calls() == []
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -383,7 +384,7 @@ def test_a_killed_run_is_taken_up_by_the_next_pod_of_its_job(firm: Pod) -> None:
     assert ran.returncode == 0, ran.stderr
     again = firm.tenant.uploads()
     assert uploaded | set(again) == set(firm.tenant.ids.values())
-    assert len(again) < len(firm.tenant.ids)
+    assert len(again) < len(firm.tenant.ids)  # what was flushed is not sent again
 
 
 TAKEN = '-p={"spec":{"holderIdentity":"other-job"}}'

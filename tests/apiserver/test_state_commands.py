@@ -19,8 +19,6 @@ from profile_image_sync.worker.ledger import Accepted, Ledger, PersonRecord
 from tests.support.worker_environment import SPEC, STATE, WorkerEnvironment
 from tests.unit.cli.command import CommandResult, command
 
-pytestmark = pytest.mark.apiserver
-
 ADA, BEN = UUID(int=1), UUID(int=2)
 ACCEPTED = PersonRecord(Accepted(b"a" * 16, "thumbnailPhoto", 5, 1))
 

@@ -10,6 +10,7 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -55,11 +56,14 @@ class Script:
     bind_result: int = SUCCESS
     bind_diagnostic: str = ""
     start_tls_result: int = SUCCESS
+    entry: Callable[[bytes], Attributes | None] = lambda _: {"objectGUID": [DOMAIN_GUID.bytes_le]}
+    # the entry of this DN, which "<GUID=…>" may be; None: there is none
     filter_result: int = SUCCESS  # for a base search with the filter of a scope
     root: Attributes = field(default_factory=lambda: {"defaultNamingContext": [NAMING_CONTEXT]})
     binds: list[bytes] = field(default_factory=list)  # passwords that were sent
     requests: int = 0  # of any kind, in clear text or not
     pages: int = 0
+    silent: bool = False  # read requests and respond to none, as a firewall that dropped us
 
 
 class ScriptedLdapServer:
@@ -82,14 +86,26 @@ class ScriptedLdapServer:
         context.load_cert_chain(certificate, key)
         script = self.script
 
+        self._clients = clients = set[ScriptedClient]()
+
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                (client or ScriptedClient)(self.request, script, context, plain=plain).serve()
+                served = (client or ScriptedClient)(self.request, script, context, plain=plain)
+                clients.add(served)
+                try:
+                    served.serve()
+                finally:
+                    clients.discard(served)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         scheme = "ldap" if plain else "ldaps"
         self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
+
+    def disconnect_all(self) -> None:
+        """Close all connections, as a domain controller does with idle ones (MaxConnIdleTime)."""
+        for client in list(self._clients):
+            client.disconnect()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -115,6 +131,11 @@ class ScriptedClient:
         self._connection, self._script, self._context = connection, script, context
         self._plain = plain
 
+    def disconnect(self) -> None:
+        """Close the connection, from another thread."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
     def serve(self) -> None:
         """Respond until the client disconnects."""
         try:
@@ -122,6 +143,8 @@ class ScriptedClient:
                 self._secure()
             while request := self._received():
                 self._script.requests += 1
+                if self._script.silent:
+                    continue
                 if not self._answer(*request):
                     return
         except OSError:
@@ -169,9 +192,12 @@ class ScriptedClient:
         if scope[0] == SUBTREE:
             self._script.pages += 1
             return self._page(message, self._script.page(self._script.pages))
-        entry = self._script.root if not base else {"objectGUID": [DOMAIN_GUID.bytes_le]}
+        entry = self._script.entry(base) if base else self._script.root
         code = self._script.filter_result if b"sAMAccountType" in body else SUCCESS
-        self._send(message, _entry(entry))
+        if entry is None:
+            code = NO_SUCH_OBJECT
+        else:
+            self._send(message, _entry(entry))
         self._send(message, _result(SEARCH_DONE, code))
         return True
 

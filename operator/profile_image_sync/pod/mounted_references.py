@@ -20,10 +20,21 @@ class MountedReferences:
 
     def read(self, kind: ReferenceKind, name: str, key: str) -> str:
         """Return the value, as `References` says."""
+        folder = self.root / _FOLDERS[kind] / name
         try:
-            return text_of((self.root / _FOLDERS[kind] / name / key).read_bytes())
+            return text_of((folder / key).read_bytes())
         except (OSError, ValueError) as problem:
             raise MissingReference(
-                f"{kind} {name}, key {key}: {what_is_wrong(problem)}; put the value under this key of"
-                f" the {kind} {name} in the namespace of the resource"
+                f"{kind} {name}, key {key}: {what_is_wrong(problem)}{_others(folder, key)}; put the value "
+                f"under this key of the {kind} {name} in the namespace of the resource"
             ) from None
+
+
+def _others(folder: Path, key: str) -> str:
+    """Say which other keys are there; only those that the spec needs are mounted, and only existing ones."""
+    try:
+        found = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".."))
+    except OSError:
+        return ""
+    others = [name for name in found if name != key]
+    return f" (there: {', '.join(others)})" if others else ""

@@ -31,6 +31,20 @@ def test_a_config_map_has_its_own_folder(tmp_path: Path) -> None:
         references.read("Secret", "corp-ca", "ca.crt")
 
 
+def test_the_keys_that_are_there_are_told(tmp_path: Path) -> None:
+    """A key that is spelled in another way is seen at once; the kubelet's own entries are not told."""
+    folder = tmp_path / "secrets/highq-oauth"
+    (folder / "..2026_11_24").mkdir(parents=True)
+    for key in ("clientId", "clientSecret"):
+        (folder / key).write_text("secret value")
+    with pytest.raises(MissingReference) as caught:
+        MountedReferences(tmp_path).read("Secret", "highq-oauth", "refreshToken")
+    assert "key refreshToken: is not there (there: clientId, clientSecret); put" in str(
+        caught.value
+    )
+    assert "secret value" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "wrong"), [(b"", "is empty"), (b"\n", "is empty"), (b"\xff", "is not text")]
 )

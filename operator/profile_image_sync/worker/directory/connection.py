@@ -20,6 +20,7 @@ from ldap3.strategy.sync import SyncStrategy
 from profile_image_sync.errors import DirectoryUntrusted, InvalidSpec
 
 CONNECT_SECONDS = 10
+KEEPALIVE_SECONDS = 60
 ANSWER_SECONDS = 150  # Active Directory gives up on a page itself after 120 s (MaxQueryDuration)
 
 _GLOBAL_CATALOG = (3268, 3269)
@@ -101,6 +102,7 @@ def _connect(address: ServerAddress, context: ssl.SSLContext) -> Connection:
     with ExitStack() as on_error:
         plain = socket.create_connection((address.host, address.port), CONNECT_SECONDS)
         on_error.callback(plain.close)
+        _keep_alive(plain)
         connection = _ldap_on(plain)
         if address.start_tls:
             _start_tls(address, connection)
@@ -108,6 +110,13 @@ def _connect(address: ServerAddress, context: ssl.SSLContext) -> Connection:
         connection.socket.settimeout(ANSWER_SECONDS)
         on_error.pop_all()
     return connection
+
+
+def _keep_alive(plain: socket.socket) -> None:
+    """Have the kernel send probes, so that no firewall on the way forgets an idle connection."""
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
 
 
 def describe_error(error: BaseException) -> str:

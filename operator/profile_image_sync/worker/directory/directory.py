@@ -6,33 +6,44 @@ scope that would show nobody because of a typing error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+import structlog
+
 from profile_image_sync.api.activedirectory import ActiveDirectory
-from profile_image_sync.errors import DirectoryMisconfigured, InvalidSpec
+from profile_image_sync.errors import DirectoryMisconfigured, DirectoryUnavailable, InvalidSpec
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
-from profile_image_sync.worker.directory.entries import PersonReader, SelectImage
+from profile_image_sync.worker.directory.entries import LdapEntry, PersonReader, SelectImage
 from profile_image_sync.worker.directory.filters import people_filter
 from profile_image_sync.worker.directory.paging import pages
 from profile_image_sync.worker.directory.session import Credentials, Session, open_session
 from profile_image_sync.worker.people import Domain, Person
+
+log = structlog.get_logger()
+
+OpenSession = Callable[[str], Session]  # takes the URL of the server to prefer
 
 
 class Directory:
     """An open directory: `with Directory.connect(...) as directory`. Not for several threads."""
 
     def __init__(
-        self, session: Session, spec: ActiveDirectory, reader: PersonReader, people: str
+        self, open_session: OpenSession, spec: ActiveDirectory, reader: PersonReader, people: str
     ) -> None:
-        """`connect` makes one. `people` is the LDAP filter of the scope."""
-        self._session = session
+        """Open a session; `connect` is simpler. `people` is the LDAP filter of the scope."""
+        self._open_session = open_session
+        self._session = session = open_session("")
         self._spec = spec
         self._reader = reader
         self._people = people
-        self.domain = _domain(session)
+        try:
+            self.domain = _domain(session)
+        except BaseException:
+            session.close()
+            raise
 
     @classmethod
     def connect(
@@ -54,12 +65,13 @@ class Directory:
         )
         reader = PersonReader(match_attributes, spec.image_attributes, select_image)
         servers = [ServerAddress.parse(url, i) for i, url in enumerate(spec.servers or ())]
-        session = open_session(servers, credentials, tls_context(ca_bundle))
-        try:
-            return cls(session, spec, reader, people)
-        except BaseException:
-            session.close()
-            raise
+        context = tls_context(ca_bundle)
+
+        def open_preferring(url: str) -> Session:
+            ordered = sorted(servers, key=lambda server: server.url != url)
+            return open_session(ordered, credentials, context)
+
+        return cls(open_preferring, spec, reader, people)
 
     def people(self) -> Iterator[Person]:
         """Yield everyone in scope once, in no order.
@@ -82,7 +94,7 @@ class Directory:
 
     def picture(self, guid: UUID, attribute: str) -> bytes | None:
         """Return a person's picture, raw; None when they, or it, are no longer there."""
-        entry = self._session.read(f"<GUID={guid}>", [attribute])
+        entry = self._read(f"<GUID={guid}>", [attribute])
         values = entry.get(attribute.lower()) if entry else None
         return self._reader.picture(values) if values else None
 
@@ -100,6 +112,25 @@ class Directory:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _read(self, dn: str, attributes: Sequence[str]) -> LdapEntry | None:
+        """Read an entry; if the connection is lost, open another one and read once more.
+
+        Servers and firewalls cut connections that are idle, as ours is while HighQ's users are listed or
+        its rate limit is waited for. The same server is asked first.
+        """
+        try:
+            return self._session.read(dn, attributes)
+        except DirectoryUnavailable as error:
+            log.warning("directory connection lost, opening another", problem=str(error))
+            self._session.close()
+            self._session = self._open_session(self._session.server)
+            if _domain(self._session) != self.domain:
+                raise DirectoryMisconfigured(
+                    f"{self._session.server} serves another domain than {self.domain.name}: "
+                    "spec.activeDirectory.servers must all serve one domain"
+                ) from error
+            return self._session.read(dn, attributes)
 
     def _check_scope(self) -> None:
         """Refuse a scope that names what does not exist: it would show nobody."""

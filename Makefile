@@ -1,6 +1,6 @@
 # One command each; what has logic is a script.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast demo demo-down check crd lock
+.PHONY: bench-operator help setup test test-fast demo demo-down check crd lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ check: setup  ## ruff, mypy, import-linter, CRD drift
 crd: setup  ## write the CRD anew from the model, also the chart's copy
 	@.venv/bin/profile-image-sync crd > crds/profileimagesyncs.profileimagesync.io.yaml
 	@cp crds/*.yaml charts/profile-image-sync/files/
+
+bench-operator: setup  ## what the operator costs the API server, and how soon it acts [N=1000] [IDLE=600]
+	@N=$(N) IDLE=$(IDLE) .venv/bin/python -m benchmarks.operator
 
 lock:  ## pin the newest dependencies with hashes (needs uv)
 	@scripts/lock

@@ -12,11 +12,13 @@ from uuid import uuid4
 
 import pytest
 
+from profile_image_sync.kube import client
 from profile_image_sync.kube.client import ONCE, ApiClient
 from profile_image_sync.kube.informer import Informer
 from profile_image_sync.kube.resources import ObjectRef
 from profile_image_sync.kube.store import Change, Selection
 from testkit.control_plane import ControlPlane, run_control_plane
+from testkit.relay import Relay
 from testkit.waiting import wait_for
 
 LABEL = "example.com/sync"
@@ -256,3 +258,27 @@ def test_stopping_ends_all_threads_at_once(admin: Admin) -> None:
     watched.informer.stop()
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_a_watch_that_goes_blind_is_replaced(
+    admin: Admin, restartable: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A firewall forgot the connection: no byte comes, and no end. What happened is seen all the same."""
+    monkeypatch.setattr(client, "SILENT_SECONDS", 2.0)
+    with Relay(int(restartable.url.rpartition(":")[2])) as relay:
+        config = json.loads(restartable.kubeconfig.read_text())
+        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{relay.port}"
+        (tmp_path / "kubeconfig").write_text(json.dumps(config))
+        watched = Watched(tmp_path / "kubeconfig", Selection("ConfigMap", admin.namespace, LABELS))
+        admin.make("seen")
+        watched.wait_for_names(admin.namespace, "seen")
+        assert relay.freeze()
+        admin.make("unseen")
+        watched.wait_for_names(admin.namespace, "seen", "unseen", seconds=10)
+        assert watched.informer.health()[0].failing_seconds is None
+        watched.informer.stop()
+
+
+def test_silence_is_longer_than_the_pause_between_two_bookmarks() -> None:
+    """The API server sends one a minute; and a blind watch is noticed within a minute and a half."""
+    assert 60 < client.SILENT_SECONDS <= 90

@@ -1,0 +1,103 @@
+"""The operator as a process, with a user of its own that the audit log tells apart."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from testkit.control_plane import ControlPlane
+
+NAMESPACE = "operator"
+USER = f"system:serviceaccount:{NAMESPACE}:operator"
+STOP_SECONDS = 20.0
+
+
+@dataclass
+class Installation:
+    """What a chart installs, as far as an operator outside the cluster needs it."""
+
+    control_plane: ControlPlane
+    folder: Path
+    replicas: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def kubectl(self, *arguments: str, text: str | None = None) -> str:
+        """Do something as the administrator; return what it prints."""
+        program, config = self.control_plane.kubectl, self.control_plane.kubeconfig
+        command = [str(program), f"--kubeconfig={config}", *arguments]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def install(self, crds: Sequence[Path]) -> None:
+        """Make the CRD and the operator's account, and write its settings."""
+        for crd in crds:
+            self.kubectl("apply", "--server-side", "-f", str(crd))
+        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        self.kubectl("create", "namespace", NAMESPACE)
+        self.kubectl("create", "serviceaccount", "operator", f"--namespace={NAMESPACE}")
+        account = f"--serviceaccount={NAMESPACE}:operator"
+        self.kubectl("create", "clusterrolebinding", "op", "--clusterrole=cluster-admin", account)
+        token = self.kubectl(
+            "create", "token", "operator", f"--namespace={NAMESPACE}", "--duration=8h"
+        )
+        config = json.loads(self.control_plane.kubeconfig.read_text())
+        config["users"] = [{"name": "administrator", "user": {"token": token.strip()}}]
+        self._kubeconfig.touch(mode=0o600)
+        self._kubeconfig.write_text(json.dumps(config))
+        settings = {"workerImage": "registry.example/worker:bench", "leaderNamespace": NAMESPACE}
+        self._settings.write_text(json.dumps(settings))
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start a replica."""
+        number = len(self.replicas)
+        command = [
+            *(sys.executable, "-m", "profile_image_sync", "operator"),
+            f"--settings={self._settings}",
+            f"--health-port={18080 + number}",
+        ]
+        environment = os.environ | {
+            "KUBECONFIG": str(self._kubeconfig),
+            "HOSTNAME": f"replica-{number}",
+        }
+        with (self.folder / f"operator-{number}.log").open("wb") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.replicas.append(process)
+        return process
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Stop all replicas."""
+        for process in self.replicas:
+            end(process, kill=kill)
+
+    @property
+    def _kubeconfig(self) -> Path:
+        return self.folder / "operator.kubeconfig"
+
+    @property
+    def _settings(self) -> Path:
+        return self.folder / "operator.json"
+
+
+def end(process: subprocess.Popen[bytes], *, kill: bool = False) -> None:
+    """End a replica: as Kubernetes does, or as a node's death does."""
+    if process.poll() is None:
+        if kill:
+            process.kill()
+        else:
+            process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def peak_mib(process: subprocess.Popen[bytes]) -> float:
+    """Return the most memory that a process has held."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    line = next(each for each in status.splitlines() if each.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024

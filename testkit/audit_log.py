@@ -1,0 +1,50 @@
+"""Reads the API server's audit log: who asked for what, and when. One line of JSON for each request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedRequest:
+    """One request that has been answered; a watch, when it has ended."""
+
+    user: str
+    verb: str
+    resource: str  # plural, with its subresource
+    name: str
+    received: datetime
+    status: int
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether it may have changed anything."""
+        return self.verb in WRITES
+
+
+def read_audit_log(path: Path, user: str, since: datetime, until: datetime) -> list[AuditedRequest]:
+    """Return the requests of a user that were received in this time."""
+    found = (each for each in _requests(path) if each.user == user)
+    return [each for each in found if since <= each.received < until]
+
+
+def _requests(path: Path) -> Iterator[AuditedRequest]:
+    with path.open() as lines:
+        for line in lines:
+            event = json.loads(line)
+            about = event.get("objectRef", {})
+            parts = [about.get("resource", ""), about.get("subresource", "")]
+            yield AuditedRequest(
+                user=event["user"]["username"],
+                verb=event["verb"],
+                resource="/".join(filter(None, parts)),
+                name=about.get("name", ""),
+                received=datetime.fromisoformat(event["requestReceivedTimestamp"]),
+                status=event.get("responseStatus", {}).get("code", 0),
+            )

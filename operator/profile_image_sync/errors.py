@@ -9,6 +9,7 @@ SyncError                      a run, or a command, ends with one line for a per
 │   ├── DirectoryUntrusted     the directory's certificate does not prove the name we asked for
 │   ├── DirectoryMisconfigured the directory answers, but not to the spec: base, filter, rights
 │   ├── HighQUntrusted         HighQ's certificate does not prove the name we asked for
+│   ├── ProxyRefused           the proxy to HighQ wants other credentials, or does not allow the host
 │   ├── AuthorisationRefused   HighQ refused the client, the refresh token or the user behind it
 │   ├── StateMissing           a run that should have state found none, or not all of it
 │   ├── StateMismatch          the state belongs to another resource, HighQ or domain
@@ -87,6 +88,10 @@ class DirectoryMisconfigured(PermanentError):
 
 class HighQUntrusted(PermanentError):
     """HighQ's certificate does not prove the name we asked for."""
+
+
+class ProxyRefused(PermanentError):
+    """The proxy to HighQ wants other credentials (407), or does not allow the host (403)."""
 
 
 class AuthorisationRefused(PermanentError):

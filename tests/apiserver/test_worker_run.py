@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from profile_image_sync.api import run_spec, termination_message
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.report import Report
 from profile_image_sync.api.state_header import StateHeader
-from profile_image_sync.api.status import Outcome
+from profile_image_sync.api.status import Outcome, Trigger
 from profile_image_sync.kube.lease import LeaseConfig
 from testkit.control_plane import ControlPlane
 from testkit.samba.administrator import Administrator
@@ -30,6 +30,7 @@ from testkit.samba.domain_controller import DomainController
 from testkit.simulator.process import Simulator
 from testkit.sync_command import COMMAND, LocalTenant, merged, ordinary, picture
 from testkit.waiting import wait_for
+from tests.support.tinyproxy import PASSWORD, USERNAME, tinyproxy
 from tests.support.worker_environment import STATE, WorkerEnvironment
 
 JOB = "5b1cbf1a-6f53-4b5e-9a3e-0b3e3f8f0001"
@@ -424,3 +425,37 @@ def test_two_resources_of_one_authorisation_refresh_once(
     assert [run.returncode for run in runs] == [0, 0], ended
     assert len(pod.tenant.highq.audit(operation="token")) == 1
     assert len(pod.tenant.uploads()) == 2 * len(NAMES)
+
+
+def test_a_keep_alive_renews_the_authorisation_and_touches_nothing_else(pod: Pod) -> None:
+    """No directory, no user list, no state: only a token pair, and a report that says when it expires."""
+    pod.run()
+    pod.tenant.highq.reset_audit()
+    before = pod.header()
+    pod.environment = pod.worker.variables(
+        merged(pod.tenant.spec, {"activeDirectory": {"servers": ["ldaps://nobody.invalid"]}}),
+        JOB,
+        trigger=Trigger.KEEP_ALIVE,
+    )
+    run = pod.run()
+    assert run.returncode == 0, run.stderr
+    assert [entry.operation for entry in pod.tenant.highq.audit()] == ["token"]
+    assert pod.header() == before
+    report = pod.report()
+    assert (report.run.trigger, report.run.outcome) == (Trigger.KEEP_ALIVE, Outcome.SUCCEEDED)
+    assert report.highq_token_expiry
+    assert report.highq_token_expiry > datetime.now(UTC) + timedelta(days=360)
+
+
+def test_a_run_goes_through_the_proxy_of_the_spec(pod: Pod, tmp_path: Path) -> None:
+    """With the credentials from its Secret, mounted as the others are."""
+    secret = pod.worker.folder / "mounts" / "secrets" / "proxy"
+    secret.mkdir(parents=True)
+    (secret / "username").write_text(USERNAME)
+    (secret / "password").write_text(PASSWORD)
+    with tinyproxy(tmp_path, password=True) as proxy:
+        reference = {"url": proxy.url, "credentialsSecretRef": {"name": "proxy"}}
+        run = pod.run(highq=pod.tenant.spec["highq"] | {"proxy": reference})
+        assert run.returncode == 0, run.stderr
+        assert len(pod.tenant.uploads()) == len(NAMES)
+        assert proxy.requests()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -287,3 +289,41 @@ def test_no_refresh_begins_after_sigterm(session: HighQSession) -> None:
     with pytest.raises(Interrupted):
         run(session)
     assert session.refreshes() == 0
+
+
+def test_a_keep_alive_renews_whatever_the_access_token_lasts(session: HighQSession) -> None:
+    """A refresh token that nobody uses expires: it is traded in while everything is still valid."""
+    run(session)
+    before = stored(session)
+    with session.open() as highq:
+        highq.renew_authorisation()
+    assert session.refreshes() == 2
+    assert stored(session).refresh_token != before.refresh_token
+    run(session)
+    assert session.refreshes() == 2
+
+
+class RenewedMeanwhile(FolderTokenStore):
+    """A store in which another run renews while we wait for the right to do so."""
+
+    newer: StoredTokens
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """See TokenStore."""
+        super().write(self.newer, replaces=None)
+        yield
+
+
+def test_a_keep_alive_leaves_it_to_another_run_that_renews(
+    session: HighQSession, tmp_path: Path
+) -> None:
+    """Two resources with one seed are kept alive at once: HighQ is asked once."""
+    run(session)
+    store = RenewedMeanwhile(tmp_path)
+    store.newer = replace(stored(session), access_token="newer", refresh_token="newer too")
+    session.store = store
+    with session.open() as highq:
+        highq.renew_authorisation()
+    assert session.refreshes() == 1
+    assert stored(session) == store.newer

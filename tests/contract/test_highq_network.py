@@ -1,14 +1,10 @@
-"""Certificates, host names, proxies: real sockets, each failure with its remedy."""
+"""Certificates and host names: real sockets, each failure with its remedy."""
 
 from __future__ import annotations
 
-import select
 import socket
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 
@@ -17,6 +13,7 @@ from testkit.certificates import CertificateAuthority
 from testkit.simulator.process import Simulator
 from testkit.simulator.samples import people
 from tests.support.highq_session import HighQSession
+from tests.support.tinyproxy import free_port
 
 
 @pytest.fixture
@@ -86,13 +83,7 @@ def test_a_bundle_with_comments_and_several_authorities_is_read(
         assert highq.account_total() == 4
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def test_nobody_at_the_door_is_told_by_host(session: HighQSession) -> None:
+def test_a_host_that_refuses_connections_is_named(session: HighQSession) -> None:
     """Refused by every attempt: the next run may have more luck."""
     port = free_port()
     with (
@@ -138,104 +129,3 @@ def test_a_port_without_tls_is_told_as_such(session: HighQSession, tmp_path: Pat
             pytest.raises(HighQUnavailable, match="does not speak TLS"),
         ):
             highq.account_total()
-
-
-class Proxy(ThreadingTCPServer):
-    """A proxy as companies have them: CONNECT, or nothing."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, status: int) -> None:
-        super().__init__(("127.0.0.1", 0), Tunnel)
-        self.status = status
-        self.heads: list[str] = []
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://user:pa55word@127.0.0.1:{self.server_address[1]}"
-
-
-class Tunnel(StreamRequestHandler):
-    """One client's way through."""
-
-    def handle(self) -> None:
-        """Read the request's head, then pass bytes on in both directions."""
-        assert isinstance(self.server, Proxy)
-        lines = iter(self.rfile.readline, b"\r\n")
-        head = b"".join(lines).decode()
-        self.server.heads.append(head)
-        self.wfile.write(f"HTTP/1.1 {self.server.status} Said\r\n\r\n".encode())
-        if self.server.status != 200:
-            return
-        host, port = head.split()[1].split(":")
-        with socket.create_connection((host, int(port))) as beyond:
-            ends = [self.connection, beyond]
-            while True:
-                for end in select.select(ends, [], [])[0]:
-                    data = end.recv(65536)
-                    if not data:
-                        return
-                    ends[end is self.connection].sendall(data)
-
-
-@pytest.fixture
-def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
-    """Run a proxy that responses CONNECT with the status asked for (200)."""
-    with Proxy(getattr(request, "param", 200)) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join(10)
-
-
-def test_the_environments_proxy_is_used(
-    session: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Through a tunnel: the proxy learns host and port, and never the token."""
-    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    with session.open() as highq:
-        assert highq.account_total() == 4
-    assert proxy.heads
-    for head in proxy.heads:
-        assert head.startswith("CONNECT 127.0.0.1:")
-        assert "Bearer" not in head
-
-
-def test_no_proxy_is_obeyed(
-    session: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Hosts listed there are reached directly."""
-    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
-    with session.open() as highq:
-        assert highq.account_total() == 4
-    assert proxy.heads == []
-
-
-@pytest.mark.parametrize("proxy", [403, 407], indirect=True)
-def test_a_proxy_that_says_no_is_told_from_highq(
-    session: HighQSession, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its response is not HighQ's; the message names the variable, not the password in it."""
-    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    with (
-        session.open() as highq,
-        pytest.raises(HighQUnavailable, match=r"proxy did not .*127\.0\.0\.1.*HTTPS") as caught,
-    ):
-        highq.account_total()
-    assert "pa55word" not in str(caught.value)
-
-
-def test_a_proxy_that_is_down_is_named_as_the_way(
-    session: HighQSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else people would look for the trouble at HighQ."""
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
-    with (
-        session.open() as highq,
-        pytest.raises(HighQUnavailable, match="cannot be reached through the proxy of HTTPS_P"),
-    ):
-        highq.account_total()

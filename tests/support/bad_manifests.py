@@ -276,10 +276,10 @@ BAD = (
         "no requests", _highq(requestsPerMinute=0), "spec.highq.requestsPerMinute", "at least 1"
     ),
     BadManifest(
-        "proxy is not built",
-        _highq(proxy={"url": "http://proxy:3128"}),
-        "spec.highq.proxy",
-        "is not built yet",
+        "a proxy with a password in it",
+        _highq(proxy={"url": "http://me:pass@proxy:3128"}),
+        "spec.highq.proxy.url",
+        "without user or password",
     ),
     BadManifest(
         "a Secret's name that leaves no room for ours",
@@ -392,6 +392,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "url with a slash and a port": _highq(url="https://localhost:8443/acme/"),
     "primary SMTP address": _highq(match=[{"activeDirectory": "proxyAddresses", "highq": "email"}]),
     "external id": _highq(match=[{"activeDirectory": "employeeID", "highq": "externalid"}]),
+    "a proxy with credentials": _highq(
+        proxy={"url": "http://proxy.corp.example:3128", "credentialsSecretRef": {"name": "proxy"}}
+    ),
     "our own ceiling": _highq(requestsPerMinute=120, endpoint="ProfileImage"),
     "all of image": {
         "image": {"fit": "Pad", "focus": "Center", "maxSize": 256, "minSourceSize": 1}

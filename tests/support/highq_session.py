@@ -12,6 +12,7 @@ from profile_image_sync.local.folder_token_store import FolderTokenStore
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.highq.oauth import ClientCredentials
 from profile_image_sync.worker.highq.timing import Timing
+from profile_image_sync.worker.highq.transport import ProxyAccess
 from profile_image_sync.worker.people import Avatar
 from profile_image_sync.worker.token_store import TokenStore
 from testkit.simulator.process import Instance, Simulator
@@ -55,7 +56,11 @@ class HighQSession:
         return cls(instance, ca, FolderTokenStore(folder), credentials)
 
     def open(
-        self, url: str | None = None, *, requests_per_minute: int | None = None
+        self,
+        url: str | None = None,
+        *,
+        requests_per_minute: int | None = None,
+        proxy: ProxyAccess | None = None,
     ) -> HighQClient:
         """Open the client that one run has; close it."""
         return HighQClient(
@@ -66,6 +71,7 @@ class HighQSession:
             timing=self.timing,
             requests_per_minute=requests_per_minute,
             ca=self.ca,
+            proxy=proxy,
         )
 
     def replace_seed(self, refresh_token: str) -> None:

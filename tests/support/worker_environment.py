@@ -161,7 +161,9 @@ class WorkerEnvironment:
 def allow_hosts_of(spec: Mapping[str, Any]) -> Allow:
     """Allow what the spec names: the tests' servers are on loopback, which `*` does not include."""
     servers = spec["activeDirectory"]["servers"]
+    proxy = spec["highq"].get("proxy")
     return Allow(
+        proxy_hosts=(urlsplit(proxy["url"]).netloc,) if proxy else (),
         highq_hosts=(urlsplit(spec["highq"]["url"]).netloc,),
         directory_hosts=tuple(urlsplit(server).netloc for server in servers),
     )

@@ -102,8 +102,8 @@ class HighQ(ApiModel):
     )
     """Upper limit of requests to HighQ per minute. Omitted: as fast as HighQ allows."""
     proxy: Proxy | None = None
-    """The HTTP proxy to HighQ. Omitted: HTTPS_PROXY and NO_PROXY of the worker's environment. Not built
-    yet: set those two."""
+    """The HTTP proxy to HighQ, used whatever the environment says. Omitted: HTTPS_PROXY and NO_PROXY of the
+    worker's environment."""
     ca_bundle_ref: CABundleRef | None = None
     """Certificate authorities for HighQ's certificate, for a proxy that inspects TLS. Omitted: the system's
     trust store."""

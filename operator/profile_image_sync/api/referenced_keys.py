@@ -11,6 +11,7 @@ from profile_image_sync.api.object_references import ReferenceKind
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 
 BIND_KEYS = ("username", "password")
+PROXY_KEYS = ("username", "password")
 OAUTH_KEYS = ("clientId", "clientSecret", "refreshToken")
 
 
@@ -37,4 +38,7 @@ def referenced_keys(spec: ProfileImageSyncSpec) -> list[ReferencedKey]:
         if bundle := section.ca_bundle_ref:
             field = f"spec.{name}.caBundleRef"
             found.append(ReferencedKey(field, bundle.kind, bundle.name, bundle.key))
+    if spec.highq.proxy and (secret_ref := spec.highq.proxy.credentials_secret_ref):
+        field = "spec.highq.proxy.credentialsSecretRef"
+        found += [ReferencedKey(field, "Secret", secret_ref.name, key) for key in PROXY_KEYS]
     return found

@@ -32,7 +32,6 @@ from profile_image_sync.api.state_policy import StatePolicy
 # delete its line here and its sentence in the field's description.
 NOT_BUILT_YET = {
     "activeDirectory.domain": "list the domain controllers in activeDirectory.servers",
-    "highq.proxy": "set HTTPS_PROXY and NO_PROXY in the environment",
 }
 
 

@@ -9,13 +9,16 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
+from profile_image_sync.api.highq import Proxy
 from profile_image_sync.api.object_references import CABundleRef
+from profile_image_sync.api.referenced_keys import PROXY_KEYS
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.errors import SyncError
 from profile_image_sync.worker.directory import BindCredentials, Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.highq.oauth import ClientCredentials
 from profile_image_sync.worker.highq.timing import Timing
+from profile_image_sync.worker.highq.transport import ProxyAccess
 from profile_image_sync.worker.images import largest
 from profile_image_sync.worker.references import References, require_references
 from profile_image_sync.worker.token_store import TokenStore, stored_expiry
@@ -69,6 +72,7 @@ def open_highq(
         timing=Timing(stop),
         requests_per_minute=highq.requests_per_minute,
         ca=_bundle(highq.ca_bundle_ref, references),
+        proxy=_proxy_access(highq.proxy, references),
         on_first_refresh=on_first_refresh,
     )
 
@@ -82,6 +86,15 @@ def token_expiry(
         return stored_expiry(tokens, references.read("Secret", secret, "refreshToken"))
     except SyncError:
         return None
+
+
+def _proxy_access(proxy: Proxy | None, references: References) -> ProxyAccess | None:
+    if proxy is None or proxy.credentials_secret_ref is None:
+        return ProxyAccess(proxy.url) if proxy else None
+    username, password = (
+        references.read("Secret", proxy.credentials_secret_ref.name, key) for key in PROXY_KEYS
+    )
+    return ProxyAccess(proxy.url, username, password)
 
 
 def _bundle(ref: CABundleRef | None, references: References) -> str | None:

@@ -20,7 +20,7 @@ from profile_image_sync.api.report import PeopleLists, Report
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.api.state_header import MAX_SWEEPS, StateHeader, Sweep
-from profile_image_sync.api.status import Brake, Outcome, Run, State
+from profile_image_sync.api.status import Brake, Outcome, Run, State, Trigger
 from profile_image_sync.errors import (
     EXIT_FINISHED,
     BrakeTripped,
@@ -91,7 +91,10 @@ def execute(run_spec: RunSpec, context: RunContext) -> RunOutput:
         dry_run=run_spec.spec.dry_run,
     )
     try:
-        execution.sync()
+        if run_spec.trigger is Trigger.KEEP_ALIVE:
+            execution.keep_alive()
+        else:
+            execution.sync()
     except SyncError as error:
         return execution.output(error)
     return execution.output(None)
@@ -129,13 +132,7 @@ class _Execution:
             policy = self._policy(ledger.header)
             plans = [plan_person(person, ledger.get(person.guid), policy) for person in people]
             self._add_rerecord_note(plans, ledger.header)
-            with open_highq(
-                spec,
-                context.references,
-                context.tokens,
-                context.stop,
-                on_first_refresh=context.on_first_refresh,
-            ) as highq:
+            with self._open_highq() as highq:
                 plans = self._resolved(plans, people, ledger, highq)
                 self._check_brakes(sweep, plans, ledger)
                 self._planned_uploads = sum(plan.verdict.uploads for plan in plans)
@@ -155,6 +152,21 @@ class _Execution:
                     progress=self._progress,
                 ).upload_all(plans)
         self._finish(ledger, sweep)
+
+    def keep_alive(self) -> None:
+        """Renew HighQ's authorisation and do nothing else: no directory, no state."""
+        with self._open_highq() as highq:
+            highq.renew_authorisation()
+
+    def _open_highq(self) -> HighQClient:
+        context = self._context
+        return open_highq(
+            self._run_spec.spec,
+            context.references,
+            context.tokens,
+            context.stop,
+            on_first_refresh=context.on_first_refresh,
+        )
 
     def _bind(self, ledger: Ledger, domain: Domain) -> None:
         """Bind a new state to this domain and this HighQ; refuse one that belongs to others (rule 9)."""

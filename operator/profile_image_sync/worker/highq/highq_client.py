@@ -30,7 +30,7 @@ from profile_image_sync.worker.highq.refs import Category, Route, classify
 from profile_image_sync.worker.highq.responses import Body, Response
 from profile_image_sync.worker.highq.retrying import RetryingClient
 from profile_image_sync.worker.highq.timing import Timing
-from profile_image_sync.worker.highq.transport import Request, ResponseLost, Transport
+from profile_image_sync.worker.highq.transport import ProxyAccess, Request, ResponseLost, Transport
 from profile_image_sync.worker.people import Account, Avatar
 from profile_image_sync.worker.token_store import TokenStore
 
@@ -47,7 +47,7 @@ class HighQClient:
     """One HighQ instance. Used by many threads.
 
     Every method but token_expiry() may raise what ends a run: HighQUnavailable, HighQUntrusted,
-    AuthorisationRefused, MissingReference, StateUnavailable, StateDamaged, Interrupted.
+    ProxyRefused, AuthorisationRefused, MissingReference, StateUnavailable, StateDamaged, Interrupted.
     """
 
     def __init__(
@@ -60,17 +60,19 @@ class HighQClient:
         timing: Timing,
         requests_per_minute: int | None = None,
         ca: str | None = None,
+        proxy: ProxyAccess | None = None,
         on_first_refresh: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the instance's URL and who we are there; nothing is called yet.
 
-        `ca` is PEM text, None for the system's store; `requests_per_minute` is our own ceiling;
-        `on_first_refresh` is called just before the seed's refresh token is spent, which works once.
+        `ca` is PEM text, None for the system's store; `proxy` None stands for the environment's;
+        `requests_per_minute` is our own ceiling; `on_first_refresh` is called just before the
+        seed's refresh token is spent, which works once.
         Raises HighQUntrusted for an unreadable `ca`, InvalidSpec for an unusable proxy.
         """
         self.skipped_accounts = 0  # of the last listing
         self._endpoint = endpoint
-        self._transport = Transport(url, ca=ca, timing=timing)
+        self._transport = Transport(url, ca=ca, timing=timing, proxy=proxy)
         http = RetryingClient(self._transport, RateLimiter(timing, requests_per_minute), timing)
         self._authorisation = Authorisation(
             http,
@@ -125,6 +127,10 @@ class HighQClient:
             f"HighQ did not take the picture for its user {account_id} ({response}): "
             f"{result.text}; the next run tries again",
         )
+
+    def renew_authorisation(self) -> None:
+        """Get a new token pair, so that the refresh token does not expire unused."""
+        self._authorisation.renew()
 
     def token_expiry(self) -> datetime | None:
         """Return when the refresh token runs out (UTC); None if unknown. Makes no request.

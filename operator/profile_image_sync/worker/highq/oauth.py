@@ -98,6 +98,15 @@ class Authorisation:
     def _is_good(self, token: str, probe: Request) -> bool:
         return not _is_denied(probe, self._http.send(probe, token))
 
+    def renew(self) -> None:
+        """Refresh now, however long the access token lasts, unless another run is about it.
+
+        A refresh token that is not used in time expires. Raises what a refresh raises.
+        """
+        with self._lock:
+            stored = descendant(self._store.read(), self._credentials().refresh_token)
+            self._tokens = self._refreshed(denied=stored.access_token if stored else None)
+
     def expiry(self) -> datetime | None:
         """Return when the refresh token runs out; None if HighQ did not say. Makes no request."""
         with self._lock:

@@ -16,7 +16,12 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from profile_image_sync import __version__
-from profile_image_sync.errors import HighQUnavailable, HighQUntrusted, InvalidSpec
+from profile_image_sync.errors import (
+    HighQUnavailable,
+    HighQUntrusted,
+    InvalidSpec,
+    ProxyRefused,
+)
 from profile_image_sync.names import PRODUCT
 from profile_image_sync.worker.highq.refs import Route
 from profile_image_sync.worker.highq.responses import Response, read_response
@@ -42,6 +47,15 @@ class Request:
     avatar: Avatar | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ProxyAccess:
+    """The proxy of `spec.highq.proxy`, and who we are to it."""
+
+    url: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
 class Transport:
     """A pool of connections to one instance. Used by many threads."""
 
@@ -51,6 +65,7 @@ class Transport:
         *,
         ca: str | None,
         timing: Timing,
+        proxy: ProxyAccess | None = None,
         http_transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Take the instance's URL and its authority in PEM (None: the system's store).
@@ -61,10 +76,14 @@ class Transport:
         self._url = url.rstrip("/")
         self._timing = timing
         self.host = httpx.URL(url).netloc.decode()
+        self._proxy = proxy
+        ssl_context = _ssl_context(ca)
         try:
             self._client = httpx.Client(
                 headers={"Accept": "application/json", "User-Agent": f"{PRODUCT}/{__version__}"},
-                verify=_ssl_context(ca),
+                verify=ssl_context,
+                proxy=_proxy(proxy, ssl_context),
+                trust_env=proxy is None,
                 timeout=httpx.Timeout(
                     timing.read_timeout, connect=timing.connect_timeout, pool=None
                 ),
@@ -89,10 +108,8 @@ class Transport:
             return self._exchange(request, token)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             raise self._unreachable(error) from None
-        except httpx.ProxyError:
-            raise HighQUnavailable(
-                f"the proxy did not let us through to {self.host}: check HTTPS_PROXY"
-            ) from None
+        except httpx.ProxyError as error:
+            raise self._proxy_error(str(error)) from None
         except httpx.TimeoutException:
             raise ResponseLost(f"{self.host} did not response in time") from None
         except (httpx.TransportError, httpx.DecodingError):
@@ -154,12 +171,42 @@ class Transport:
             what = "no connection in time"
         else:
             what = "it refuses connections"
-        through = " through the proxy of HTTPS_PROXY" if self._is_proxied() else ""
+        field = self._proxy_field()
+        through = f" through the proxy of {field}" if field else ""
         return HighQUnavailable(f"{self.host} cannot be reached{through}: {what}")
 
-    def _is_proxied(self) -> bool:
+    def _proxy_error(self, answer: str) -> ProxyRefused | HighQUnavailable:
+        """Tell what the proxy answered to CONNECT: httpx has its status at the start of the message."""
+        field = "spec.highq.proxy" if self._proxy else "HTTPS_PROXY"
+        where = f"the Secret of {field}.credentialsSecretRef" if self._proxy else field
+        proxy = f"the proxy of {field}"
+        status = answer[:3]
+        if status in {"401", "407"}:  # tinyproxy says 401 of wrong credentials, 407 of none
+            return ProxyRefused(
+                f"{proxy} wants other credentials (HTTP {status}): check username and password in {where}"
+            )
+        if status == "403":
+            return ProxyRefused(
+                f"{proxy} does not allow {self.host} (HTTP 403): ask its administrators to allow it"
+            )
+        return HighQUnavailable(f"{proxy} did not connect us to {self.host}: see whether it is up")
+
+    def _proxy_field(self) -> str | None:
+        """Return what names the proxy that is used; None if none is."""
+        if self._proxy:
+            return "spec.highq.proxy"
         proxies = getproxies()
-        return bool("https" in proxies or "all" in proxies) and not proxy_bypass(self.host)
+        is_proxied = ("https" in proxies or "all" in proxies) and not proxy_bypass(self.host)
+        return "HTTPS_PROXY" if is_proxied else None
+
+
+def _proxy(proxy: ProxyAccess | None, ssl_context: ssl.SSLContext) -> httpx.Proxy | None:
+    if proxy is None:
+        return None
+    auth = (proxy.username, proxy.password or "") if proxy.username else None
+    # httpx takes a context for a proxy of https:// only
+    over_tls = ssl_context if proxy.url.startswith("https:") else None
+    return httpx.Proxy(proxy.url, auth=auth, ssl_context=over_tls)
 
 
 def _ssl_context(ca: str | None) -> ssl.SSLContext:

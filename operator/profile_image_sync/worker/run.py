@@ -91,10 +91,7 @@ def execute(run_spec: RunSpec, context: RunContext) -> RunOutput:
         dry_run=run_spec.spec.dry_run,
     )
     try:
-        if run_spec.trigger is Trigger.KEEP_ALIVE:
-            execution.keep_alive()
-        else:
-            execution.sync()
+        (execution.keep_alive if run_spec.trigger is Trigger.KEEP_ALIVE else execution.sync)()
     except SyncError as error:
         return execution.output(error)
     return execution.output(None)
@@ -159,13 +156,10 @@ class _Execution:
             highq.renew_authorisation()
 
     def _open_highq(self) -> HighQClient:
-        context = self._context
+        spec, context = self._run_spec.spec, self._context
+        announce = context.on_first_refresh
         return open_highq(
-            self._run_spec.spec,
-            context.references,
-            context.tokens,
-            context.stop,
-            on_first_refresh=context.on_first_refresh,
+            spec, context.references, context.tokens, context.stop, on_first_refresh=announce
         )
 
     def _bind(self, ledger: Ledger, domain: Domain) -> None:

@@ -12,8 +12,9 @@ from profile_image_sync.worker.people import Person
 class RunCounters:
     """Mutable, used by the run's own thread only."""
 
-    def __init__(self) -> None:
-        """Start with nobody counted."""
+    def __init__(self, max_listed: int = LISTED) -> None:
+        """Start with nobody counted; list at most so many people of each kind."""
+        self._max_listed = max_listed
         self.people = 0
         self.unchanged = 0
         self._kinds: Counter[PeopleKind] = Counter()
@@ -25,7 +26,7 @@ class RunCounters:
         self._kinds[kind] += 1
         if reason:
             self._reasons[reason] += 1
-        if len(self._listed[kind]) < LISTED:
+        if len(self._listed[kind]) < self._max_listed:
             guid, label = str(person.guid), person.label
             self._listed[kind].append(
                 ListedPerson(guid=guid, label=label, reason=reason, detail=detail)

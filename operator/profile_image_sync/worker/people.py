@@ -31,6 +31,15 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonDetails:
+    """What helps people to find a person, and who can mend their picture."""
+
+    name: str
+    department: str
+    manager: str  # mail address; "": none
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One HighQ user, as far as the sync cares."""
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import structlog
 
-from profile_image_sync.api.report import PeopleLists, Report
+from profile_image_sync.api.report import LISTED, PeopleLists, Report
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.api.state_header import MAX_SWEEPS, StateHeader, Sweep
@@ -31,6 +31,7 @@ from profile_image_sync.errors import (
 from profile_image_sync.worker import brakes
 from profile_image_sync.worker.connections import open_directory, open_highq, token_expiry
 from profile_image_sync.worker.counters import RunCounters
+from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.ledger import Ledger
 from profile_image_sync.worker.matching import match_people
@@ -71,6 +72,8 @@ class RunContext:
     started: datetime | None = None  # by an earlier pod of the same Job
     deadline: float = math.inf  # on `clock`: the run had better end by itself before
     on_first_refresh: Callable[[], None] = lambda: None  # before a seed's refresh token is spent
+    open_directory: Callable[..., Directory] = open_directory
+    max_listed: int = LISTED  # people of each kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class _Execution:
     def __init__(self, run_spec: RunSpec, context: RunContext) -> None:
         self._run_spec = run_spec
         self._context = context
-        self._counters = RunCounters()
+        self._counters = RunCounters(context.max_listed)
         self._ledger: Ledger | None = None
         self._brake: Brake | None = None
         self._notes: list[str] = []
@@ -122,7 +125,7 @@ class _Execution:
         spec, context = self._run_spec.spec, self._context
         ledger = self._ledger = Ledger.open(context.store, expected_id=self._run_spec.state_id)
         ledger.load()
-        with open_directory(spec, context.references) as directory:
+        with context.open_directory(spec, context.references) as directory:
             self._bind(ledger, directory.domain)
             people = list(self._unless_stopped(directory.people()))
             sweep = self._count_sweep(people, ledger.header)

@@ -16,11 +16,16 @@ import structlog
 from profile_image_sync.api.activedirectory import ActiveDirectory
 from profile_image_sync.errors import DirectoryMisconfigured, DirectoryUnavailable, InvalidSpec
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
-from profile_image_sync.worker.directory.entries import LdapEntry, PersonReader, SelectImage
-from profile_image_sync.worker.directory.filters import people_filter
+from profile_image_sync.worker.directory.entries import (
+    LdapEntry,
+    PersonReader,
+    SelectImage,
+    only_text,
+)
+from profile_image_sync.worker.directory.filters import find_filter, people_filter
 from profile_image_sync.worker.directory.paging import pages
 from profile_image_sync.worker.directory.session import Credentials, Session, open_session
-from profile_image_sync.worker.people import Domain, Person
+from profile_image_sync.worker.people import Domain, Person, PersonDetails
 
 log = structlog.get_logger()
 
@@ -97,6 +102,27 @@ class Directory:
         entry = self._read(f"<GUID={guid}>", [attribute])
         values = entry.get(attribute.lower()) if entry else None
         return self._reader.picture(values) if values else None
+
+    def details(self, guid: UUID) -> PersonDetails:
+        """Return name, department and manager of a person, as far as they can be read."""
+        entry = self._session.read(f"<GUID={guid}>", ["displayName", "department", "manager"]) or {}
+        manager = only_text(entry.get("manager"))
+        their = self._session.read(manager, ["mail"]) if manager else None
+        return PersonDetails(
+            name=only_text(entry.get("displayname")) or "",
+            department=only_text(entry.get("department")) or "",
+            manager=(only_text(their.get("mail")) if their else None) or "",
+        )
+
+    def find(self, text: str) -> list[Person]:
+        """Return the people, also out of scope, with this mail, UPN, account name or objectGUID."""
+        search_filter = find_filter(text)
+        base, attributes = self._session.naming_context, self._reader.attributes
+        return [
+            self._reader.person(entry)
+            for page in pages(self._session, base, search_filter, attributes)
+            for entry in page
+        ]
 
     def close(self) -> None:
         """Unbind."""

@@ -46,7 +46,7 @@ class PersonReader:
                 "spec.activeDirectory.credentialsSecretRef names read that attribute"
             )
         guid = UUID(bytes_le=raw[0])
-        label = next(filter(None, (_only(entry.get(name)) for name in self._labels)), None)
+        label = next(filter(None, (only_text(entry.get(name)) for name in self._labels)), None)
         return Person(
             guid=guid,
             keys=tuple(self._key(entry, name, guid) for name in self._keys),
@@ -71,11 +71,11 @@ class PersonReader:
             return str(guid)
         values = entry.get(name)
         if name == "proxyaddresses" and values:
-            return _only([v[len(_PRIMARY) :] for v in values if v.startswith(_PRIMARY)])
-        return _only(values)
+            return only_text([v[len(_PRIMARY) :] for v in values if v.startswith(_PRIMARY)])
+        return only_text(values)
 
 
-def _only(values: Sequence[bytes] | None) -> str | None:
+def only_text(values: Sequence[bytes] | None) -> str | None:
     """Return the one value as text; None when there is none, more than one, or no text."""
     if not values or len(values) != 1:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from uuid import UUID
 
 from ldap3.core.exceptions import LDAPInvalidFilterError
 from ldap3.operation.search import AND, NOT, OR, FilterNode, parse_filter
@@ -39,6 +40,17 @@ def people_filter(user_filter: str, groups: Iterable[str], *, include_disabled: 
     if memberships:
         parts.append(f"(|{''.join(memberships)})")
     return f"(&{''.join(parts)})"
+
+
+def find_filter(text: str) -> str:
+    """Return the filter for people with this mail, UPN, account name or objectGUID."""
+    try:
+        guid = UUID(text)
+    except ValueError:
+        value, names = escape_filter_chars(text), ("mail", "userPrincipalName", "sAMAccountName")
+        return f"(&{_PEOPLE}(|{''.join(f'({name}={value})' for name in names)}))"
+    value = "".join(f"\\{byte:02x}" for byte in guid.bytes_le)
+    return f"(&{_PEOPLE}(objectGUID={value}))"
 
 
 def _valid(text: str) -> str:

@@ -9,6 +9,21 @@ from __future__ import annotations
 
 from profile_image_sync.worker.images.conversion import make_avatar
 from profile_image_sync.worker.images.memory import memory_needed
+from profile_image_sync.worker.images.previews import (
+    PictureFacts,
+    inspect,
+    preview_avatar,
+    preview_source,
+)
 from profile_image_sync.worker.images.sources import largest, source_md5
 
-__all__ = ["largest", "make_avatar", "memory_needed", "source_md5"]
+__all__ = [
+    "PictureFacts",
+    "inspect",
+    "largest",
+    "make_avatar",
+    "memory_needed",
+    "preview_avatar",
+    "preview_source",
+    "source_md5",
+]

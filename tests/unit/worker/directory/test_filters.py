@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ldap3.operation.search import AND, FilterNode, compile_filter, parse_filter
 
 from profile_image_sync.errors import InvalidSpec
-from profile_image_sync.worker.directory.filters import people_filter
+from profile_image_sync.worker.directory.filters import find_filter, people_filter
 
 PEOPLE = "(sAMAccountType=805306368)"
 ENABLED = "(!(userAccountControl:1.2.840.113556.1.4.803:=2))"
@@ -114,3 +114,18 @@ def test_a_group_of_any_name_is_one_comparison(group: str) -> None:
     """Nothing in a distinguished name gets out of its value."""
     node = parsed(people_filter("", [f"CN={group},DC=ad"], include_disabled=True))
     assert [element.tag for element in node.elements[1].elements] == [7]  # extensible match
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ada@x.y", "(|(mail=ada@x.y)(userPrincipalName=ada@x.y)(sAMAccountName=ada@x.y))"),
+        ("*)(", "(|(mail=\\2a\\29\\28)(userPrincipalName=\\2a\\29\\28)(sAMAccountName=\\2a\\29\\28))"),
+        ("00112233-4455-6677-8899-aabbccddeeff",
+         "(objectGUID=\\33\\22\\11\\00\\55\\44\\77\\66\\88\\99\\aa\\bb\\cc\\dd\\ee\\ff)"),
+    ],
+)  # fmt: skip
+def test_a_person_is_found_by_every_name_they_have(text: str, expected: str) -> None:
+    """What is typed is a value, never a part of the filter."""
+    assert find_filter(text) == f"(&{PEOPLE}{expected})"
+    parsed(find_filter(text))

@@ -105,9 +105,9 @@ class Directory:
 
     def details(self, guid: UUID) -> PersonDetails:
         """Return name, department and manager of a person, as far as they can be read."""
-        entry = self._session.read(f"<GUID={guid}>", ["displayName", "department", "manager"]) or {}
+        entry = self._read(f"<GUID={guid}>", ["displayName", "department", "manager"]) or {}
         manager = only_text(entry.get("manager"))
-        their = self._session.read(manager, ["mail"]) if manager else None
+        their = self._read(manager, ["mail"]) if manager else None
         return PersonDetails(
             name=only_text(entry.get("displayname")) or "",
             department=only_text(entry.get("department")) or "",

@@ -1,9 +1,9 @@
 # One command each; what has logic is a script.
 .DEFAULT_GOAL := help
-.PHONY: bench-operator help setup test test-fast demo demo-down check crd lock
+.PHONY: help setup test test-fast mutation bench-operator demo demo-down check crd lock
 
 help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup:  ## the virtual environment, from pinned and hashed packages
 	@scripts/setup
@@ -13,6 +13,9 @@ test:  ## everything: checks, unit tests, tests against a real AD and the HighQ 
 
 test-fast:  ## checks and tests without root and containers, for the inner loop
 	@scripts/test fast
+
+mutation: setup  ## which one-line mutations of pure modules no test notices: MODULES="api/schedule.py ..."; minutes a module
+	@scripts/mutation $(MODULES)
 
 demo: setup  ## the main job, shown: real cluster, real AD, simulated HighQ, two tenants
 	@.venv/bin/python -m demo

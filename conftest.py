@@ -11,7 +11,7 @@ pytest_plugins = ["testkit.samba.fixtures", "testkit.simulator.fixtures"]
 
 # Marker -> fixtures that start it. Heaviest first: that is the order in which a parallel run begins.
 MARKERS = {
-    "e2e": {"kind_environment"},
+    "e2e": {"kind_environment", "product_image"},
     "samba": {"domain_controller"},
     "apiserver": {"control_plane", "helm"},
 }

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import md5
-from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep
@@ -272,15 +271,11 @@ def test_the_rate_limit_is_obeyed_by_all_threads(session: HighQSession, skew: fl
         session.instance.knobs(rate_limit=5, rate_window=1.5)
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda number: highq.upload(number, ready(PICTURE)), range(1, 16)))
-    uploads = session.instance.audit(operation="avatar")
-    assert Counter(call.status for call in uploads)[200] == 15
-    bursts = [1]
-    for earlier, later in pairwise(uploads):
-        if later.at - earlier.at > 0.4:
-            bursts.append(0)
-        bursts[-1] += 1
-    assert len(bursts) >= 3
-    assert max(bursts) <= 5 + 4  # what the window takes, and one request of each thread
+    statuses = Counter(call.status for call in session.instance.audit(operation="avatar"))
+    assert statuses[200] == 15
+    assert (
+        1 <= statuses[429] <= 3 * 4
+    )  # in each window, each thread runs into the limit once at most
 
 
 def test_a_stop_ends_the_wait_for_the_rate_limit(session: HighQSession) -> None:

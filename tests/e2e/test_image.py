@@ -17,8 +17,6 @@ import pytest
 
 import profile_image_sync
 
-pytestmark = pytest.mark.e2e
-
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "scripts/build-image"
 SECOND = "localhost/profile-image-sync:second"
@@ -60,7 +58,7 @@ def _member(tar: tarfile.TarFile, name: str) -> Any:
 
 
 def engine() -> str:
-    """Return the engine that testcluster/lib.sh would take."""
+    """Return the engine that scripts/containers.sh would take."""
     chosen = os.environ.get("TESTCLUSTER_ENGINE")
     running = subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
     return chosen or ("docker" if running and not shutil.which("podman") else "podman")
@@ -73,15 +71,18 @@ def built(*arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+def product_image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     """Give the image of this checkout."""
     return Image.saved(built(), tmp_path_factory.mktemp("image") / "first.tar")
 
 
 @pytest.fixture(scope="module")
-def ours(image: Image) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
+def ours(product_image: Image) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
     """Give what we add to the base, by path."""
-    return {file.name: (file, content) for file, content in image.files(image.layers[-1])}
+    return {
+        file.name: (file, content)
+        for file, content in product_image.files(product_image.layers[-1])
+    }
 
 
 def test_it_adds_less_than_a_hundred_megabytes(
@@ -92,9 +93,9 @@ def test_it_adds_less_than_a_hundred_megabytes(
     assert 20 * MEGABYTE < total <= 100 * MEGABYTE
 
 
-def test_it_runs_as_a_number_and_says_what_it_is(image: Image) -> None:
+def test_it_runs_as_a_number_and_says_what_it_is(product_image: Image) -> None:
     """`runAsNonRoot` can be checked without the image's list of users."""
-    config = image.config["config"]
+    config = product_image.config["config"]
     assert config["User"] == "65532:65532"
     assert config["Entrypoint"] == ["profile-image-sync"]
     labels = config["Labels"]
@@ -103,10 +104,10 @@ def test_it_runs_as_a_number_and_says_what_it_is(image: Image) -> None:
     assert labels["org.opencontainers.image.version"] == profile_image_sync.__version__
 
 
-def test_nothing_in_it_installs_packages(image: Image) -> None:
+def test_nothing_in_it_installs_packages(product_image: Image) -> None:
     """No pip, neither in our folder nor from the base."""
-    for layer in image.layers:
-        names = [file.name for file, _ in image.files(layer)]
+    for layer in product_image.layers:
+        names = [file.name for file, _ in product_image.files(layer)]
         assert not [name for name in names if re.search(r"(site|dist)-packages/pip(/|-|$)", name)]
 
 
@@ -149,15 +150,15 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_a_second_build_makes_the_same_image(image: Image, tmp_path: Path) -> None:
+def test_a_second_build_makes_the_same_image(product_image: Image, tmp_path: Path) -> None:
     """Whoever builds a release again from its tag can compare digests."""
     try:
         second = Image.saved(built(SECOND), tmp_path / "second.tar")
     finally:
         subprocess.run([engine(), "image", "rm", SECOND], capture_output=True, check=False)
-    assert second.config["rootfs"]["diff_ids"][-1] == image.config["rootfs"]["diff_ids"][-1]
-    assert second.config["created"] == image.config["created"]
-    assert second.layers[-1] == image.layers[-1]
+    assert second.config["rootfs"]["diff_ids"][-1] == product_image.config["rootfs"]["diff_ids"][-1]
+    assert second.config["created"] == product_image.config["created"]
+    assert second.layers[-1] == product_image.layers[-1]
 
 
 def test_every_file_has_the_same_time(ours: dict[str, tuple[tarfile.TarInfo, bytes]]) -> None:
@@ -167,7 +168,7 @@ def test_every_file_has_the_same_time(ours: dict[str, tuple[tarfile.TarInfo, byt
 
 @pytest.mark.parametrize(
     "path",
-    ["Dockerfile", "packaging/image/install", "scripts/build-image", "testcluster/wheels.sh"],
+    ["Dockerfile", "packaging/image/install", "scripts/build-image", "scripts/wheels.sh"],
 )
 def test_no_processor_is_named(path: str) -> None:
     """It is built for the processor of the machine that builds it."""

@@ -12,6 +12,7 @@ import pytest
 
 from testkit.certificates import CertificateAuthority
 from testkit.sync_command import CommandResult, LocalTenant, ordinary, picture
+from tests.support.bad_input import BAD_INPUT, BadInput
 
 SECRETS = ("wrong-horse", "no-such-secret", "no-such-token")
 
@@ -86,64 +87,46 @@ def _highq_down(tenant: LocalTenant) -> None:
 
 
 def _not_a_system_administrator(tenant: LocalTenant) -> None:
-    for user in (900001,):
-        tenant.highq.change_user(user, sysadmin=False)
+    tenant.highq.change_user(900001, sysadmin=False)  # who authorised us
 
 
-CASES: dict[Callable[[LocalTenant], None], tuple[int, str, str]] = {
-    _wrong_password: (20, "BindRefused", r"password is wrong.*Secret"),
-    _empty_password: (20, "MissingReference", r"Secret ad-bind, key password: is empty"),
-    _unknown_authority: (20, "DirectoryUntrusted", r"ldaps://127\S+.*caBundleRef"),
-    _wrong_host_name: (20, "DirectoryUntrusted", r"ldaps://127\S+"),
-    _unreachable_directory: (30, "DirectoryUnavailable", r"ldaps://127\.0\.0\.1:\d+"),
-    _search_base_that_is_not_there: (
-        20,
-        "DirectoryMisconfigured",
-        r"spec.activeDirectory.searchBases\[0\]",
-    ),
-    _search_base_with_nobody: (20, "DirectoryMisconfigured", r"nobody in scope.*searchBases"),
-    _nobody_has_an_image: (20, "DirectoryMisconfigured", r"imageAttributes.*may read"),
-    _wrong_client_secret: (
-        20,
-        "AuthorisationRefused",
-        r"clientSecret.*highq-oauth|highq-oauth.*clientSecret",
-    ),
-    _refused_refresh_token: (20, "AuthorisationRefused", r"refreshToken"),
-    _missing_secret: (
-        20,
-        "MissingReference",
-        r"Secret highq-oauth, key clientId: is not there; the file has the Secrets ad-bind; give it",
-    ),
-    _missing_key: (
-        20,
-        "MissingReference",
-        r"Secret ad-bind, key password: is not there; the Secret has the keys username; give it",
-    ),
-    _unreachable_highq: (30, "HighQUnavailable", r"127\.0\.0\.1"),
-    _highq_down: (30, "HighQUnavailable", r"127\.0\.0\.1|localhost"),
-    _no_authority_for_highq: (20, "HighQUntrusted", r"spec.highq.caBundleRef"),
-    _not_a_system_administrator: (20, "AuthorisationRefused", r"administrator"),
+MISTAKES: dict[str, Callable[[LocalTenant], None]] = {
+    "wrong_password": _wrong_password,
+    "empty_password": _empty_password,
+    "unknown_authority": _unknown_authority,
+    "no_authority_for_highq": _no_authority_for_highq,
+    "wrong_host_name": _wrong_host_name,
+    "unreachable_directory": _unreachable_directory,
+    "search_base_that_is_not_there": _search_base_that_is_not_there,
+    "search_base_with_nobody": _search_base_with_nobody,
+    "nobody_has_an_image": _nobody_has_an_image,
+    "wrong_client_secret": _wrong_client_secret,
+    "refused_refresh_token": _refused_refresh_token,
+    "missing_secret": _missing_secret,
+    "missing_key": _missing_key,
+    "unreachable_highq": _unreachable_highq,
+    "highq_down": _highq_down,
+    "not_a_system_administrator": _not_a_system_administrator,
 }
 
 
-@pytest.mark.parametrize(
-    ("break_it", "expected"), CASES.items(), ids=lambda c: getattr(c, "__name__", "").lstrip("_")
-)
+@pytest.mark.parametrize(("mistake", "expected"), BAD_INPUT.items(), ids=BAD_INPUT)
 def test_a_run_that_cannot_be_done_says_why(
-    tenant: LocalTenant, break_it: Callable[[LocalTenant], None], expected: tuple[int, str, str]
+    tenant: LocalTenant, mistake: str, expected: BadInput
 ) -> None:
     """Exit code 20: a person must act; 30: try again. The line names the thing and the remedy."""
     tenant.add_people([ordinary("Ann Ash", 1)])
-    break_it(tenant)
+    MISTAKES[mistake](tenant)
 
     ran = tenant.sync()
 
-    exit_code, reason, words = expected
-    assert (ran.exit_code, ran.report["reason"]) == (exit_code, reason), ran.errors
-    said = ran.errors[ran.errors.rindex(f"\n{reason}: ") :].strip()
-    lines = 3 if break_it is _missing_secret else 1  # a line for each key that is missing
+    assert (ran.exit_code, ran.report["reason"]) == (expected.exit_code, expected.reason), (
+        ran.errors
+    )
+    said = ran.errors[ran.errors.rindex(f"\n{expected.reason}: ") :].strip()
+    lines = 3 if mistake == "missing_secret" else 1  # a line for each key that is missing
     assert len(said.splitlines()) == lines, said
-    assert re.search(words, said), said
+    assert re.search(expected.says, said), said
     assert_nothing_leaked(ran)
     assert tenant.avatar_calls() == []
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What goes into our images, made on this machine with hashes checked (sourced after lib.sh, not run).
+# What goes into our images, made on this machine with hashes checked (sourced after containers.sh, not run).
 VENV_PYTHON=$PROJECT/.venv/bin/python
 [ -x "$VENV_PYTHON" ] || "$PROJECT/scripts/setup" >&2
 

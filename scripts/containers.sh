@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2034  # it is sourced: the scripts use what it sets
-# Shared by the scripts of the test cluster and scripts/build-image (sourced, not run): where things are, which container engine
-# runs here, whether it reaches a registry, and images that are built only when what they are made of has changed.
+# Shared by scripts/build-image and the scripts of testcluster/ (sourced, not run): where things are, which container engine runs
+# here, whether it reaches a registry, and images that are built only when what they are made of has changed.
 set -euo pipefail
-TESTCLUSTER=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PROJECT=$(dirname "$TESTCLUSTER")
-# shellcheck source=versions.env
+PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+TESTCLUSTER=$PROJECT/testcluster
+# shellcheck source=../testcluster/versions.env
 . "$TESTCLUSTER/versions.env"
 CACHE=${TESTCLUSTER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/profile-image-sync/testcluster}
 BIN=$CACHE/bin

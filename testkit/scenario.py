@@ -59,7 +59,7 @@ class Scenario:
         """Apply the example as it stands, with dryRun: it plans and changes nothing."""
         self.acme.apply()
         run = self.acme.next_run({})
-        assert (run["outcome"], run["uploaded"]) == ("DryRun", SERVED), self.acme.status()
+        assert (run["outcome"], run["toUpload"]) == ("DryRun", SERVED), self.acme.status()
         assert self.acme.avatar_calls() == []
         return run
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from profile_image_sync import names
-from profile_image_sync.api.spec import ProfileImageSync
-from profile_image_sync.api.state_header import new_header
-from profile_image_sync.controller import manifests
-from profile_image_sync.controller.bodies import Tenant
 from profile_image_sync.controller.installation import OperatorSettings
 from testkit.waiting import wait_for
-from tests.chart.helm import CHART, NAMESPACE, RELEASE, Helm, Values
+from tests.chart.helm import CHART, NAMESPACE, RELEASE, Document, Helm, Values
 from tests.chart.kubectl import OTHER, TENANT, Kubectl
-from tests.support.worker_environment import SPEC, STATE
+from tests.support.operator import running_operator
+from tests.support.worker_environment import SPEC
 
+KIND = "profileimagesync"
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 RESOURCE = {
     "apiVersion": names.API_VERSION,
@@ -27,27 +27,28 @@ RESOURCE = {
 AGGREGATED_SECONDS = 30.0  # until the controller manager has put roles together
 
 MAY = [
-    ("get,list,watch,patch", "profileimagesyncs.profileimagesync.io"),
-    ("update,patch", "profileimagesyncs.profileimagesync.io/status"),
+    ("list,watch", "profileimagesyncs.profileimagesync.io"),
+    ("update", "profileimagesyncs.profileimagesync.io/status"),
     ("get,list,watch,create,delete", "jobs.batch"),
-    ("get,list,watch,create,patch,delete", "cronjobs.batch"),
+    ("list,watch", "pods"),
+    ("get,list,watch,create,update,patch,delete", "cronjobs.batch"),
     ("get,list,watch,create,update,patch", "configmaps"),
-    ("get,create,update,patch", "secrets"),
-    ("get,create,patch", "serviceaccounts"),
-    ("get,create,patch", "roles.rbac.authorization.k8s.io"),
-    ("get,create,patch", "rolebindings.rbac.authorization.k8s.io"),
-    ("get,create,update,patch", "leases.coordination.k8s.io"),
-    ("create,patch", "events"),
-    ("create,patch", "events.events.k8s.io"),
+    ("get,create,update", "secrets"),
+    ("get,list,watch,create,update", "serviceaccounts"),
+    ("get,list,watch,create,update", "roles.rbac.authorization.k8s.io"),
+    ("get,list,watch,create,update", "rolebindings.rbac.authorization.k8s.io"),
+    ("get,list,watch,create,update,patch", "leases.coordination.k8s.io"),
+    ("create", "events.events.k8s.io"),
 ]
 MAY_NOT = [
-    ("list,watch,delete", "secrets"),
+    ("list,watch,delete,patch", "secrets"),
     ("delete,deletecollection", "configmaps"),
-    ("create,update,delete", "profileimagesyncs.profileimagesync.io"),
+    ("create,update,patch,delete", "profileimagesyncs.profileimagesync.io"),
     ("patch,update", "jobs.batch"),
-    ("create,get,list,delete", "pods"),
+    ("create,get,update,delete", "pods"),
     ("create", "pods/exec"),
-    ("escalate,bind,delete,list", "roles.rbac.authorization.k8s.io"),
+    ("escalate,bind,delete,patch", "roles.rbac.authorization.k8s.io"),
+    ("create,patch", "events"),
     ("create", "serviceaccounts/token"),
     ("impersonate", "serviceaccounts"),
     ("create,patch", "deployments.apps"),
@@ -102,32 +103,79 @@ def test_what_is_installed_makes_a_restricted_pod(kubectl: Kubectl) -> None:
     at("wait", f"deployment/{RELEASE}", "--for=jsonpath={.status.replicas}=1", "--timeout=60s")
 
 
-def test_the_operators_rights_are_enough_for_a_tenant(kubectl: Kubectl, operator: Kubectl) -> None:
-    """All that it makes for a resource is made here with its rights, down to a run's own Role."""
-    kubectl("create", "-f", "-", body=RESOURCE)
-    resource = operator.get("profileimagesync", "acme")
-    tenant = Tenant.of(
-        ProfileImageSync.model_validate(
-            {key: resource[key] for key in ("apiVersion", "kind", "metadata", "spec")}
-        ),
-        resource["metadata"]["uid"],
-    )
-    settings = _settings(operator)
-    cron_job = manifests.cron_job(tenant, str(STATE), settings, suspend=True)
-    assert cron_job
-    for body in (
-        *manifests.worker_objects(tenant),
-        manifests.state_header(tenant, new_header(STATE)),
-    ):
-        operator("create", "-f", "-", "--validate=strict", body=body)
-    for body in (*manifests.rbac(tenant), cron_job):
-        operator("apply", "--server-side", "--validate=strict", "-f", "-", body=body)
-    child = names.child("acme")
-    operator("create", "job", "first", f"--from=cronjob/{child}")
-    operator("wait", "job/first", "--for=jsonpath={.status.active}=1", "--timeout=60s")
-    operator("replace", "--subresource=status", "-f", "-", body=resource)
-    operator("delete", "job/first")  # first: the garbage collector takes it with the CronJob
-    operator("delete", f"cronjob/{child}")
+def test_the_operators_rights_are_what_it_uses(kubectl: Kubectl, tmp_path: Path) -> None:
+    """It serves a resource through its life with the chart's rights: none is missing, and none is idle."""
+    admin = replace(kubectl, namespace=TENANT)
+    log = kubectl.control_plane.audit_log
+    since = log.stat().st_size
+    settings = _settings(kubectl).model_dump()
+    kubeconfig = _kubeconfig(kubectl, tmp_path)
+    with running_operator(kubeconfig, **settings | {"namespaces": settings["watch_namespaces"]}):
+        admin("apply", "-f", "-", body=RESOURCE)
+        wait_for("a Job", lambda: admin.get("jobs")["items"])
+        patches = {
+            "cronjob": {"spec": {"suspend": True}},
+            "role": {"rules": []},
+            "rolebinding": {"subjects": []},
+            "serviceaccount": {"metadata": {"labels": {names.COMPONENT_LABEL: "other"}}},
+            "lease": {"metadata": {"labels": {names.COMPONENT_LABEL: "other"}}},
+        }
+        for kind, patch in patches.items():
+            admin("patch", kind, "pisync-acme", "--type=merge", "--patch", json.dumps(patch))
+        wait_for("repairs", lambda: admin.get("role", "pisync-acme")["rules"])
+        admin("delete", "jobs", "--all")
+        wait_for("another Job", lambda: admin.get("jobs")["items"])
+        owned = {"state": {"deletionPolicy": "Delete"}, "highq": {"url": "https://evil.example/a"}}
+        for change in ({"state": owned["state"]}, {"highq": owned["highq"]}):
+            admin("patch", KIND, "acme", "--type=merge", "--patch", json.dumps({"spec": change}))
+            generation = admin.get(KIND, "acme")["metadata"]["generation"]
+            wait_for("it is seen", lambda: _observed(admin) == generation)  # noqa: B023
+        one_off = {"spec": {"mode": "OneOff", "schedule": None, "highq": SPEC["highq"]}}
+        admin("patch", KIND, "acme", "--type=merge", "--patch", json.dumps(one_off))
+        wait_for("no schedule", lambda: not admin.get("cronjobs")["items"])
+    asked = [each for each in _audited(log, since) if OPERATOR in each["user"]["username"]]
+    refused = [each["requestURI"] for each in asked if each["responseStatus"]["code"] == 403]
+    assert refused == []
+    used = {_right(each) for each in asked if "objectRef" in each}
+    held = {(verb, resource) for verbs, resource in MAY for verb in verbs.split(",")}
+    granted = {  # to the runs, so it must hold them
+        *(("update", resource) for resource in ("configmaps", "secrets")),
+        *(("get", resource) for resource in ("configmaps", "leases.coordination.k8s.io")),
+    }
+    in_doubt = {
+        ("get", resource) for verb, resource in held if verb == "create"
+    }  # after a conflict
+    assert used <= held
+    assert held - used <= granted | in_doubt | {("delete", "jobs.batch")}
+
+
+def _observed(admin: Kubectl) -> int:
+    found: int = admin.get(KIND, "acme").get("status", {}).get("observedGeneration", 0)
+    return found
+
+
+def _audited(log: Path, since: int) -> list[Document]:
+    with log.open("rb") as lines:
+        lines.seek(since)
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def _right(entry: Document) -> tuple[str, str]:
+    """Return what was asked for as `kubectl auth can-i` names it."""
+    at = entry["objectRef"]
+    group = f".{at['apiGroup']}" if at.get("apiGroup") else ""
+    part = f"/{at['subresource']}" if at.get("subresource") else ""
+    return entry["verb"], f"{at['resource']}{group}{part}"
+
+
+def _kubeconfig(kubectl: Kubectl, folder: Path) -> Path:
+    """Return the kubeconfig of the operator's ServiceAccount."""
+    token = replace(kubectl, namespace=NAMESPACE)("create", "token", RELEASE).strip()
+    config = json.loads(kubectl.control_plane.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return path
 
 
 def test_the_operator_cannot_grant_more_than_it_has(operator: Kubectl) -> None:
@@ -182,8 +230,11 @@ def test_an_operator_of_one_namespace_may_nothing_elsewhere(helm: Helm, kubectl:
     inside = Kubectl(kubectl.control_plane, narrow, OTHER)
     assert set(inside.can(MAY).values()) == {True}
     assert set(inside.can(MAY_NOT).values()) == {False}
-    for outside in (TENANT, NAMESPACE):
-        assert set(replace(inside, namespace=outside).can(MAY).values()) == {False}
+    assert set(replace(inside, namespace=TENANT).can(MAY).values()) == {False}
+    beside = replace(inside, namespace=NAMESPACE).can(MAY)  # but for the leader's Lease
+    assert {resource for (_, resource), may in beside.items() if may} == {
+        "leases.coordination.k8s.io"
+    }
 
 
 @pytest.mark.parametrize(

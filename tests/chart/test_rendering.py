@@ -159,10 +159,11 @@ def test_the_operator_may_do_nothing_that_it_has_no_use_for(helm: Helm) -> None:
     assert "*" not in {part for right in held for part in right}
     assert {verb for _, _, verb in held}.isdisjoint({"escalate", "bind", "impersonate"})
     secrets = {verb for _, resource, verb in held if resource == "secrets"}
-    assert secrets == {"get", "create", "update", "patch"}
+    assert secrets == {"get", "create", "update"}
     deletable = {resource for _, resource, verb in held if verb.startswith("delete")}
     assert deletable == {"jobs", "cronjobs"}
-    assert {resource for _, resource, _ in held}.isdisjoint({"pods", "nodes", "namespaces"})
+    assert {verb for _, resource, verb in held if resource == "pods"} == {"list", "watch"}
+    assert {resource for _, resource, _ in held}.isdisjoint({"nodes", "namespaces"})
 
 
 def test_with_namespaces_the_operator_has_roles_there_and_no_more(helm: Helm) -> None:
@@ -171,7 +172,10 @@ def test_with_namespaces_the_operator_has_roles_there_and_no_more(helm: Helm) ->
     assert rendered.all("ClusterRoleBinding") == []
     for role in rendered.all("ClusterRole"):  # what people get, by the cluster's own roles
         assert "rbac.authorization.k8s.io/aggregate-to-edit" in role["metadata"]["labels"]
-    roles, bindings = rendered.all("Role"), rendered.all("RoleBinding")
+    *roles, leader = rendered.all("Role")
+    *bindings, _ = rendered.all("RoleBinding")
+    assert leader["metadata"]["namespace"] == NAMESPACE
+    assert {resource for _, resource, _ in rights(leader["rules"])} == {"leases"}
     assert [role["metadata"]["namespace"] for role in roles] == ["a", "b"]
     assert [binding["metadata"]["namespace"] for binding in bindings] == ["a", "b"]
     account = rendered.one("ServiceAccount")["metadata"]
@@ -203,11 +207,27 @@ def test_the_operators_pod_is_restricted(helm: Helm, values: Values | None) -> N
     assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
 
 
-def test_there_is_never_a_second_operator(helm: Helm) -> None:
-    """One replica, which ends before its successor begins."""
-    spec = helm.render(RICH).one("Deployment")["spec"]
-    assert spec["replicas"] == 1
-    assert spec["strategy"] == {"type": "Recreate"}
+def test_two_replicas_are_spread_and_not_evicted_together(helm: Helm) -> None:
+    """One works by a Lease; draining a node leaves one that continues."""
+    one, two = helm.render(), helm.render({"replicas": 2})
+    assert one.all("PodDisruptionBudget") == []
+    assert "affinity" not in one.pod()["spec"]
+    budget = two.one("PodDisruptionBudget")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"] == two.one("Deployment")["spec"]["selector"]
+    (term,) = two.pod()["spec"]["affinity"]["podAntiAffinity"].popitem()[1]
+    labels = term["podAffinityTerm"]["labelSelector"]["matchLabels"]
+    assert labels == budget["selector"]["matchLabels"]
+    for rendered in (one, two):
+        settings = rendered.settings()
+        assert settings.leader_namespace == NAMESPACE
+        assert settings.leader_lease == rendered.one("Deployment")["metadata"]["name"]
+
+
+def test_an_affinity_of_ones_own_is_kept(helm: Helm) -> None:
+    """Whoever sets one knows the nodes better."""
+    spec = helm.render({**RICH, "replicas": 2}).pod()["spec"]
+    assert spec["affinity"] == RICH["affinity"]
 
 
 def test_our_labels_win_over_added_ones(helm: Helm) -> None:

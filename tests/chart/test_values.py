@@ -32,7 +32,7 @@ REFUSED: list[tuple[Values, str]] = [
     ({"worker": {"env": {"PROFILE_IMAGE_SYNC_ORDER": "{}"}}}, "PROFILE_IMAGE_SYNC_ORDER"),
     ({"worker": {"podLabels": {"legal": True}}}, "/worker/podLabels/legal"),
     ({"worker": {"env": {"NO-PROXY": "x"}}}, "NO-PROXY"),
-    ({"replicas": 2}, "replicas"),
+    ({"replicas": 0}, "/replicas"),
     ({"crds": {"keep": "yes"}}, "/crds/keep"),
     ({"fullnameOverride": "Pictures"}, "/fullnameOverride"),
 ]

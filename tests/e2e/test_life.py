@@ -131,7 +131,7 @@ def test_an_operator_that_dies_makes_no_second_run(
 
     assert (run["outcome"], run["uploaded"]) == ("Succeeded", 12)
     (job,) = tenant.jobs()
-    assert run["job"] == job["metadata"]["uid"]
+    assert run["job"] == job["metadata"]["name"]
     assert sorted(tenant.avatar_calls()) == sorted(tenant.ids.values())
     assert tenant.status()["firstSyncCompleted"]
 

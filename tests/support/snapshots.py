@@ -9,9 +9,19 @@ from uuid import UUID
 from profile_image_sync.api.report import Report
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.state_header import StateHeader
-from profile_image_sync.api.status import Outcome, ProfileImageSyncStatus, Run
+from profile_image_sync.api.status import (
+    Outcome,
+    ProfileImageSyncStatus,
+    RequestSource,
+    Run,
+    Trigger,
+)
+from profile_image_sync.controller import run_result
 from profile_image_sync.controller.bodies import Tenant
-from profile_image_sync.controller.snapshot import JobView, Observed
+from profile_image_sync.controller.decide import Decision, decide
+from profile_image_sync.controller.evidence import Evidence
+from profile_image_sync.controller.installation import OperatorSettings
+from profile_image_sync.controller.snapshot import JobView, Observed, Reference, Request
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 STATE, NEW = UUID(int=1), UUID(int=2)
@@ -27,6 +37,8 @@ SPEC: dict[str, Any] = {
         "credentialsSecretRef": {"name": "highq-oauth"},
     },
 }
+RUNNING = Evidence(pods=1, started=True)
+SETTINGS = OperatorSettings(worker_image="registry.example/worker:1")
 ONE_OFF = {"mode": "OneOff", "schedule": None}
 HEADER = StateHeader(id=STATE)
 DONE = StateHeader(id=STATE, first_sync_completed=True)
@@ -45,9 +57,10 @@ def observed(spec: dict[str, Any] | None = None, **facts: Any) -> Observed:
         "shards": 0,
         "report": None,
         "jobs": (),
-        "references": "v1",
+        "references": (),
         "foreign": (),
         "terminating": (),
+        "orphans": (),
     }
     return Observed(**known | facts)
 
@@ -61,9 +74,12 @@ def job(**facts: Any) -> JobView:
         "finished": None,
         "failed": False,
         "reason": "",
-        "message": "",
         "requests": (),
         "scheduled": False,
+        "trigger": Trigger.REQUEST,
+        "generation": 1,
+        "template": "",
+        "evidence": RUNNING,
     }
     return JobView(**known | facts)
 
@@ -71,7 +87,13 @@ def job(**facts: Any) -> JobView:
 def run(outcome: Outcome = Outcome.SUCCEEDED, minutes_ago: float = 10, **facts: Any) -> Run:
     """Return a run that has ended."""
     ended = NOW - timedelta(minutes=minutes_ago)
-    known = {"id": "run-1", "job": "job-0", "completion_time": ended, "outcome": outcome}
+    known: dict[str, Any] = {
+        "id": "run-1",
+        "job": "job-0",
+        "start_time": ended - timedelta(minutes=1),
+        "completion_time": ended,
+        "outcome": outcome,
+    }
     return Run(**known | facts)
 
 
@@ -80,12 +102,26 @@ def report(ended: Run, exit_code: int = 0, reason: str = "") -> Report:
     return Report(run=ended, exit_code=exit_code, reason=reason, message=reason and f"{reason}.")
 
 
+STEPPED_BACK = report(Run(id="0", outcome=Outcome.BUSY), 10, "Busy")
 BUSY = job(
     name="pisync-acme-0",
     uid="job-busy",
     finished=NOW - timedelta(seconds=30),
-    failed=True,
-    reason="PodFailurePolicy",
-    message="Container worker for pod t/pisync-acme-0-x failed with exit code 10 matching FailJob rule at 0",
+    evidence=Evidence(pods=1, started=True, exit_code=0, report=STEPPED_BACK),
 )
 REFUSED = report(run(Outcome.FAILED, generation=1), 20, "BindRefused")
+
+
+def decided(seen: Observed) -> Decision:
+    """Decide as the reconciler does."""
+    return decide(seen, run_result.latest(seen), SETTINGS, NOW, NEW)
+
+
+def asking(*values: str, source: RequestSource = RequestSource.SPEC) -> tuple[Request, ...]:
+    """Return requests as a Job carries them."""
+    return tuple(Request(source, value) for value in values)
+
+
+def secret(version: str = "v1", changed: datetime | None = None) -> Reference:
+    """Return a Secret that the spec names."""
+    return Reference("Secret", "ad-bind", version, changed or NOW - timedelta(days=1))

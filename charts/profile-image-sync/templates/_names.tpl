@@ -29,7 +29,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{- /* OperatorSettings in operator/profile_image_sync/controller/settings.py; what is left out has its default there. */ -}}
+{{- /* OperatorSettings in operator/profile_image_sync/controller/installation.py; what is left out has its default there. */ -}}
 {{- define "profile-image-sync.settings" -}}
 {{- $settings := dict
   "workerImage" (.Values.worker.image | default (include "profile-image-sync.image" .))
@@ -37,6 +37,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   "allow" .Values.allow
   "watchNamespaces" .Values.watch.namespaces
   "resyncSeconds" .Values.resyncSeconds
+  "leaderNamespace" .Release.Namespace
+  "leaderLease" (include "profile-image-sync.fullname" .)
 -}}
 {{- range $key := list "podLabels" "podAnnotations" "priorityClassName" "affinity" "env" -}}
 {{- with get $.Values.worker $key -}}

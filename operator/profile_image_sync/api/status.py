@@ -111,6 +111,10 @@ class Run(ApiModel):
     outcome: Outcome | None = None
     """How the run ended. PartialFailure: some uploads failed, fewer than safety.failureThresholdPercent.
     Busy: another run was using the state."""
+    reason: Word | None = None
+    """Why the run ended early: one CamelCase word."""
+    message: Annotated[str, Field(max_length=1024)] | None = None
+    """Why the run ended early, for people. Of the last run only."""
     people: Count = 0
     """Number of people in scope."""
     uploaded: Count = 0

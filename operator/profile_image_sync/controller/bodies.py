@@ -17,10 +17,13 @@ from profile_image_sync.api.spec import ProfileImageSync, ProfileImageSyncSpec
 Body = dict[str, Any]  # a Kubernetes object
 
 WORKER = "worker"
-REQUESTS_ANNOTATION = f"{names.GROUP}/requests"  # of a Job: the run requests it serves, a JSON list
-APPLIED_ANNOTATION = (
-    f"{names.GROUP}/applied"  # of what is kept in line: a digest of what we last wanted
-)
+# of a Job
+REQUESTS_ANNOTATION = f"{names.GROUP}/requests"  # the run requests it serves, a JSON list
+TRIGGER_ANNOTATION = f"{names.GROUP}/trigger"
+GENERATION_ANNOTATION = f"{names.GROUP}/generation"  # of the spec in its template
+TEMPLATE_ANNOTATION = f"{names.GROUP}/template"  # digest of what its pods are
+# of what is kept in line
+APPLIED_ANNOTATION = f"{names.GROUP}/applied"  # digest of what we last wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,18 @@ def new_object(
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
 
 
+def annotations_of(body: Body) -> dict[str, str]:
+    """Return the annotations of an object."""
+    found: dict[str, str] = body["metadata"].get("annotations") or {}
+    return found
+
+
+def controller_of(body: Body) -> Body | None:
+    """Return the reference to the controller of an object."""
+    owners: list[Body] = body["metadata"].get("ownerReferences") or []
+    return next((each for each in owners if each.get("controller")), None)
+
+
 def key_of(body: Body) -> Body:
     """Return as much of an object as says which one it is."""
     meta = body["metadata"]
@@ -76,6 +91,10 @@ def key_of(body: Body) -> Body:
 
 def with_spec_hash(body: Body) -> Body:
     """Return an object with a digest of itself, so that a field we no longer want is noticed."""
-    text = json.dumps(body, sort_keys=True).encode()
-    annotations = {APPLIED_ANNOTATION: hashlib.sha256(text).hexdigest()[:16]}
+    annotations = {APPLIED_ANNOTATION: digest(body)}
     return body | {"metadata": body["metadata"] | {"annotations": annotations}}
+
+
+def digest(body: Body) -> str:
+    """Return a short digest of a body."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]

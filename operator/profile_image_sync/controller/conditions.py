@@ -1,218 +1,279 @@
-"""What the operator says of a resource: from how its last run ended to status and conditions. Pure.
+"""The four conditions of a resource, as one table over the few situations it can be in. Pure.
 
-A condition's lastTransitionTime moves only when its status flips, and an unchanged status is not
-written: an idle cluster sees no write.
+One table, because conditions that are each worked out by themselves contradict each other: READY False beside
+STATUS Succeeded, "nobody needs to act" beside an error that stands.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 
-from profile_image_sync.api import schedule
-from profile_image_sync.api.status import (
-    MOST_RUNS,
-    Condition,
-    ConditionStatus,
-    ConditionType,
-    Outcome,
-    ProfileImageSyncStatus,
-    State,
-)
-from profile_image_sync.controller.decide import Decision, pending_requests, present_requests
-from profile_image_sync.controller.run_result import RunResult
-from profile_image_sync.controller.snapshot import Blocker, Observed
+from profile_image_sync.api.spec import Mode
+from profile_image_sync.api.status import Condition, ConditionStatus, ConditionType, Outcome
+from profile_image_sync.controller.decide import POD_WITHIN, Decision
+from profile_image_sync.controller.evidence import Problem
+from profile_image_sync.controller.pauses import changed_since
+from profile_image_sync.controller.run_result import BRAKE, RunResult
+from profile_image_sync.controller.snapshot import Blocker, JobView, Observed
+from profile_image_sync.controller.summaries import moment, numbers, summary
 
 MESSAGE_LENGTH = 1024  # characters of a condition's message
+NEVER = datetime.fromisoformat("1970-01-01T00:00:00Z")  # of the CRD's default
+
+Told = tuple[str, str]  # reason, message
 
 
-def status(
-    observed: Observed, last: RunResult | None, decision: Decision, now: datetime
-) -> ProfileImageSyncStatus:
-    """Return the status to write."""
-    before = observed.status
-    run = last.run if last else before.last_run
-    is_new = bool(last and (before.last_run is None or last.run.id != before.last_run.id))
-    return _facts(before, last).model_copy(
-        update={
-            "observed_generation": observed.tenant.generation,
-            "conditions": _conditions(observed, last, decision, now),
-            "last_run": run,
-            "history": (run, *before.history)[:MOST_RUNS] if is_new else before.history,
-            "effective_schedule": _effective(observed),
-            "next_run_time": _next_run(observed, decision, now),
-            "first_sync_completed": bool(observed.header and observed.header.first_sync_completed),
-            "handled_run_requests": _handled(observed),
-            "state": _state(before, decision, last),
-            "pause": decision.pause,
-        }
-    )
+class Situation(Enum):
+    """What a resource is in; each row of the table is one."""
+
+    BLOCKED = auto()  # nothing may run until a person acts
+    WAITING = auto()  # nothing may run for a moment
+    STUCK = auto()  # a Job cannot start, and a person must act
+    DELAYED = auto()  # a Job cannot start yet
+    STALLED = auto()  # the last run needs a person
+    MENDING = auto()  # a run is to show whether what a person did was enough
+    FAILED = auto()  # the last run failed; the next may succeed
+    FIRST_RUN = auto()  # a first run has not got through planning yet
+    READY = auto()
 
 
-def _facts(before: ProfileImageSyncStatus, last: RunResult | None) -> ProfileImageSyncStatus:
-    """Carry over what only a new report changes."""
-    if last is None:
-        return before
-    update: dict[str, object] = {}
-    if last.run.outcome in (Outcome.SUCCEEDED, Outcome.PARTIAL_FAILURE):
-        update["last_success_time"] = last.run.completion_time
-    if last.run.request:
-        update["last_handled_run_request"] = last.run.request
-    if last.report:
-        update["brake"] = last.report.brake
-        if last.report.highq_token_expiry:
-            update["highq_token_expiry"] = last.report.highq_token_expiry
-    return before.model_copy(update=update)
-
-
-def _state(
-    before: ProfileImageSyncStatus, decision: Decision, last: RunResult | None
-) -> State | None:
-    """Prefer what the last run measured, if it speaks of the same state; when blocked nothing changes."""
-    if decision.state is None:
-        return before.state
-    ours = str(decision.state.id)
-    measured = last.report.state if last and last.report else None
-    for known in (measured, before.state):
-        if known and known.id == ours:
-            return known
-    return State(id=ours)
-
-
-def _handled(observed: Observed) -> tuple[str, ...]:
-    """Return what needs no other run, though it goes on asking: Jobs that served it expire."""
-    pending = pending_requests(observed)
-    return tuple(each for each in present_requests(observed) if each not in pending)
-
-
-def _effective(observed: Observed) -> str | None:
-    tenant = observed.tenant
-    if tenant.spec.schedule is None:
-        return None
-    return schedule.effective(tenant.spec.schedule, tenant.identity)
-
-
-def _next_run(observed: Observed, decision: Decision, now: datetime) -> datetime | None:
-    tenant = observed.tenant
-    if tenant.spec.schedule is None or decision.suspend:
-        return None
-    return schedule.next_run(tenant.spec.schedule, tenant.spec.time_zone, now, tenant.identity)
-
-
-def _conditions(
-    observed: Observed, last: RunResult | None, decision: Decision, now: datetime
-) -> tuple[Condition, ...]:
-    before = {condition.type: condition for condition in observed.status.conditions}
-    generation = observed.tenant.generation
-    wanted = (
-        _ready(last, decision.blocker),
-        _reconciling(decision.blocker),
-        _stalled(last, decision),
-        _synced(observed, last),
-    )
-    return tuple(_condition(each, before.get(each[0]), generation, now) for each in wanted)
-
-
-def blocked(
-    before: ProfileImageSyncStatus, blocker: Blocker, generation: int, now: datetime
-) -> tuple[Condition, ...]:
-    """Return the conditions of a resource that cannot be understood; how its last run went stays."""
-    known = {condition.type: condition for condition in before.conditions}
-    wanted = [_ready(None, blocker), (ConditionType.STALLED, True, blocker.reason, blocker.message)]
-    made = [_condition(each, known.get(each[0]), generation, now) for each in wanted]
-    others = [condition for kind, condition in known.items() if kind not in {c.type for c in made}]
-    return (*made, *others)
-
-
-Wanted = tuple[
-    ConditionType, bool | None, str, str
-]  # type, status (None: unknown), reason, message
-
-_STATUSES = {
-    True: ConditionStatus.TRUE,
-    False: ConditionStatus.FALSE,
-    None: ConditionStatus.UNKNOWN,
+# Ready, Reconciling, Stalled
+_TRUE, _FALSE, _UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
+TABLE = {
+    Situation.BLOCKED: (_FALSE, _FALSE, _TRUE),
+    Situation.WAITING: (_FALSE, _TRUE, _FALSE),
+    Situation.STUCK: (_FALSE, _FALSE, _TRUE),
+    Situation.DELAYED: (_FALSE, _TRUE, _FALSE),
+    Situation.STALLED: (_FALSE, _FALSE, _TRUE),
+    Situation.MENDING: (_UNKNOWN, _TRUE, _FALSE),
+    Situation.FAILED: (_FALSE, _FALSE, _FALSE),
+    Situation.FIRST_RUN: (_UNKNOWN, _TRUE, _FALSE),
+    Situation.READY: (_TRUE, _FALSE, _FALSE),
 }
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What conditions are worked out from."""
+
+    observed: Observed
+    last: RunResult | None
+    decision: Decision
+    next_run: datetime | None  # of the schedule
+    now: datetime
+
+    @property
+    def problem(self) -> Problem | None:
+        """Return why the Job under way does not start."""
+        job = self.active
+        if job is None or job.evidence.started:
+            return None
+        if job.evidence.problem or job.evidence.pods or self.now - job.created < POD_WITHIN:
+            return job.evidence.problem
+        return Problem(
+            "NoPod",
+            f"Job {job.name} gets no pod: a quota, an admission policy or a missing ServiceAccount keeps it "
+            f"away; see `kubectl describe job {job.name}`",
+            human=True,
+        )
+
+    @property
+    def active(self) -> JobView | None:
+        """Return the run under way, unless it is being replaced."""
+        return None if self.decision.replaced else self.observed.active
+
+    @property
+    def situation(self) -> Situation:
+        """Choose the row; the first that fits."""
+        blocker, problem, last = self.decision.blocker, self.problem, self.last
+        if blocker:
+            return Situation.WAITING if blocker.transient else Situation.BLOCKED
+        if problem:
+            return Situation.STUCK if problem.human else Situation.DELAYED
+        if last and last.failed:
+            if self._mending(last):
+                return Situation.MENDING
+            return Situation.STALLED if last.needs_human else Situation.FAILED
+        if last is None and self._first_run_is_due() and not self._planned():
+            return Situation.FIRST_RUN
+        return Situation.READY
+
+    def _mending(self, last: RunResult) -> bool:
+        """Tell whether a run that something new led to is about to start, or under way."""
+        job = self.active
+        if self.decision.start:
+            return last.needs_human or changed_since(self.observed, last)
+        if job is None:
+            return False
+        return last.needs_human and (not job.scheduled or job.generation != last.run.generation)
+
+    def _first_run_is_due(self) -> bool:
+        return bool(self.active or self.decision.start or self.decision.requeue_at)
+
+    def _planned(self) -> bool:
+        """Tell whether a run got through reading, authorising and planning before."""
+        observed = self.observed
+        return bool(observed.progress or observed.status.last_success_time)
+
+
+def conditions(view: View) -> tuple[Condition, ...]:
+    """Return Ready, Reconciling, Stalled and Synced."""
+    situation = view.situation
+    ready, reconciling, stalled = TABLE[situation]
+    told = _ready(view, situation)
+    nothing: Told = ("Reconciled", "the children are in place")
+    nobody: Told = ("NotStalled", "nobody needs to act")
+    status, *synced = _synced(view, situation, told)
+    wanted = (
+        (ConditionType.READY, ready, told),
+        (ConditionType.RECONCILING, reconciling, told if reconciling is _TRUE else nothing),
+        (ConditionType.STALLED, stalled, told if stalled is _TRUE else nobody),
+        (ConditionType.SYNCED, status, (synced[0], synced[1])),
+    )
+    before = {condition.type: condition for condition in view.observed.status.conditions}
+    generation = view.observed.tenant.generation
+    return tuple(
+        _condition(kind, status, told, before=before.get(kind), generation=generation, now=view.now)
+        for kind, status, told in wanted
+    )
+
+
+def invalid(
+    before: tuple[Condition, ...], blocker: Blocker, generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Return the conditions of a resource that cannot be understood."""
+    known = {condition.type: condition for condition in before}
+    told = (blocker.reason, blocker.message)
+    ready, reconciling, stalled = TABLE[Situation.BLOCKED]
+    wanted = (
+        (ConditionType.READY, ready, told),
+        (ConditionType.RECONCILING, reconciling, ("Reconciled", "nothing is being done")),
+        (ConditionType.STALLED, stalled, told),
+        (ConditionType.SYNCED, _FALSE, ("Suspended", f"nothing runs: {blocker.message}")),
+    )
+    return tuple(
+        _condition(kind, status, told, before=known.get(kind), generation=generation, now=now)
+        for kind, status, told in wanted
+    )
+
+
 def _condition(
-    wanted: Wanted, before: Condition | None, generation: int, now: datetime
+    kind: ConditionType,
+    status: ConditionStatus,
+    told: Told,
+    *,
+    before: Condition | None,
+    generation: int,
+    now: datetime,
 ) -> Condition:
-    kind, holds, reason, message = wanted
-    flipped = before is None or before.status is not _STATUSES[holds]
+    same = before is not None and before.status is status and before.last_transition_time != NEVER
     return Condition(
         type=kind,
-        status=_STATUSES[holds],
-        reason=reason,
-        message=message[:MESSAGE_LENGTH],
-        last_transition_time=now if flipped or before is None else before.last_transition_time,
+        status=status,
+        reason=told[0],
+        message=told[1][:MESSAGE_LENGTH],
+        last_transition_time=before.last_transition_time if same and before else now,
         observed_generation=generation,
     )
 
 
-def _ready(last: RunResult | None, blocker: Blocker | None) -> Wanted:
+def _ready(view: View, situation: Situation) -> Told:
+    """Say why the resource is ready or not; without words while all is well."""
+    blocker, problem, last = view.decision.blocker, view.problem, view.last
     if blocker:
-        return ConditionType.READY, False, blocker.reason, blocker.message
-    if last and last.run.outcome is Outcome.FAILED:
-        return ConditionType.READY, False, last.reason or "RunFailed", summary(last)
-    return ConditionType.READY, True, "Ready", "the spec is accepted and the last run did not fail"
+        return blocker.reason, blocker.message
+    if problem:
+        return problem.reason, problem.message
+    if (
+        last
+        and last.failed
+        and (situation is Situation.MENDING or changed_since(view.observed, last))
+    ):
+        failure = f"the last failure ({last.reason or 'RunFailed'})"
+        return "NotTriedYet", f"something changed after {failure}; not tried yet: {_next(view)}"
+    if situation is Situation.FIRST_RUN:
+        return "FirstRunPending", f"no run has got through planning yet: {_next(view)}"
+    if last and last.failed:
+        return last.reason or "RunFailed", f"{_sentence(summary(last))} {_capital(_next(view))}"
+    if last and last.run.outcome is Outcome.PARTIAL_FAILURE:
+        return "Ready", f"{last.run.failed} uploads failed: {_next(view)}"
+    return "Ready", ""
 
 
-def _reconciling(blocker: Blocker | None) -> Wanted:
-    if blocker and blocker.transient:
-        return ConditionType.RECONCILING, True, blocker.reason, blocker.message
-    return ConditionType.RECONCILING, False, "Reconciled", "the children are in place"
-
-
-def _stalled(last: RunResult | None, decision: Decision) -> Wanted:
-    """Nobody must act again when a pause is lifted: the next run tells whether that was it."""
-    blocker = decision.blocker
-    if blocker and not blocker.transient:
-        return ConditionType.STALLED, True, blocker.reason, blocker.message
-    if last and decision.pause:
-        return ConditionType.STALLED, True, last.reason or "RunFailed", summary(last)
-    return ConditionType.STALLED, False, "NotStalled", "nobody needs to act"
-
-
-def _synced(observed: Observed, last: RunResult | None) -> Wanted:
-    spec = observed.tenant.spec
-    if observed.active:
-        return ConditionType.SYNCED, None, "Running", f"Job {observed.active.name} is under way"
+def _synced(view: View, situation: Situation, told: Told) -> tuple[ConditionStatus, str, str]:
+    last, spec = view.last, view.observed.tenant.spec
+    if situation in (Situation.BLOCKED, Situation.WAITING):
+        return _FALSE, "Suspended", f"nothing runs: {told[1]}"
+    if view.active or view.decision.start:
+        return _UNKNOWN, "Running", _running(view)
     if last is None or last.run.outcome is None:
-        if spec.suspend:
-            return (
-                ConditionType.SYNCED,
-                False,
-                "Suspended",
-                "spec.suspend is set; nothing has run yet",
-            )
-        if spec.schedule and not spec.run_on_create:
-            text = "the first run comes with the schedule"
-            return ConditionType.SYNCED, False, "WaitingForSchedule", text
-        return ConditionType.SYNCED, False, "NeverRun", "no run has ended yet"
+        return _without_run(view, situation)
+    good = _TRUE if last.run.outcome is Outcome.SUCCEEDED else _FALSE
+    text = f"{_sentence(summary(last))} {_capital(_next(view))}"
+    if spec.suspend and not last.failed:
+        return good, "Suspended", f"spec.suspend is set. {text}"
+    return good, last.run.outcome.value, text
+
+
+def _without_run(view: View, situation: Situation) -> tuple[ConditionStatus, str, str]:
+    """Speak of a resource of which no run has ended, as far as anybody remembers."""
+    observed, spec = view.observed, view.observed.tenant.spec
+    completed = observed.header is not None and observed.header.first_sync_completed
+    if completed and spec.mode is Mode.ONE_OFF:
+        text = "the first sync was completed before this resource was made: there is nothing to do"
+        return _TRUE, "Succeeded", text if not view.next_run else f"{text}. {_capital(_next(view))}"
     if spec.suspend:
-        return (
-            ConditionType.SYNCED,
-            _good(last),
-            "Suspended",
-            f"spec.suspend is set. {summary(last)}",
-        )
-    return ConditionType.SYNCED, _good(last), last.run.outcome.value, summary(last)
+        text = "spec.suspend is set; nothing has run yet: unset it, or ask for a run"
+        return _FALSE, "Suspended", text
+    if view.next_run and situation is Situation.READY:
+        return _FALSE, "WaitingForSchedule", f"nothing has run yet: {_next(view)}"
+    return _FALSE, "NeverRun", f"no run has ended yet: {_next(view)}"
 
 
-def _good(last: RunResult) -> bool:
-    return last.run.outcome is Outcome.SUCCEEDED
+def _running(view: View) -> str:
+    job, progress = view.active, view.observed.progress
+    if job is None:
+        return "a run starts now"
+    if progress is None:
+        return f"Job {job.name} is under way"
+    run = progress.run
+    done, total = run.uploaded + run.failed, run.uploaded + run.failed + run.to_upload
+    return f"Job {job.name} is under way: {done} of {total} uploads done ({numbers(run)})"
 
 
-def summary(last: RunResult) -> str:
-    """Say how a run ended, for people."""
-    if last.message:
-        return last.message
-    run, report = last.run, last.report
-    text = (
-        f"{run.people} people: {run.uploaded} uploaded, {run.adopted} adopted, {run.failed} failed"
-    )
-    reasons = sorted(report.reasons.items()) if report else []
-    blocker = [f"{reason} {count}" for reason, count in reasons if not reason.startswith("Upload")]
-    return (
-        ". ".join([text, ", ".join(blocker), *(report.notes if report else ())]).strip(". ") + "."
-    )
+def _next(view: View) -> str:
+    """Say what happens next, and whose turn it is."""
+    last, decision, spec = view.last, view.decision, view.observed.tenant.spec
+    job, again = view.active, decision.requeue_at
+    ask = "ask for one with spec.runRequest"
+    if decision.start:
+        return "a run starts now"
+    if job:
+        return f"Job {job.name} is under way"
+    if last and last.reason == BRAKE and last.failed:
+        return f"waits for you: acknowledge the brake as said{_and_schedule(view)}"
+    if last and last.failed and last.needs_human:
+        if spec.suspend:
+            return f"waits for you: spec.suspend is set, so no run tries again by itself; {ask}"
+        return f"waits for you: correct it, and a run starts at once{_and_schedule(view)}"
+    times = [at for at in (again, view.next_run) if at and at > view.now]
+    if times:
+        word = "retries" if last and (last.failed or last.run.failed) else "the next run starts"
+        return f"{word} at {moment(min(times))}"
+    if last and last.run.failed:
+        return f"no further run by itself: {ask}"
+    return f"no run is scheduled: {ask}"
+
+
+def _and_schedule(view: View) -> str:
+    return f"; the schedule tries again at {moment(view.next_run)}" if view.next_run else ""
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,11 +1,13 @@
-"""The events of a resource: one when a run has ended, one when a person must act. Pure.
+"""The events of a resource: one for each transition. Pure.
 
-Only transitions are told, so that an idle resource posts nothing.
+A run started or ended, a request was taken, a person must act, a pause was lifted, a child was repaired: told
+once each, so that an idle resource posts nothing, and a failure is told by one event and not by two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from profile_image_sync import names
@@ -15,32 +17,85 @@ from profile_image_sync.api.status import (
     ConditionType,
     Outcome,
     ProfileImageSyncStatus,
+    RequestPhase,
 )
+from profile_image_sync.controller.actions import Action, Verb
 from profile_image_sync.controller.bodies import Body
-from profile_image_sync.controller.conditions import summary
 from profile_image_sync.controller.run_result import RunResult
+from profile_image_sync.controller.summaries import summary
 
 NOTE_LENGTH = 1000  # characters; the API server takes 1024
 _NORMAL = (Outcome.SUCCEEDED, Outcome.DRY_RUN)
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a person would want to know once."""
+
+    reason: str
+    note: str
+    warning: bool = False
+
+
 def between(
-    resource: Body,
     before: ProfileImageSyncStatus,
     after: ProfileImageSyncStatus,
     last: RunResult | None,
-    now: datetime,
-) -> Iterable[Body]:
-    """Yield the events that a change of status is worth; `last` is how the newest run ended."""
-    if last and (before.last_run is None or before.last_run.id != last.run.id):
-        kind = "Normal" if last.run.outcome in _NORMAL else "Warning"
-        reason = f"Run{last.run.outcome or 'Ended'}"
-        note = summary(last)
-        yield _event(resource, now, "run", note, type=kind, reason=reason)
+    job: str | None,
+) -> Iterator[Event]:
+    """Yield what a change of status is worth; `last` is how the latest run ended, `job` the one under way."""
+    yield from _requests(before, after)
+    if before.pause and not after.pause and last and last.run.id == before.pause.run:
+        yield Event("PauseLifted", f"something changed after run {before.pause.run} failed")
+    ended = last is not None and (before.last_run is None or before.last_run.id != last.run.id)
+    if last and ended:
+        yield _run_ended(last)
+    yield from _run_started(before, after, job)
     was, stalled = _stalled(before), _stalled(after)
-    if stalled and (was is None or (was.reason, was.message) != (stalled.reason, stalled.message)):
-        note = stalled.message
-        yield _event(resource, now, "stalled", note, type="Warning", reason=stalled.reason)
+    was_reason, stalled_reason = was and was.reason, stalled and stalled.reason
+    said = ended and last is not None and last.reason == stalled_reason
+    if stalled and stalled_reason != was_reason and not said:
+        yield Event(stalled.reason, stalled.message, warning=True)
+
+
+def of_writes(done: Sequence[Action]) -> Iterator[Event]:
+    """Yield what was repaired."""
+    for action in done:
+        if action.repairs:
+            what = "was not there" if action.verb is Verb.CREATE else "had been changed"
+            which = f"{action.body['kind']} {action.body['metadata']['name']}"
+            yield Event("Repaired", f"{which} {what}: it is as it must be again")
+
+
+def _run_started(
+    before: ProfileImageSyncStatus, after: ProfileImageSyncStatus, job: str | None
+) -> Iterator[Event]:
+    ended = before.last_run != after.last_run
+    if job and _is_running(after) and (ended or not _is_running(before)):
+        yield Event("RunStarted", f"Job {job}")
+
+
+def _is_running(status: ProfileImageSyncStatus) -> bool:
+    return any(
+        each.type is ConditionType.SYNCED and each.reason == "Running" for each in status.conditions
+    )
+
+
+def _requests(before: ProfileImageSyncStatus, after: ProfileImageSyncStatus) -> Iterator[Event]:
+    known = {(r.source, r.value, r.job) for r in before.run_requests}
+    for request in after.run_requests:
+        taken = request.phase is RequestPhase.RUNNING
+        if taken and (request.source, request.value, request.job) not in known:
+            note = f"run request {request.value!r} ({request.source.value}): Job {request.job}"
+            yield Event("RequestTaken", note)
+
+
+def _run_ended(last: RunResult) -> Event:
+    outcome = last.run.outcome
+    note = f"Job {last.run.job}: {summary(last)}" if last.run.job else summary(last)
+    if outcome is Outcome.FAILED and last.reason:
+        return Event(last.reason, note, warning=True)
+    return Event(f"Run{outcome or 'Ended'}", note, warning=outcome not in _NORMAL)
 
 
 def _stalled(status: ProfileImageSyncStatus) -> Condition | None:
@@ -49,20 +104,19 @@ def _stalled(status: ProfileImageSyncStatus) -> Condition | None:
     return next((each for each in found if each.status is ConditionStatus.TRUE), None)
 
 
-def _event(resource: Body, now: datetime, about: str, note: str, **fields: str) -> Body:
+def event_body(resource: Body, event: Event, now: datetime, number: int) -> Body:
+    """Return the Event object; `number` tells those of one moment apart."""
     meta = resource["metadata"]
-    stamp = int(now.timestamp() * 1_000_000)
+    stamp = int(now.timestamp() * 1_000_000) + number
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {
-            "name": f"{meta['name']}.{stamp:x}.{about}",
-            "namespace": meta["namespace"],
-        },
+        "metadata": {"name": f"{meta['name']}.{stamp:x}", "namespace": meta["namespace"]},
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        **fields,
+        "type": "Warning" if event.warning else "Normal",
+        "reason": event.reason,
         "action": "Sync",
-        "note": note[:NOTE_LENGTH],
+        "note": event.note[:NOTE_LENGTH],
         "regarding": {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,

@@ -1,12 +1,14 @@
-"""kopf's part: serve the watch of our resources, the health endpoint, and a graceful end.
+"""kopf's part: signals, startup and cleanup, and the health endpoint. See CONTRIBUTING, "Decisions".
 
-`on.event` only: it makes kopf write nothing to the resources (no finalizer, no annotations), so that a
-resource can always be deleted, and Git sees no drift. What happens is the loop's business.
+kopf does not watch our resources: its watch would be a second one, beside the informer's, and ends the whole
+operator when one namespace forbids us.
 """
 
 from __future__ import annotations
 
 import os
+import socket
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,49 @@ import kopf
 
 from profile_image_sync import names
 from profile_image_sync.controller.installation import OperatorSettings, load
+from profile_image_sync.controller.leader import Leader
 from profile_image_sync.controller.loop import Loop
 from profile_image_sync.controller.reconcile import Reconciler
 from profile_image_sync.kube.client import ONCE, ApiClient
+from profile_image_sync.kube.lease import LeaseConfig
+
+
+class Operator:
+    """The loop, and the leader that it obeys."""
+
+    def __init__(self, client: ApiClient, settings: OperatorSettings) -> None:
+        """Take a client and the installation's settings; nothing is started yet."""
+        self.loop = Loop(
+            client,
+            lambda store: Reconciler(client, store, settings, _now),
+            resync_seconds=settings.resync_seconds,
+            namespaces=settings.watch_namespaces,
+            leads=self._leads,
+            now=_now,
+        )
+        self._leader = settings.leader_namespace and Leader(
+            client,
+            namespace=settings.leader_namespace,
+            name=settings.leader_lease,
+            holder=socket.gethostname(),  # the pod's name
+            config=LeaseConfig(now=_now, clock=time.monotonic),
+            on_elected=self.loop.resync,
+        )
+
+    def start(self) -> None:
+        """Start all threads."""
+        self.loop.start()
+        if self._leader:
+            self._leader.start()
+
+    def stop(self) -> None:
+        """Let no thread begin another turn, and give the Lease back."""
+        self.loop.stop()
+        if self._leader:
+            self._leader.stop()
+
+    def _leads(self) -> bool:
+        return not self._leader or self._leader.leads()
 
 
 def serve(settings_file: Path, health_port: int) -> None:
@@ -40,48 +82,31 @@ def serve(settings_file: Path, health_port: int) -> None:
 def _registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
     client = ApiClient.connect(os.environ, field_manager=names.PRODUCT, retry=ONCE)
-    loop = Loop(
-        client,
-        Reconciler(client, settings, _now),
-        resync_seconds=settings.resync_seconds,
-        namespaces=settings.watch_namespaces,
-        now=_now,
-    )
+    operator = Operator(client, settings)
 
     @kopf.on.login(registry=registry)
     def login(**arguments: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_via_client(**arguments)  # as the official client found its way
+        return kopf.login_via_client(
+            **arguments
+        )  # kopf asks once, at the start, which APIs there are
 
     @kopf.on.startup(registry=registry)
     def start(settings: kopf.OperatorSettings, **_: Any) -> None:
-        _configure(settings)
-        loop.start()
+        settings.scanning.disabled = True  # no right to list namespaces and CRDs is needed
+        settings.posting.enabled = False  # we post our own events, on transitions only
+        operator.start()
 
     @kopf.on.cleanup(registry=registry)
     def stop(**_: Any) -> None:
-        loop.stop()
-
-    @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
-    def changed(body: kopf.Body, **_: Any) -> None:
-        loop.resource_changed(dict(body))
+        operator.stop()
 
     @kopf.on.probe(id="loop", registry=registry)
     def alive(**_: Any) -> bool:
-        if not loop.is_alive():
-            raise kopf.PermanentError("the loop no longer turns")  # others are tried again
+        if problem := operator.loop.problem():
+            raise kopf.PermanentError(problem)  # others are tried again
         return True
 
     return registry
-
-
-def _configure(settings: kopf.OperatorSettings) -> None:
-    """Choose what kopf does by itself."""
-    settings.scanning.disabled = True  # no right to list namespaces and CRDs is needed
-    settings.posting.enabled = False  # we post our own events, on transitions only
-    # A silent watch is dropped and begun anew (nolar/kopf#585).
-    settings.watching.server_timeout = 300
-    settings.watching.client_timeout = 310
-    settings.watching.connect_timeout = 30
 
 
 def _now() -> datetime:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from profile_image_sync import names
 from profile_image_sync.api.allow import Allow
 from profile_image_sync.api.model import ApiModel
 from profile_image_sync.errors import InvalidSpec
@@ -41,6 +42,10 @@ class OperatorSettings(ApiModel):
     """Hosts that resources may name."""
     watch_namespaces: tuple[str, ...] = ()
     """Where resources are served. Empty: everywhere."""
+    leader_namespace: str = ""
+    """Where the Lease of the leading replica is. Empty: there is one replica, and it leads."""
+    leader_lease: str = names.PRODUCT
+    """Name of that Lease."""
     resync_seconds: int = Field(300, ge=10)
     """How often everything is looked at without being told."""
 

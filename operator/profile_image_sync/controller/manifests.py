@@ -5,24 +5,32 @@ Bodies are dicts that the API server takes; nothing here knows whether they are 
 
 from __future__ import annotations
 
+import functools
 import json
+from datetime import UTC, datetime
 
 from profile_image_sync import names
-from profile_image_sync.api.schedule import effective
+from profile_image_sync.api.schedule import effective, next_run
 from profile_image_sync.api.state_header import MAX_SHARDS, StateHeader, encode_header
+from profile_image_sync.api.state_policy import DeletionPolicy
 from profile_image_sync.controller.bodies import (
+    GENERATION_ANNOTATION,
     REQUESTS_ANNOTATION,
+    TEMPLATE_ANNOTATION,
+    TRIGGER_ANNOTATION,
     WORKER,
     Body,
     Tenant,
+    digest,
     new_object,
 )
 from profile_image_sync.controller.installation import OperatorSettings
-from profile_image_sync.controller.pod_template import job_spec
+from profile_image_sync.controller.pod_template import RunParameters, job_spec
 
-STARTING_DEADLINE_SECONDS = (
-    300  # a slot missed by more is left out: no burst when a schedule resumes
-)
+# A slot missed by more is left out. Longer for rare runs: a control plane that is away for some minutes must
+# not lose a month.
+STARTING_DEADLINE_SECONDS = (300, 3600)
+_ANY_DAY = datetime(2026, 1, 5, tzinfo=UTC)
 KEPT_SECONDS = 24 * 3600  # how long a finished requested Job stays, for its logs
 
 
@@ -64,6 +72,11 @@ def worker_objects(tenant: Tenant) -> list[Body]:
     return [lease, report, people, *_token_objects(tenant)]
 
 
+def secrets(tenant: Tenant) -> list[str]:
+    """Return the names of the worker's Secrets."""
+    return [names.people(tenant.name), names.token(tenant.spec.highq.credentials_secret_ref.name)]
+
+
 def _token_objects(tenant: Tenant) -> list[Body]:
     """Tokens outlive the resource, like state, and belong to all resources that name the seed."""
     name = names.token(tenant.spec.highq.credentials_secret_ref.name)
@@ -77,8 +90,14 @@ def _token_objects(tenant: Tenant) -> list[Body]:
 
 def state_header(tenant: Tenant, header: StateHeader) -> Body:
     """Return the ConfigMap that begins a state. Retained: it has no owner."""
-    body = new_object(tenant, "v1", "ConfigMap", names.state(tenant.name), "state", owned=False)
-    return body | {"data": {"header": encode_header(header).decode()}}
+    owned = state_is_owned(tenant)
+    body = new_object(tenant, "v1", "ConfigMap", names.state(tenant.name), "state", owned=owned)
+    return body | {"data": {names.HEADER_KEY: encode_header(header).decode()}}
+
+
+def state_is_owned(tenant: Tenant) -> bool:
+    """Tell whether the state goes with its resource."""
+    return tenant.spec.state.deletion_policy is DeletionPolicy.DELETE
 
 
 def cron_job(
@@ -89,30 +108,56 @@ def cron_job(
     if not spec.schedule:
         return None
     body = new_object(tenant, "batch/v1", "CronJob", names.child(tenant.name), WORKER)
-    job = job_spec(tenant, state_id, (), settings)
+    template = {
+        "metadata": {
+            "labels": names.labels(tenant.name, WORKER),
+            "annotations": _job_annotations(tenant, state_id, settings),
+        },
+        "spec": job_spec(tenant, RunParameters(state_id), settings),
+    }
     body["spec"] = {
         "schedule": effective(spec.schedule, tenant.identity),
         "timeZone": spec.time_zone,
         "suspend": suspend,
         "concurrencyPolicy": "Forbid",
-        "startingDeadlineSeconds": STARTING_DEADLINE_SECONDS,
-        "successfulJobsHistoryLimit": spec.job.successful_jobs_history_limit,
-        "failedJobsHistoryLimit": spec.job.failed_jobs_history_limit,
-        "jobTemplate": {"metadata": {"labels": names.labels(tenant.name, WORKER)}, "spec": job},
+        "startingDeadlineSeconds": _starting_deadline(spec.schedule, spec.time_zone),
+        # at least one: a Job goes when its result is in status (see actions), and not before
+        "successfulJobsHistoryLimit": max(1, spec.job.successful_jobs_history_limit),
+        "failedJobsHistoryLimit": max(1, spec.job.failed_jobs_history_limit),
+        "jobTemplate": template,
     }
     return body
 
 
-def job(
-    tenant: Tenant,
-    state_id: str,
-    requests: tuple[str, ...],
-    settings: OperatorSettings,
-    run_id: str,
-) -> Body:
+def job(tenant: Tenant, run: RunParameters, run_id: str, settings: OperatorSettings) -> Body:
     """Return a Job for one run; its name carries the run's id, and it is never patched."""
     body = new_object(tenant, "batch/v1", "Job", names.child(tenant.name, run_id), WORKER)
-    if requests:
-        body["metadata"]["annotations"] = {REQUESTS_ANNOTATION: json.dumps(requests)}
-    spec = job_spec(tenant, state_id, requests, settings)
+    served = [{"source": each.source.value, "value": each.value} for each in run.requests]
+    body["metadata"]["annotations"] = {
+        **_job_annotations(tenant, run.state_id, settings),
+        TRIGGER_ANNOTATION: run.trigger.value,
+        REQUESTS_ANNOTATION: json.dumps(served),
+    }
+    spec = job_spec(tenant, run, settings)
     return body | {"spec": spec | {"ttlSecondsAfterFinished": KEPT_SECONDS}}
+
+
+def template_digest(tenant: Tenant, state_id: str, settings: OperatorSettings) -> str:
+    """Return what changes when the pods of a run would be others."""
+    return digest(job_spec(tenant, RunParameters(state_id), settings))
+
+
+def _job_annotations(tenant: Tenant, state_id: str, settings: OperatorSettings) -> dict[str, str]:
+    return {
+        GENERATION_ANNOTATION: str(tenant.generation),
+        TEMPLATE_ANNOTATION: template_digest(tenant, state_id, settings),
+    }
+
+
+@functools.cache
+def _starting_deadline(schedule: str, zone: str) -> int:
+    """Return a quarter of the time between two runs, within bounds; always the same for one schedule."""
+    shortest, longest = STARTING_DEADLINE_SECONDS
+    first = next_run(schedule, zone, _ANY_DAY, "")
+    gap = next_run(schedule, zone, first, "") - first
+    return min(max(int(gap.total_seconds()) // 4, shortest), longest)

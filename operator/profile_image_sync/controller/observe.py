@@ -1,136 +1,180 @@
-"""Reads one resource and its children, and turns what it reads into data. Writes nothing."""
+"""Reads one resource and its children, and turns what it reads into data. Writes nothing.
+
+Children come from the informer's copy. The API server is asked only for what the copy does not hold: the
+content of the state's header when its version has changed, two Secrets when a run starts, and the versions of
+Secrets and ConfigMaps after a run that needs a person.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from enum import Enum, auto
-
-from pydantic import ValidationError
 
 from profile_image_sync import names
 from profile_image_sync.api.referenced_keys import referenced_keys
-from profile_image_sync.api.report import Report
 from profile_image_sync.api.spec import ProfileImageSync
 from profile_image_sync.api.state_header import StateHeader, decode_header
-from profile_image_sync.api.status import ProfileImageSyncStatus
 from profile_image_sync.api.validation import validated
-from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant
-from profile_image_sync.controller.snapshot import Blocker, JobView, Observed
+from profile_image_sync.controller import manifests, run_result
+from profile_image_sync.controller.actions import Children
+from profile_image_sync.controller.bodies import Body, Tenant, annotations_of, controller_of
+from profile_image_sync.controller.job_views import job_views
+from profile_image_sync.controller.snapshot import Blocker, Observed, OtherState, Reference
+from profile_image_sync.controller.stored import (
+    acknowledged_spec,
+    read_reference,
+    read_report,
+    read_status,
+)
 from profile_image_sync.errors import PermanentError
 from profile_image_sync.kube.client import ApiClient
 from profile_image_sync.kube.resources import ObjectRef
+from profile_image_sync.kube.store import ObjectStore
 
 REQUEST_LENGTH = 128  # characters of the annotation that count; spec.runRequest has no more
 
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A resource as it stands, and the live objects of its children by kind and name."""
-
-    observed: Observed
-    live: dict[tuple[str, str], Body]
+At = tuple[str, str]  # kind and name
 
 
 class Ownership(Enum):
-    """Who an object of a child's name belongs to."""
+    """Whom an object of a child's name belongs to."""
 
     OURS = auto()
     FORMER = auto()  # a former resource of this name; the garbage collector is about to take it
     FOREIGN = auto()
 
 
-def read(client: ApiClient, body: Body) -> Snapshot:
-    """Read everything about this resource.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the copy does not hold, as last asked for."""
 
-    Raises InvalidSpec for what only we can tell (a time zone that does not exist), ApiError.
-    """
-    tenant = Tenant.of(validated(ProfileImageSync, _judged(body)), body["metadata"]["uid"])
-    jobs = _jobs(client, tenant)  # before the report: a Job that has ended has written its own
-    found = _children(client, tenant)
-    ownership = {at: _ownership(each, tenant) for at, each in found.items()}
-    live = {at: each for at, each in found.items() if ownership[at] is Ownership.OURS}
-    header, unreadable = _header(live.get(("ConfigMap", names.state(tenant.name))))
-    shards = [] if header or unreadable else _shards(client, tenant)
-    terminating = [names.state(tenant.name)] if Ownership.FORMER in shards else []
-    terminating += [
-        f"{kind} {name}" for (kind, name), it in ownership.items() if it is Ownership.FORMER
-    ]
-    annotation: str = _annotations(body).get(names.RUN_REQUEST_ANNOTATION, "")
-    observed = Observed(
-        tenant=tenant,
-        annotation=annotation[:REQUEST_LENGTH],
-        status=read_status(body),
-        header=header,
-        unreadable=unreadable,
-        shards=len(shards),
-        report=_report(live.get(("ConfigMap", names.report(tenant.name)))),
-        jobs=_ours(jobs, live.get(("CronJob", names.child(tenant.name))), tenant),
-        references=_references(client, tenant),
-        foreign=tuple(f"{k} {n}" for (k, n), it in ownership.items() if it is Ownership.FOREIGN),
-        terminating=tuple(terminating),
-    )
-    return Snapshot(observed, live)
+    run: str  # the Secrets are asked for again when another run is under way
+    header: Body | None
+    secrets: dict[At, Ownership]  # those that are there
 
 
-def _judged(body: Body) -> Body:
-    """Leave out what is not ours to judge."""
-    return {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec")}
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A resource as it stands, its children, and what was asked for."""
+
+    observed: Observed
+    children: Children
+    asked: Asked
 
 
-def _annotations(body: Body) -> dict[str, str]:
-    found: dict[str, str] = body["metadata"].get("annotations") or {}
-    return found
+class Observer:
+    """Reads for the reconciler; each call is about one resource."""
+
+    def __init__(self, client: ApiClient, store: ObjectStore) -> None:
+        """Take a client, and the copy that an informer keeps."""
+        self._client = client
+        self._store = store
+
+    def resource(self, namespace: str, name: str) -> Body | None:
+        """Return the resource, unless it is being deleted."""
+        body = self._store.get(ObjectRef(names.KIND, namespace, name))
+        return None if body is None or body["metadata"].get("deletionTimestamp") else body
+
+    def observe(self, body: Body, before: Asked | None) -> Snapshot:
+        """Read everything about this resource; `before`: what was asked for the last time.
+
+        Raises InvalidSpec for what only we can tell (a time zone that does not exist), ApiError.
+        """
+        tenant = tenant_of(body)
+        copies = self._copies(tenant)
+        ownership = {at: ownership_of(each, tenant) for at, each in copies.items()}
+        live = {at: each for at, each in copies.items() if ownership[at] is Ownership.OURS}
+        schedule = live.get(("CronJob", names.child(tenant.name)))
+        owners = {tenant.uid, schedule["metadata"]["uid"] if schedule else tenant.uid}
+        labelled = self._store.labelled(tenant.namespace, tenant.name)
+        jobs = job_views(labelled, owners)
+        going = [job.name for job in jobs if job.finished is None]
+        asked = self._ask(tenant, live, before, " ".join(going))
+        ownership |= asked.secrets
+        header, unreadable = _header(asked.header)
+        state = [each for each in labelled if _is_state(each)]
+        shards = [] if asked.header else [ownership_of(each, tenant) for each in state]
+        observed = Observed(
+            tenant=tenant,
+            annotation=annotations_of(body).get(names.RUN_REQUEST_ANNOTATION, "")[:REQUEST_LENGTH],
+            status=read_status(body),
+            header=header,
+            unreadable=unreadable,
+            shards=len(shards),
+            report=read_report(live.get(("ConfigMap", names.report(tenant.name)))),
+            jobs=jobs,
+            references=(),
+            foreign=_described(ownership, Ownership.FOREIGN),
+            terminating=_described(ownership, Ownership.FORMER)
+            or ((names.state(tenant.name),) if Ownership.FORMER in shards else ()),
+            orphans=() if asked.header or shards else self._orphans(tenant),
+        )
+        last = run_result.latest(observed)
+        if last and last.needs_human:
+            observed = replace(observed, references=self._references(tenant))
+        children = Children(live, _to_own(tenant, state), _unread(tenant, asked))
+        return Snapshot(observed, children, asked)
+
+    def _copies(self, tenant: Tenant) -> dict[At, Body]:
+        """Return what is known of the children without asking."""
+        refs = [
+            ObjectRef.of(body)
+            for body in (*manifests.worker_objects(tenant), *manifests.rbac(tenant))
+        ]
+        refs += [
+            ObjectRef("CronJob", tenant.namespace, names.child(tenant.name)),
+            ObjectRef("ConfigMap", tenant.namespace, names.state(tenant.name)),
+        ]
+        found = {(ref.kind, ref.name): self._store.get(ref) for ref in refs}
+        return {at: each for at, each in found.items() if each}
+
+    def _ask(self, tenant: Tenant, live: dict[At, Body], before: Asked | None, run: str) -> Asked:
+        """Ask for what has changed since: the header's content, the Secrets of the run under way."""
+        ref = ObjectRef("ConfigMap", tenant.namespace, names.state(tenant.name))
+        copy = live.get((ref.kind, ref.name))
+        header = before.header if before and copy else None
+        if copy and (header is None or _version(header) != _version(copy)):
+            header = self._client.get(ref)
+        if before and before.run == run:
+            return Asked(run, header, before.secrets)
+        refs = [ObjectRef("Secret", tenant.namespace, name) for name in manifests.secrets(tenant)]
+        found = {(ref.kind, ref.name): self._client.get_metadata(ref) for ref in refs}
+        return Asked(run, header, {at: ownership_of(b, tenant) for at, b in found.items() if b})
+
+    def _orphans(self, tenant: Tenant) -> tuple[OtherState, ...]:
+        """Return the states in the namespace for the same HighQ whose resource is gone."""
+        found = []
+        for ref in self._store.refs("ConfigMap"):
+            if ref.namespace != tenant.namespace or not ref.name.endswith("-state"):
+                continue
+            resource = ref.name.removeprefix("pisync-").removesuffix("-state")
+            if self._store.get(ObjectRef(names.KIND, tenant.namespace, resource)):
+                continue
+            header, _ = _header(self._client.get(ref))
+            if header and header.highq == tenant.spec.highq.address:
+                found.append(OtherState(resource, str(header.id)))
+        return tuple(found)
+
+    def _references(self, tenant: Tenant) -> tuple[Reference, ...]:
+        wanted = dict.fromkeys((each.kind, each.name) for each in referenced_keys(tenant.spec))
+        refs = [ObjectRef(kind, tenant.namespace, name) for kind, name in wanted]
+        return tuple(
+            read_reference(ref.kind, ref.name, self._client.get_metadata(ref)) for ref in refs
+        )
 
 
-def read_status(body: Body) -> ProfileImageSyncStatus:
-    """Read what was written before; another version's may hold what we do not know."""
-    status = dict(body.get("status", {}))
-    if "hold" in status:  # its name in the first delivery
-        status.setdefault("pause", status.pop("hold"))
-    try:
-        return ProfileImageSyncStatus.model_validate(status)
-    except ValidationError:
-        state, request = status.get("state", {}).get("id"), status.get("lastHandledRunRequest")
-        known = {"state": {"id": state}} if state else {}
-        return ProfileImageSyncStatus.model_validate(known | {"lastHandledRunRequest": request})
+def tenant_of(body: Body) -> Tenant:
+    """Return the resource as its children need to know it. Raises InvalidSpec."""
+    judged = {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec")}
+    tenant = Tenant.of(validated(ProfileImageSync, judged), body["metadata"]["uid"])
+    annotation = annotations_of(body).get(names.ACKNOWLEDGE_ANNOTATION, "")
+    return replace(tenant, spec=acknowledged_spec(tenant.spec, annotation))
 
 
-def _children(client: ApiClient, tenant: Tenant) -> dict[tuple[str, str], Body]:
-    name = names.child(tenant.name)
-    token = names.token(tenant.spec.highq.credentials_secret_ref.name)
-    wanted = [
-        ("ServiceAccount", name),
-        ("Role", name),
-        ("RoleBinding", name),
-        ("CronJob", name),
-        ("Lease", name),
-        ("Lease", token),
-        ("ConfigMap", names.report(tenant.name)),
-        ("ConfigMap", names.state(tenant.name)),
-        ("Secret", names.people(tenant.name)),
-        ("Secret", token),
-    ]
-    found = {at: _get(client, ObjectRef(at[0], tenant.namespace, at[1])) for at in wanted}
-    return {at: each for at, each in found.items() if each}
-
-
-def _get(client: ApiClient, ref: ObjectRef) -> Body | None:
-    """Read an object; of a Secret only its metadata."""
-    return client.get_metadata(ref) if ref.kind == "Secret" else client.get(ref)
-
-
-def _owner(body: Body) -> Body | None:
-    """Return the controller of an object."""
-    owners: list[Body] = body["metadata"].get("ownerReferences", [])
-    return next((each for each in owners if each.get("controller")), None)
-
-
-def _ownership(body: Body, tenant: Tenant) -> Ownership:
-    owner = _owner(body)
-    if owner is None:  # what is retained
+def ownership_of(body: Body, tenant: Tenant) -> Ownership:
+    """Return whom an object of a child's name belongs to."""
+    owner = controller_of(body)
+    if owner is None:  # what is retained, or was orphaned
         labels = body["metadata"].get("labels", {})
         ours = labels.get(names.MANAGED_BY_LABEL) == names.PRODUCT
         return Ownership.OURS if ours else Ownership.FOREIGN
@@ -140,57 +184,31 @@ def _ownership(body: Body, tenant: Tenant) -> Ownership:
     return Ownership.FORMER if former else Ownership.FOREIGN
 
 
-def _shards(client: ApiClient, tenant: Tenant) -> list[Ownership]:
-    """Return whose the shards are of a state that has no header."""
-    states = ObjectRef("ConfigMap", tenant.namespace)
-    found = client.list(states, state_labels(tenant.name), metadata_only=True)
-    return [_ownership(each, tenant) for each in found]
+def _described(ownership: dict[At, Ownership], which: Ownership) -> tuple[str, ...]:
+    return tuple(f"{kind} {name}" for (kind, name), it in ownership.items() if it is which)
 
 
-def state_labels(resource: str) -> str:
-    """Return the selector of all ConfigMaps of a resource's state."""
-    return f"{names.SYNC_LABEL}={resource},{names.COMPONENT_LABEL}=state"
+def _unread(tenant: Tenant, asked: Asked) -> frozenset[At]:
+    """Return the Secrets that are there: their content is not for us."""
+    wanted = {("Secret", name) for name in manifests.secrets(tenant)}
+    return frozenset(wanted & asked.secrets.keys())
 
 
-def _jobs(client: ApiClient, tenant: Tenant) -> list[Body]:
-    labels = f"{names.SYNC_LABEL}={tenant.name}"
-    return list(client.list(ObjectRef("Job", tenant.namespace), labels))
+def _to_own(tenant: Tenant, state: list[Body]) -> tuple[Body, ...]:
+    """Return the state's objects if the owner of one is not as it must be."""
+    owned = manifests.state_is_owned(tenant)
+    wrong = any((controller_of(each) is not None) is not owned for each in state)
+    return tuple(state) if wrong else ()
 
 
-def _ours(jobs: list[Body], schedule: Body | None, tenant: Tenant) -> tuple[JobView, ...]:
-    """Leave out the Jobs of a former resource or CronJob of this name: they are being removed."""
-    owners = {tenant.uid, schedule["metadata"]["uid"] if schedule else tenant.uid}
-    return tuple(
-        _job(each)
-        for each in jobs
-        if not each["metadata"].get("deletionTimestamp")
-        and ((owner := _owner(each)) is None or owner["uid"] in owners)
-    )
+def _is_state(body: Body) -> bool:
+    labels: dict[str, str] = body["metadata"].get("labels", {})
+    return body["kind"] == "ConfigMap" and labels.get(names.COMPONENT_LABEL) == "state"
 
 
-def _job(body: Body) -> JobView:
-    meta, status, owner = body["metadata"], body.get("status", {}), _owner(body)
-    ends = [each for each in status.get("conditions", []) if each["status"] == "True"]
-    failed = next((each for each in ends if each["type"] == "Failed"), None)
-    ended = failed or next((each for each in ends if each["type"] == "Complete"), None)
-    return JobView(
-        name=meta["name"],
-        uid=meta["uid"],
-        created=datetime.fromisoformat(meta["creationTimestamp"]),
-        finished=datetime.fromisoformat(ended["lastTransitionTime"]) if ended else None,
-        failed=failed is not None,
-        reason=failed.get("reason", "Failed") if failed else "",
-        message=failed.get("message", "") if failed else "",
-        requests=_requests(body),
-        scheduled=owner is not None and owner["kind"] == "CronJob",
-    )
-
-
-def _requests(body: Body) -> tuple[str, ...]:
-    try:
-        return tuple(map(str, json.loads(_annotations(body).get(REQUESTS_ANNOTATION, "[]"))))
-    except (ValueError, TypeError):
-        return ()  # edited by hand
+def _version(body: Body) -> str:
+    version: str = body["metadata"]["resourceVersion"]
+    return version
 
 
 def _header(body: Body | None) -> tuple[StateHeader | None, Blocker | None]:
@@ -202,23 +220,3 @@ def _header(body: Body | None) -> tuple[StateHeader | None, Blocker | None]:
         return decode_header(body.get("data", {}).get(names.HEADER_KEY, "").encode(), where), None
     except PermanentError as error:
         return None, Blocker(error.reason, str(error))
-
-
-def _report(body: Body | None) -> Report | None:
-    text = (body or {}).get("data", {}).get(names.REPORT_KEY)
-    try:
-        return Report.model_validate_json(text) if text else None
-    except ValidationError:
-        return None  # of another version: the next run writes a new one
-
-
-def _references(client: ApiClient, tenant: Tenant) -> str:
-    """Digest the versions of what the spec names, so that a mended Secret is noticed, not read."""
-    digest = hashlib.sha256()
-    for kind, name in dict.fromkeys(
-        (each.kind, each.name) for each in referenced_keys(tenant.spec)
-    ):
-        found = client.get_metadata(ObjectRef(kind, tenant.namespace, name))
-        version = found["metadata"]["resourceVersion"] if found else "absent"
-        digest.update(f"{kind} {name} {version}\n".encode())
-    return digest.hexdigest()[:16]

@@ -6,10 +6,14 @@ the template, so that the worker never reads the live resource.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from uuid import UUID
+
 from profile_image_sync import names
 from profile_image_sync.api import run_spec
 from profile_image_sync.api.referenced_keys import referenced_keys
 from profile_image_sync.api.spec import ProfileImageSyncSpec
+from profile_image_sync.api.status import RunRequest, Trigger
 from profile_image_sync.controller.bodies import WORKER, Body, Tenant
 from profile_image_sync.controller.installation import OperatorSettings
 from profile_image_sync.errors import EXIT_BUSY, EXIT_PERMANENT
@@ -18,9 +22,16 @@ USER = 65532  # numeric, so that the kubelet can tell it is not root; nonroot of
 GRACE_SECONDS = 90  # on SIGTERM: uploads under way end, what HighQ accepted is recorded
 
 
-def job_spec(
-    tenant: Tenant, state_id: str, requests: tuple[str, ...], settings: OperatorSettings
-) -> Body:
+@dataclass(frozen=True, slots=True)
+class RunParameters:
+    """What differs between the runs of one resource."""
+
+    state_id: str
+    trigger: Trigger = Trigger.SCHEDULE
+    requests: tuple[RunRequest, ...] = ()  # that it serves
+
+
+def job_spec(tenant: Tenant, run: RunParameters, settings: OperatorSettings) -> Body:
     """Return what is common to the Jobs of the schedule and of requests."""
     return {
         "backoffLimit": tenant.spec.job.backoff_limit,
@@ -32,7 +43,7 @@ def job_spec(
                 "labels": {**settings.pod_labels, **names.labels(tenant.name, WORKER)},
                 "annotations": settings.pod_annotations,
             },
-            "spec": _pod(tenant, state_id, requests, settings),
+            "spec": _pod(tenant, run, settings),
         },
     }
 
@@ -47,9 +58,7 @@ def _failure_rules() -> list[Body]:
     ]
 
 
-def _pod(
-    tenant: Tenant, state_id: str, requests: tuple[str, ...], settings: OperatorSettings
-) -> Body:
+def _pod(tenant: Tenant, run: RunParameters, settings: OperatorSettings) -> Body:
     chosen = tenant.spec.job
     optional: Body = {
         "priorityClassName": settings.priority_class_name,
@@ -63,6 +72,8 @@ def _pod(
     }
     return {
         "restartPolicy": "Never",
+        # else each Service of the namespace adds variables, and one called as ours is replaces it
+        "enableServiceLinks": False,
         "serviceAccountName": names.child(tenant.name),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {
@@ -72,21 +83,20 @@ def _pod(
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(tenant, state_id, requests, settings)],
+        "containers": [_container(tenant, run, settings)],
         "volumes": [{"name": "references", "projected": _references(tenant.spec)}],
     } | {key: value for key, value in optional.items() if value}
 
 
-def _container(
-    tenant: Tenant, state_id: str, requests: tuple[str, ...], settings: OperatorSettings
-) -> Body:
-    uid = "metadata.labels['batch.kubernetes.io/controller-uid']"
+def _container(tenant: Tenant, run: RunParameters, settings: OperatorSettings) -> Body:
     run_spec_model = run_spec.RunSpec(
         namespace=tenant.namespace,
         name=tenant.name,
         generation=tenant.generation,
-        requests=requests,
-        state_id=state_id,
+        uid=tenant.uid,
+        trigger=run.trigger,
+        requests=tuple(dict.fromkeys(request.value for request in run.requests)),
+        state_id=UUID(run.state_id),
         spec=tenant.spec,
         allow=settings.allow,
     )
@@ -96,12 +106,13 @@ def _container(
         "imagePullPolicy": settings.worker_image_pull_policy,
         "args": ["worker"],
         "env": [
-            {
-                "name": run_spec.RUN_SPEC_VARIABLE,
-                "value": run_spec_model.model_dump_json(by_alias=True, exclude_none=True),
-            },
-            {"name": run_spec.JOB_UID_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": uid}}},
-            *({"name": name, "value": value} for name, value in sorted(settings.env.items())),
+            _variable(
+                run_spec.RUN_SPEC_VARIABLE,
+                run_spec_model.model_dump_json(by_alias=True, exclude_none=True),
+            ),
+            _label_variable(run_spec.JOB_UID_VARIABLE, "batch.kubernetes.io/controller-uid"),
+            _label_variable(run_spec.JOB_NAME_VARIABLE, "batch.kubernetes.io/job-name"),
+            *(_variable(name, value) for name, value in sorted(settings.env.items())),
         ],
         "resources": tenant.spec.job.resources.model_dump(mode="json", by_alias=True),
         "securityContext": {
@@ -112,6 +123,16 @@ def _container(
         "volumeMounts": [{"name": "references", "mountPath": run_spec.MOUNTS, "readOnly": True}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+
+
+def _variable(name: str, value: str) -> Body:
+    """Escape what Kubernetes would expand: `$(X)` is a reference, and `$$` one dollar."""
+    return {"name": name, "value": value.replace("$", "$$")}
+
+
+def _label_variable(name: str, label: str) -> Body:
+    path = f"metadata.labels['{label}']"
+    return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
 
 
 def _references(spec: ProfileImageSyncSpec) -> Body:

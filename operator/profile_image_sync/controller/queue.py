@@ -17,43 +17,53 @@ class Key(NamedTuple):
     name: str
 
 
+class _Due(NamedTuple):
+    """When a key is due. The smallest comes first: what is urgent, then what has been due longest."""
+
+    later: bool  # not urgent
+    at: float
+
+
 class WorkQueue:
     """Hands keys out when they are due. A key that is added while it is worked on comes again after.
 
-    Used by many threads; `clock` is monotonic, in seconds.
+    Urgent keys (a changed spec, a request) overtake the rest: a thousand resources that are looked at after a
+    restart keep nobody waiting. Used by many threads; `clock` is monotonic, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """Start with nothing to do."""
         self._clock = clock
         self._changed = threading.Condition()
-        self._due: dict[Key, float] = {}
+        self._due: dict[Key, _Due] = {}
         self._busy: set[Key] = set()
         self._failures: dict[Key, int] = {}
 
-    def add(self, key: Key, delay: float = 0.0) -> None:
+    def add(self, key: Key, delay: float = 0.0, *, urgent: bool = False) -> None:
         """Have this resource looked at in `delay` seconds; an earlier time that is set stays."""
-        at = self._clock() + delay
+        wanted = _Due(not urgent, self._clock() + delay)
         with self._changed:
-            if at < self._due.get(key, float("inf")):
-                self._due[key] = at
-                self._changed.notify_all()
+            known = self._due.get(key, wanted)
+            self._due[key] = _Due(known.later and wanted.later, min(known.at, wanted.at))
+            self._changed.notify_all()
 
     def take(self, timeout: float) -> Key | None:
         """Wait for a key that is due and that nobody works on; None after `timeout` seconds."""
         deadline = self._clock() + timeout
         with self._changed:
             while True:
-                free = {key: at for key, at in self._due.items() if key not in self._busy}
-                key = min(free, key=lambda each: free[each], default=None)
                 now = self._clock()
-                if key and free[key] <= now:
+                free = {key: due for key, due in self._due.items() if key not in self._busy}
+                ready = {key: due for key, due in free.items() if due.at <= now}
+                if ready:
+                    key = min(ready, key=lambda each: ready[each])
                     del self._due[key]
                     self._busy.add(key)
                     return key
                 if now >= deadline:
                     return None
-                self._changed.wait(min(deadline, *free.values()) - now if free else deadline - now)
+                wake = min([deadline, *(due.at for due in free.values())])
+                self._changed.wait(wake - now)
 
     def done(self, key: Key, *, failed: bool = False) -> None:
         """Give the key back; after a failure it comes again, later each time."""
@@ -65,3 +75,9 @@ class WorkQueue:
             self._changed.notify_all()
         if failed:
             self.add(key, min(FIRST_RETRY * 2 ** (failures - 1), LONGEST_RETRY))
+
+    def __len__(self) -> int:
+        """Return how many keys are due by now."""
+        now = self._clock()
+        with self._changed:
+            return sum(due.at <= now for due in self._due.values())

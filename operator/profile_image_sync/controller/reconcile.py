@@ -1,188 +1,220 @@
-"""Brings one resource into line: observe, decide, write what differs, update the status.
+"""Brings one resource into line: observe, decide, carry out, update the status.
 
-Level-based: every call starts from what is there, whatever made it necessary.
+Level-based: every call starts from what is there, whatever made it necessary. A healthy resource is served
+from the informer's copy; the API server is asked only where something may have changed unwatched.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import assert_never
 from uuid import uuid4
 
 import structlog
 
 from profile_image_sync import names
-from profile_image_sync.api.state_policy import DeletionPolicy
 from profile_image_sync.api.status import ProfileImageSyncStatus
-from profile_image_sync.controller import conditions, events, manifests, run_result
-from profile_image_sync.controller.bodies import Body, key_of, owner, with_spec_hash
-from profile_image_sync.controller.decide import Decision, decide
-from profile_image_sync.controller.drift import needs_update
+from profile_image_sync.controller import conditions, events, run_result
+from profile_image_sync.controller import status as statuses
+from profile_image_sync.controller.actions import Action, Verb, actions
+from profile_image_sync.controller.bodies import Body
+from profile_image_sync.controller.decide import COLLECTED, POLL, Decision, decide
+from profile_image_sync.controller.drift import Defaults
+from profile_image_sync.controller.events import Event
 from profile_image_sync.controller.installation import OperatorSettings
-from profile_image_sync.controller.observe import Snapshot, read, read_status, state_labels
+from profile_image_sync.controller.observe import Asked, Observer, Ownership, Snapshot, ownership_of
 from profile_image_sync.controller.run_result import RunResult
 from profile_image_sync.controller.snapshot import Blocker
+from profile_image_sync.controller.stored import read_status
 from profile_image_sync.errors import InvalidSpec
 from profile_image_sync.kube.client import ApiClient
-from profile_image_sync.kube.errors import ApiConflict, ApiRefused
+from profile_image_sync.kube.errors import ApiConflict, ApiError, ApiRefused
 from profile_image_sync.kube.resources import ObjectRef
+from profile_image_sync.kube.store import ObjectStore
 
 log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class _Writes:
+    """What was carried out, and what was in the way."""
+
+    done: list[Action] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+
 class Reconciler:
-    """Serves all resources; each call is about one."""
+    """Serves all resources; each call is about one, and no two at a time are about the same."""
 
     def __init__(
-        self, client: ApiClient, settings: OperatorSettings, now: Callable[[], datetime]
+        self,
+        client: ApiClient,
+        store: ObjectStore,
+        settings: OperatorSettings,
+        now: Callable[[], datetime],
     ) -> None:
-        """Take a client, the installation's settings, and a clock (UTC, aware)."""
+        """Take a client, the informer's copy, the installation's settings, and a clock (UTC, aware)."""
         self._client = client
+        self._store = store
+        self._observer = Observer(client, store)
         self._settings = settings
         self._now = now
+        self._defaults = Defaults()
+        self._owners_refused: set[str] = set()  # uids of resources that were told so
+        self._asked: dict[tuple[str, str], tuple[str, Asked]] = {}  # with the uid
 
     def reconcile(self, namespace: str, name: str) -> datetime | None:
         """Bring this resource into line; return when to look again though nothing changes.
 
         Raises ApiError when the API server is in the way: call again later.
         """
-        body = self._client.get(ObjectRef(names.KIND, namespace, name))
-        if body is None or body["metadata"].get("deletionTimestamp"):
-            return None  # the garbage collector takes the children; state is retained
+        body = self._observer.resource(namespace, name)
+        if body is None:  # the garbage collector takes the children; state is retained
+            self._asked.pop((namespace, name), None)
+            return None
         try:
-            snapshot = read(self._client, body)
+            snapshot, last, decision = self._decide(body)
         except InvalidSpec as error:
             self._report_invalid_spec(body, error)
             return None
-        last = run_result.latest(snapshot.observed)
-        decision = decide(snapshot.observed, last, self._settings.allow, self._now(), uuid4())
+        writes = _Writes()
         try:
-            self._apply_decision(snapshot, decision)
+            planned = actions(
+                snapshot.observed, snapshot.children, decision, self._settings, self._defaults
+            )
+            for action in planned:
+                self._carry_out(action, snapshot, writes)
         except ApiRefused as error:
-            refused = replace(decision, blocker=Blocker("Refused", str(error)))
-            self._update_status(body, snapshot, last, refused)
+            self._asked.pop((namespace, name), None)
+            blocked = _blocked(decision, Blocker("Refused", str(error)), self._now())
+            self._update_status(body, snapshot, last, blocked, writes)
             raise
-        self._update_status(body, snapshot, last, decision)
+        if writes.foreign:
+            decision = _blocked(decision, _in_the_way(writes.foreign), self._now())
+        if any(action.body["kind"] == "Secret" for action in writes.done):
+            self._asked.pop((namespace, name), None)
+        self._update_status(body, snapshot, last, decision, writes)
         return decision.requeue_at
 
-    def _apply_decision(self, snapshot: Snapshot, decision: Decision) -> None:
-        """Write what differs: the state, the worker's objects and rights, then what runs."""
-        tenant, state = snapshot.observed.tenant, decision.state
-        if state is None:
-            self._stop_schedule(snapshot)
-            return
-        if decision.new_state:
-            self._client.create(manifests.state_header(tenant, state))
-        for body in manifests.worker_objects(tenant):
-            if _at(body) not in snapshot.live:
-                self._create_once(body)
-        for body in manifests.rbac(tenant):
-            self._apply(snapshot, body)
-        self._apply_schedule(snapshot, decision, str(state.id))
-        self._apply_deletion_policy(snapshot)
-        if decision.start:
-            job = manifests.job(
-                tenant, str(state.id), decision.start.requests, self._settings, _run_id()
-            )
-            self._client.create(job)
-            log.info("run started", resource=tenant.identity, job=job["metadata"]["name"])
+    def _decide(self, body: Body) -> tuple[Snapshot, RunResult | None, Decision]:
+        """Decide from the copy, and ask first where that leads to a run, or is in doubt."""
+        meta = body["metadata"]
+        key = (meta["namespace"], meta["name"])
+        uid, asked = self._asked.get(key, ("", None))
+        known = asked if uid == meta["uid"] else None
+        snapshot, last, decision = self._look(body, known)
+        if known and (decision.blocker or decision.start):
+            snapshot, last, decision = self._look(body, None)
+        self._asked[key] = (meta["uid"], snapshot.asked)
+        return snapshot, last, decision
 
-    def _apply(self, snapshot: Snapshot, body: Body) -> None:
-        wanted, live = with_spec_hash(body), snapshot.live.get(_at(body))
-        if live is None or needs_update(wanted, live):
-            self._client.apply(wanted)
+    def _look(self, body: Body, asked: Asked | None) -> tuple[Snapshot, RunResult | None, Decision]:
+        snapshot = self._observer.observe(body, asked)
+        last = run_result.latest(snapshot.observed)
+        decision = decide(snapshot.observed, last, self._settings, self._now(), uuid4())
+        return snapshot, last, decision
 
-    def _apply_schedule(self, snapshot: Snapshot, decision: Decision, state_id: str) -> None:
-        """Keep the CronJob; one that is no longer wanted goes when the run that it started has ended."""
-        tenant, active = snapshot.observed.tenant, snapshot.observed.active
-        suspend = decision.suspend
-        wanted = manifests.cron_job(tenant, state_id, self._settings, suspend=suspend)
-        live = snapshot.live.get(("CronJob", names.child(tenant.name)))
-        if wanted:
-            self._apply(snapshot, wanted)
-        elif active and active.scheduled:
-            self._stop_schedule(snapshot)
-        elif live:
-            self._client.delete(ObjectRef.of(live))
-
-    def _stop_schedule(self, snapshot: Snapshot) -> None:
-        """Let nothing start; the rest stays as it is."""
-        live = snapshot.live.get(("CronJob", names.child(snapshot.observed.tenant.name)))
-        if live and not live["spec"].get("suspend"):
-            self._client.patch({**key_of(live), "spec": {"suspend": True}})
-
-    def _apply_deletion_policy(self, snapshot: Snapshot) -> None:
-        """Let the state go with the resource, or outlive it, as spec.state.deletionPolicy says.
-
-        A worker makes shards without an owner. The header comes last: it tells whether all is done.
-        """
-        tenant = snapshot.observed.tenant
-        owned = tenant.spec.state.deletion_policy is DeletionPolicy.DELETE
-        header = snapshot.live.get(("ConfigMap", names.state(tenant.name)))
-        if not owned and (header is None or not _owners(header)):
-            return
-        wanted = [owner(tenant)] if owned else []
-        labels = state_labels(tenant.name)
-        found = self._client.list(
-            ObjectRef("ConfigMap", tenant.namespace), labels, metadata_only=True
-        )
-        for body in sorted(found, key=_name, reverse=True):
-            if _owners(body) != [each["uid"] for each in wanted]:
-                meta = {"name": _name(body), "namespace": tenant.namespace}
-                kind: Body = {"apiVersion": "v1", "kind": "ConfigMap"}
-                self._client.patch({**kind, "metadata": {**meta, "ownerReferences": wanted}})
-
-    def _create_once(self, body: Body) -> None:
+    def _carry_out(self, action: Action, snapshot: Snapshot, writes: _Writes) -> None:
+        """Do one write. Raises ApiError."""
         try:
-            self._client.create(body)
+            self._write(action, snapshot)
+            writes.done.append(action)
         except ApiConflict:
-            log.info("made by another meanwhile", kind=body["kind"], name=body["metadata"]["name"])
+            if action.verb is not Verb.CREATE:
+                raise
+            self._judge_conflict(action.body, snapshot, writes)
+        except ApiRefused as error:
+            if not action.optional:
+                raise
+            uid = snapshot.observed.tenant.uid
+            if uid not in self._owners_refused:  # once is enough, and each look tries again
+                self._owners_refused.add(uid)
+                note = f"owners may not be changed, so state.deletionPolicy may have no effect: {error}"
+                writes.events.append(Event("OwnerRefused", note, warning=True))
+
+    def _write(self, action: Action, snapshot: Snapshot) -> None:
+        body = action.body
+        match action.verb:
+            case Verb.CREATE:
+                stored = self._client.create(body)
+                self._defaults.learn(body, stored)
+                self._store.take_written(stored)
+            case Verb.REPLACE:
+                stored = self._client.replace(body)
+                self._defaults.learn(body, stored)
+                self._store.take_written(stored)
+            case Verb.PATCH:
+                self._store.take_written(self._client.patch(body))
+            case Verb.DELETE:
+                self._client.delete(ObjectRef.of(body))
+            case _:
+                assert_never(action.verb)
+        kind, name = body["kind"], body["metadata"]["name"]
+        resource = snapshot.observed.tenant.identity
+        log.info("written", resource=resource, verb=action.verb.value, kind=kind, name=name)
+
+    def _judge_conflict(self, body: Body, snapshot: Snapshot, writes: _Writes) -> None:
+        """Tell an object that is ours, and not in the copy yet, from one that is in the way."""
+        there = self._client.get_metadata(ObjectRef.of(body))
+        if there and ownership_of(there, snapshot.observed.tenant) is Ownership.FOREIGN:
+            writes.foreign.append(f"{body['kind']} {body['metadata']['name']}")
 
     def _report_invalid_spec(self, body: Body, error: InvalidSpec) -> None:
         """Say what is wrong with a resource that cannot even be understood; touch nothing else."""
-        before = read_status(body)
+        before, generation = read_status(body), body["metadata"]["generation"]
         blocker = Blocker(error.reason, str(error))
-        generation = body["metadata"]["generation"]
-        told = conditions.blocked(before, blocker, generation, self._now())
-        changes = {"observed_generation": generation, "conditions": told}
-        self._write_status(body, before, before.model_copy(update=changes), None)
+        told = conditions.invalid(before.conditions, blocker, generation, self._now())
+        after = before.model_copy(update={"observed_generation": generation, "conditions": told})
+        self._write_status(body, after, events.between(before, after, None, None))
 
     def _update_status(
-        self, body: Body, snapshot: Snapshot, last: RunResult | None, decision: Decision
-    ) -> None:
-        status = conditions.status(snapshot.observed, last, decision, self._now())
-        self._write_status(body, snapshot.observed.status, status, last)
-
-    def _write_status(
         self,
         body: Body,
-        before: ProfileImageSyncStatus,
-        after: ProfileImageSyncStatus,
+        snapshot: Snapshot,
         last: RunResult | None,
+        decision: Decision,
+        writes: _Writes,
     ) -> None:
-        """Write the status if it says anything new, and post an event where a person would want one."""
-        status = after.model_dump(mode="json", by_alias=True, exclude_none=True)
-        if status == body.get("status"):
-            return
-        self._client.replace_status({**body, "status": status})
-        for event in events.between(body, before, after, last, self._now()):
-            self._client.create(event)
+        observed = snapshot.observed
+        after = statuses.status(observed, last, decision, self._now())
+        job = names.child(observed.tenant.name, decision.start.run_id) if decision.start else None
+        job = job or (observed.active.name if observed.active else None)
+        told = [
+            *events.of_writes(writes.done),
+            *writes.events,
+            *events.between(observed.status, after, last, job),
+        ]
+        self._write_status(body, after, told)
+
+    def _write_status(
+        self, body: Body, after: ProfileImageSyncStatus, told: Iterable[Event]
+    ) -> None:
+        """Write the status if it says anything new, then post the events."""
+        now, status = self._now(), statuses.to_json(after)
+        if status != body.get("status"):
+            written = {key: value for key, value in body.items() if key != "status"}
+            self._store.take_written(self._client.replace_status({**written, "status": status}))
+        for number, event in enumerate(told):
+            try:
+                self._client.create(events.event_body(body, event, now, number))
+            except ApiError as error:  # an event is no reason to begin anew
+                log.warning("event not posted", reason=event.reason, problem=str(error))
 
 
-def _at(body: Body) -> tuple[str, str]:
-    return body["kind"], _name(body)
+def _blocked(decision: Decision, blocker: Blocker, now: datetime) -> Decision:
+    """Return what is told when a write was refused: nothing of it has happened."""
+    again = now + (COLLECTED if blocker.transient else POLL)
+    return replace(
+        decision, blocker=blocker, state=None, new_state=False, start=None, requeue_at=again
+    )
 
 
-def _name(body: Body) -> str:
-    name: str = body["metadata"]["name"]
-    return name
-
-
-def _owners(body: Body) -> list[str]:
-    return [each["uid"] for each in body["metadata"].get("ownerReferences", [])]
-
-
-def _run_id() -> str:
-    return secrets.token_hex(4)
+def _in_the_way(foreign: list[str]) -> Blocker:
+    return Blocker(
+        "NameConflict",
+        f"{', '.join(foreign)}: in the way and not ours, so not touched. Remove or rename it, or give this "
+        "resource another name",
+    )

@@ -1,4 +1,8 @@
-"""How the newest run ended: by its report, by its Job when it left none, or as status remembers. Pure."""
+"""How the latest run ended: by its report, by its pods where that is lost, or as status remembers.
+
+Pure. Apart, because each of the three can be missing: the next run overwrites the report, Jobs expire, and
+status is gone with a resource that is made anew.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from profile_image_sync import names
 from profile_image_sync.api.report import Report
-from profile_image_sync.api.status import ConditionType, Outcome, Run
+from profile_image_sync.api.status import ConditionStatus, ConditionType, Outcome, Run, Trigger
 from profile_image_sync.controller.snapshot import JobView, Observed
-from profile_image_sync.errors import EXIT_FINISHED, EXIT_PERMANENT
+from profile_image_sync.errors import EXIT_FINISHED, EXIT_PERMANENT, EXIT_TRANSIENT
 
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+BRAKE = "BrakeTripped"
+DEADLINE = "DeadlineReached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,58 +32,107 @@ class RunResult:
     report: Report | None
 
     @property
+    def failed(self) -> bool:
+        """Tell whether the run as a whole failed, not some of its uploads."""
+        return self.run.outcome is Outcome.FAILED
+
+    @property
     def needs_human(self) -> bool:
         """Tell whether retrying cannot help."""
         return self.exit_code == EXIT_PERMANENT
 
 
 def latest(observed: Observed) -> RunResult | None:
-    """Return how the newest run ended; None when none has ended yet."""
-    endings = [*_reported(observed), *_unreported(observed), *_remembered(observed)]
-    return max(endings, key=lambda each: each.run.completion_time or _LONG_AGO, default=None)
+    """Return how the latest run ended; None: none has ended yet. Keep-alive runs do not count."""
+    results = [*_reported(observed), *_unreported(observed), *_remembered(observed)]
+    return max(results, key=lambda each: each.run.completion_time or LONG_AGO, default=None)
 
 
 def _reported(observed: Observed) -> Iterable[RunResult]:
     """Leave out the report of a Job that goes on: that try failed, the next one may end well."""
     report, active = observed.report, observed.active
-    if report and not (active and active.uid == report.run.job):
-        yield RunResult(report.run, report.exit_code, report.reason, report.message, report)
+    if report and not (active and active.did(report.run)) and _counts(report.run):
+        yield _result(report.run, report)
 
 
 def _unreported(observed: Observed) -> Iterable[RunResult]:
-    """Take a Job's word where neither the report nor status tells of it; a later run's report is over it."""
-    status = observed.status
-    told = {run.job for run in (status.last_run, *status.history) if run}
-    if observed.report:
-        told.add(observed.report.run.job)
+    """Take the pods' word where neither the report nor status tells of a Job."""
+    status, report = observed.status, observed.report
+    told = [status.last_run, *status.history, report.run if report else None]
     for job in observed.jobs:
-        if job.finished and not job.busy and job.uid not in told:
-            yield RunResult(_lost(job), job.exit_code, job.reason, _job_summary(job), None)
+        if not job.finished or job.busy or any(job.did(run) for run in told):
+            continue
+        left = job.evidence.report
+        if left is None:
+            yield _lost(job, observed.tenant.name)
+            continue
+        ended = left.run.completion_time or job.finished  # without one: it ended before it began
+        run = left.run.model_copy(update={"job": job.name, "completion_time": ended})
+        if _counts(run):
+            yield _result(run, left)
+
+
+def _counts(run: Run) -> bool:
+    ended = run.completion_time is not None and run.outcome is not Outcome.BUSY
+    return ended and run.trigger is not Trigger.KEEP_ALIVE
+
+
+def _result(run: Run, report: Report) -> RunResult:
+    return RunResult(run, report.exit_code, report.reason, report.message, report)
 
 
 def _remembered(observed: Observed) -> Iterable[RunResult]:
     """Take status' word for a run whose report and Job are gone."""
     run, pause = observed.status.last_run, observed.status.pause
     if run:
-        held = pause is not None and pause.run == run.id
-        ready = next((c for c in observed.status.conditions if c.type is ConditionType.READY), None)
+        by_type = {each.type: each for each in observed.status.conditions}
+        ready, stalled = by_type.get(ConditionType.READY), by_type.get(ConditionType.STALLED)
         failed = run.outcome is Outcome.FAILED
-        reason, message = (ready.reason, ready.message) if failed and ready else ("", "")
-        yield RunResult(run, EXIT_PERMANENT if held else EXIT_FINISHED, reason, message, None)
+        reason, message = run.reason or "", run.message or ""
+        if failed and not reason and ready:  # the first version kept it there only
+            reason, message = ready.reason, ready.message
+        stands = stalled and stalled.status is ConditionStatus.TRUE and stalled.reason == reason
+        human = stands or (pause is not None and pause.run == run.id)
+        code = EXIT_FINISHED if not failed else EXIT_PERMANENT if human else EXIT_TRANSIENT
+        yield RunResult(run, code, reason, message, None)
 
 
-def _lost(job: JobView) -> Run:
-    return Run(
-        id=job.uid,
-        request=job.requests[-1] if job.requests else None,
+def _lost(job: JobView, resource: str) -> RunResult:
+    """Make a result from a Job whose run left no word."""
+    run = Run(
+        id=names.run_id(resource, job.name),
+        trigger=job.trigger,
+        request=job.requests[-1].value if job.requests else None,
+        generation=job.generation,
         start_time=job.created,
         completion_time=job.finished,
         outcome=Outcome.FAILED if job.failed else Outcome.SUCCEEDED,
-        job=job.uid,
+        job=job.name,
     )
-
-
-def _job_summary(job: JobView) -> str:
+    problem = job.evidence.problem
     if not job.failed:
-        return f"Job {job.name} succeeded; its report, and so its numbers, are lost"
-    return f"Job {job.name} failed without a report ({job.message}): see the logs of its pods"
+        text = f"Job {job.name} succeeded; its report, and so its numbers, are lost"
+        return RunResult(run, EXIT_FINISHED, "", text, None)
+    code = job.evidence.exit_code
+    if problem and (problem.human or not job.evidence.started):
+        code = EXIT_PERMANENT if problem.human else EXIT_TRANSIENT
+        return RunResult(run, code, problem.reason, f"Job {job.name}: {problem.message}", None)
+    final = EXIT_PERMANENT if code == EXIT_PERMANENT else EXIT_TRANSIENT
+    return RunResult(run, final, job.reason, _explain(job), None)
+
+
+def _explain(job: JobView) -> str:
+    """Say what is known of a Job that failed without a word from its run."""
+    if job.reason == "DeadlineExceeded" and not job.evidence.started:
+        return (
+            f"Job {job.name}: no pod of it could start before its deadline: see `kubectl describe job "
+            f"{job.name}`; a quota, an admission policy or a missing ServiceAccount keeps pods away"
+        )
+    if job.reason == "DeadlineExceeded":
+        return (
+            f"Job {job.name} was ended by its deadline (spec.job.activeDeadlineSeconds) before its run could "
+            "report; what HighQ accepted is recorded"
+        )
+    code, problem = job.evidence.exit_code, job.evidence.problem
+    why = problem.message if problem else f"exit code {code}" if code is not None else job.reason
+    return f"Job {job.name} failed without a report ({why}): see `kubectl logs job/{job.name}`"

@@ -24,6 +24,7 @@ from profile_image_sync.kube.responses import parse, unavailable
 from profile_image_sync.kube.watch import WatchStream
 
 PAUSE_SECONDS = 0.5  # after the first attempt; doubled after each further one
+CONNECTIONS = 64  # kept open: each watch holds one
 PAGE = 500  # objects of an answer to a listing
 WATCH_SECONDS = 1800  # the API server ends a watch after so long; we begin a new one
 SILENT_SECONDS = 80.0  # a watch hears a bookmark about each minute; else it may have gone blind
@@ -59,6 +60,7 @@ class ApiClient:
     ) -> None:
         """Take where the server is and who we are; nothing is called yet."""
         configuration.retries = False  # we know which requests may be repeated
+        configuration.connection_pool_maxsize = CONNECTIONS
         self._transport = official.ApiClient(configuration)
         self._field_manager = field_manager
         self._retry = retry

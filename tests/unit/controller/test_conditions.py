@@ -1,284 +1,228 @@
-"""Status and conditions, from what the last run left."""
+"""The table of conditions: whatever a resource went through, no two of them contradict each other."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from profile_image_sync.api.allow import Allow
+from profile_image_sync.api.report import Report
 from profile_image_sync.api.state_header import StateHeader
 from profile_image_sync.api.status import (
+    Brake,
     Condition,
-    ConditionType,
+    ConditionStatus,
     Outcome,
     ProfileImageSyncStatus,
     State,
 )
-from profile_image_sync.controller import conditions, run_result
-from profile_image_sync.controller.decide import decide
+from profile_image_sync.controller import run_result
+from profile_image_sync.controller import status as statuses
+from profile_image_sync.controller.conditions import TABLE, Situation
+from profile_image_sync.controller.evidence import Evidence, Problem
 from profile_image_sync.controller.snapshot import Observed
-from tests.support.snapshots import BUSY, NEW, NOW, REFUSED, STATE, job, observed, report, run
+from tests.support.snapshots import (
+    BUSY,
+    DONE,
+    HEADER,
+    NEW,
+    NOW,
+    STATE,
+    asking,
+    job,
+    observed,
+    run,
+    secret,
+)
+from tests.support.snapshots import decided as decided_on
+
+TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
+STUCK = Problem("ImagePullBackOff", "no such image: see `kubectl describe`", human=True)
+DELAYED = Problem(
+    "Unschedulable", "no node takes the worker's pod (0/3 nodes): it waits", human=False
+)
+
+
+def made_report(end: tuple[int, str], **facts: Any) -> Report:
+    """Return a report that ended with this exit code and reason."""
+    return Report(exit_code=end[0], reason=end[1], **facts)
+
+
+jobs = st.lists(
+    st.sampled_from(
+        [
+            job(),
+            job(scheduled=True, created=NOW - timedelta(minutes=1)),
+            job(evidence=Evidence()),
+            job(created=NOW, evidence=Evidence()),
+            job(evidence=Evidence(pods=1, problem=STUCK)),
+            job(evidence=Evidence(pods=1, problem=STUCK), template="old"),
+            job(evidence=Evidence(pods=1, problem=DELAYED)),
+            job(requests=asking("now")),
+            job(name="pisync-acme-0", uid="job-0", finished=NOW - timedelta(minutes=10)),
+            job(finished=NOW, failed=True, reason="BackoffLimitExceeded"),
+            job(finished=NOW, failed=True, reason="DeadlineExceeded", evidence=Evidence()),
+            BUSY,
+        ]
+    ),
+    max_size=2,
+    unique_by=lambda each: each.name,
+)
+reports = st.one_of(
+    st.none(),
+    st.builds(
+        made_report,
+        run=st.builds(
+            run,
+            st.sampled_from([each for each in Outcome if each is not Outcome.BUSY]),
+            st.integers(0, 3000),
+            generation=st.sampled_from([None, 1, 2]),
+            failed=st.integers(0, 2),
+            uploaded=st.integers(0, 3),
+            people=st.integers(0, 9),
+            job=st.sampled_from(["job-0", "pisync-acme-1"]),
+        ),
+        end=st.sampled_from(
+            [(0, ""), (20, "BindRefused"), (20, "BrakeTripped"), (30, "HighQUnavailable")]
+        ),
+        message=st.sampled_from(["", "what happened."]),
+        brake=st.sampled_from([None, Brake(id="b-1", reason="Changed", message="60 %")]),
+    ),
+)
+specs = st.fixed_dictionaries(
+    {
+        "suspend": st.booleans(),
+        "dryRun": st.booleans(),
+        "runOnCreate": st.booleans(),
+        "runRequest": st.sampled_from(["", "now"]),
+        "safety": st.sampled_from([{}, {"acknowledge": "b-1"}, {"acknowledge": "b-7"}]),
+    },
+    optional={"mode": st.just("OneOff")},
+)
+facts = st.fixed_dictionaries(
+    {
+        "jobs": jobs.map(tuple),
+        "report": reports,
+        "header": st.sampled_from([None, HEADER, DONE, StateHeader(id=NEW)]),
+        "annotation": st.sampled_from(["", "please"]),
+        "references": st.sampled_from([(), (secret(),), (secret(changed=NOW),)]),
+        "foreign": st.sampled_from([(), (), ("Role pisync-acme",)]),
+        "terminating": st.sampled_from([(), (), (), ("Role pisync-acme",)]),
+    }
+)
+befores = st.sampled_from(
+    [
+        ProfileImageSyncStatus(),
+        ProfileImageSyncStatus(state=State(id=str(STATE))),
+        ProfileImageSyncStatus(last_run=run(Outcome.FAILED)),
+        ProfileImageSyncStatus(last_run=run(), last_success_time=NOW - timedelta(hours=1)),
+    ]
+)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Observed:
+    """Return a resource in any situation, also after the operator has written its status once."""
+    seen = observed(draw(specs), **draw(facts), status=draw(befores))
+    seen = replace(seen, tenant=replace(seen.tenant, generation=draw(st.sampled_from([1, 2]))))
+    if draw(st.booleans()):
+        seen = replace(seen, status=status_of(seen))
+    return seen
 
 
 def status_of(seen: Observed) -> ProfileImageSyncStatus:
     """Return the status as the reconciler writes it."""
-    last = run_result.latest(seen)
-    return conditions.status(seen, last, decide(seen, last, Allow(), NOW, NEW), NOW)
+    return statuses.status(seen, run_result.latest(seen), decided_on(seen), NOW)
 
 
-def by_type(status: ProfileImageSyncStatus) -> dict[str, tuple[str, str]]:
-    """Return status and reason by type."""
-    return {c.type.value: (c.status.value, c.reason) for c in status.conditions}
+def by_type(status: ProfileImageSyncStatus) -> dict[str, Condition]:
+    """Return the conditions by type."""
+    return {each.type.value: each for each in status.conditions}
 
 
-def test_a_long_first_run_does_not_hold_up_who_waits_for_ready() -> None:
-    """Ready speaks of spec and children; Synced tells that the run goes on."""
-    told = by_type(status_of(observed(jobs=(job(),))))
-    assert told == {
-        "Ready": ("True", "Ready"),
-        "Reconciling": ("False", "Reconciled"),
-        "Stalled": ("False", "NotStalled"),
-        "Synced": ("Unknown", "Running"),
-    }
+@given(situations())
+def test_no_two_conditions_contradict_each_other(seen: Observed) -> None:
+    """Waiters, kstatus and people draw the same conclusion from each."""
+    told = by_type(status_of(seen))
+    ready, stalled = told["Ready"].status, told["Stalled"].status
+    reconciling, synced = told["Reconciling"].status, told["Synced"]
+    assert list(told) == ["Ready", "Reconciling", "Stalled", "Synced"]
+    assert not (stalled is TRUE and reconciling is TRUE)
+    if ready is TRUE:
+        assert (reconciling, stalled) == (FALSE, FALSE)
+        assert synced.reason != "Failed"
+    if ready is UNKNOWN:
+        assert reconciling is TRUE
+    if stalled is TRUE or reconciling is TRUE:
+        assert ready is not TRUE
+    if ready is FALSE:
+        assert synced.reason not in {"Succeeded", "PartialFailure", "DryRun", "WaitingForSchedule"}
 
 
-def test_a_run_that_succeeded_is_told_with_its_numbers() -> None:
-    """lastRun, lastSuccessTime, history."""
-    status = status_of(observed(report=report(run(uploaded=3, people=9))))
-    assert by_type(status)["Synced"] == ("True", "Succeeded")
-    assert status.last_run is not None
-    assert (status.last_run.uploaded, status.last_success_time) == (
-        3,
-        status.last_run.completion_time,
-    )
-    assert status.history == (status.last_run,)
-
-
-def test_a_run_that_needs_a_person_stalls() -> None:
-    """Waiters fail fast, and the message is the run's own line."""
-    told = by_type(status_of(observed(report=REFUSED)))
-    assert told["Ready"] == ("False", "BindRefused")
-    assert told["Stalled"] == ("True", "BindRefused")
-    assert told["Synced"] == ("False", "Failed")
-
-
-def test_a_run_that_may_be_tried_again_does_not_stall() -> None:
-    """Nobody must act on a directory that was away."""
-    away = report(run(Outcome.FAILED), 30, "DirectoryUnavailable")
-    told = by_type(status_of(observed(report=away)))
-    assert told["Ready"] == ("False", "DirectoryUnavailable")
-    assert told["Stalled"] == ("False", "NotStalled")
-
-
-def test_a_partial_failure_is_no_failure() -> None:
-    """Ready stays, Synced tells."""
-    told = by_type(status_of(observed(report=report(run(Outcome.PARTIAL_FAILURE)))))
-    assert told["Ready"] == ("True", "Ready")
-    assert told["Synced"] == ("False", "PartialFailure")
-
-
-def test_a_job_without_a_report_is_told_by_its_own_words() -> None:
-    """A pod that never started, a deadline: the run failed, and its Job is named."""
-    dead = job(finished=NOW, failed=True, reason="DeadlineExceeded", message="was active too long")
-    status = status_of(observed(jobs=(dead,)))
-    assert by_type(status)["Ready"] == ("False", "DeadlineExceeded")
-    (ready,) = [c for c in status.conditions if c.type is ConditionType.READY]
-    assert "pisync-acme-1" in ready.message
-
-
-def test_the_report_of_a_failed_try_does_not_count_while_the_job_goes_on() -> None:
-    """backoffLimit: the next pod may end well."""
-    tried = report(run(Outcome.FAILED).model_copy(update={"job": "job-1"}), 30, "HighQUnavailable")
-    assert by_type(status_of(observed(report=tried, jobs=(job(),))))["Synced"][1] == "Running"
-
-
-def test_a_blocker_is_told_whatever_the_last_run_did() -> None:
-    """StateMissing and its like come first."""
-    lost = ProfileImageSyncStatus(state=State(id=str(STATE)))
-    told = by_type(status_of(observed(report=report(run()), header=None, status=lost)))
-    assert told["Ready"] == ("False", "StateMissing")
-    assert told["Stalled"] == ("True", "StateMissing")
-
-
-def test_a_transition_time_moves_only_when_the_status_flips() -> None:
-    """Else the operator would reconcile itself for ever."""
-    earlier = NOW - timedelta(hours=1)
-    first = status_of(observed(report=report(run())))
-    aged = tuple(_aged(c, earlier) for c in first.conditions)
-    before = first.model_copy(update={"conditions": aged})
-
-    same = status_of(observed(report=report(run()), status=before))
-    assert {c.last_transition_time for c in same.conditions} == {earlier}
-
-    failed = report(
-        run(Outcome.FAILED, 1).model_copy(update={"id": "run-2"}), 30, "HighQUnavailable"
-    )
-    after = status_of(observed(report=failed, status=before))
-    moved = {c.type.value for c in after.conditions if c.last_transition_time == NOW}
-    assert moved == {"Ready", "Synced"}
-
-
-def test_nothing_new_is_nothing_to_write() -> None:
-    """The status of an idle resource is the same each time."""
-    first = status_of(observed(report=report(run())))
-    assert status_of(observed(report=report(run()), status=first)) == first
-
-
-def test_history_keeps_five_runs() -> None:
-    """The newest first."""
-    status = ProfileImageSyncStatus()
-    for number in range(7):
-        ended = run(minutes_ago=60 - number).model_copy(update={"id": f"run-{number}"})
-        status = status_of(observed(report=report(ended), status=status))
-    assert [each.id for each in status.history] == [f"run-{n}" for n in (6, 5, 4, 3, 2)]
-
-
-def test_a_suspended_resource_has_no_next_run() -> None:
-    """And says so."""
-    status = status_of(observed({"suspend": True}, report=report(run())))
-    assert status.next_run_time is None
-    assert by_type(status)["Synced"] == ("True", "Suspended")
-
-
-def test_the_next_run_is_the_schedules() -> None:
-    """@hourly at noon: one o'clock."""
-    assert status_of(observed()).next_run_time == NOW + timedelta(hours=1)
-
-
-def _aged(condition: Condition, when: Any) -> Condition:
-    return condition.model_copy(update={"last_transition_time": when})
-
-
-def test_a_job_that_succeeded_without_a_report_is_told_as_well() -> None:
-    """Its numbers are lost, not the run: a one-off must not take it for none."""
-    done = job(finished=NOW, requests=("now",))
-    status = status_of(observed(jobs=(done,)))
-    assert by_type(status)["Synced"] == ("True", "Succeeded")
-    assert "lost" in synced(status).message
-    assert status.last_handled_run_request == "now"
-
-
-def test_a_run_that_status_tells_of_is_not_taken_for_lost_when_a_later_one_reports() -> None:
-    """A try of the Job that goes on has overwritten its report; history must not show it twice."""
-    ended = run(Outcome.FAILED, job="job-0", id="run-0")
-    before = status_of(observed(report=report(ended, 30, "HighQUnavailable")))
-    old = job(name="old", uid="job-0", finished=NOW - timedelta(minutes=9), failed=True)
-    tried = report(run(Outcome.FAILED, 1, job="job-1", id="run-1"), 30, "HighQUnavailable")
-    after = status_of(observed(report=tried, jobs=(old, job()), status=before))
-    assert [each.id for each in after.history] == ["run-0"]
-
-
-def test_a_later_run_counts_though_an_earlier_job_left_no_report() -> None:
-    """The newest ending is what status tells."""
-    dead = job(uid="dead", finished=NOW - timedelta(minutes=20), failed=True, reason="Deadline")
-    assert by_type(status_of(observed(jobs=(dead,), report=report(run()))))["Ready"][0] == "True"
-
-
-def test_a_busy_run_is_not_told() -> None:
-    """It did nothing."""
-    status = status_of(observed(jobs=(BUSY,)))
-    assert (status.last_run, status.history) == (None, ())
-    assert by_type(status)["Synced"] == ("False", "NeverRun")
-
-
-def test_status_remembers_a_run_whose_report_is_gone() -> None:
-    """The report was removed by hand: nothing of the last run is forgotten."""
-    before = status_of(observed(report=REFUSED))
-    after = status_of(observed(status=before))
-    assert after == before
-
-
-def test_when_a_hold_is_lifted_nobody_must_act() -> None:
-    """The Secret was mended: Stalled ends, Ready waits for a run that does not fail."""
-    before = status_of(observed(report=REFUSED))
-    assert before.pause
-    after = status_of(observed(report=REFUSED, status=before, references="v2"))
-    assert after.pause is None
-    assert by_type(after)["Stalled"] == ("False", "NotStalled")
-    assert by_type(after)["Ready"] == ("False", "BindRefused")
-    assert status_of(observed(report=REFUSED, status=after, references="v2")) == after
-
-
-def test_a_blocker_stays_until_someone_acts() -> None:
-    """What is told does not change what is known: another state is another one the next time, too."""
-    lost = ProfileImageSyncStatus(state=State(id=str(STATE)))
-    other = StateHeader(id=NEW)
-    first = status_of(observed(header=other, status=lost))
-    again = status_of(observed(header=other, status=first))
-    assert by_type(again)["Stalled"] == ("True", "StateMismatch")
-    assert again.state == lost.state
-
-
-def test_a_blocker_before_the_first_run_invents_no_state() -> None:
-    """Else the resource would miss it ever after."""
-    status = status_of(observed(header=None, foreign=("Role pisync-acme",)))
-    assert status.state is None
-    assert by_type(status_of(observed(header=None, status=status)))["Ready"][0] == "True"
-
-
-def test_what_ends_by_itself_does_not_stall() -> None:
-    """Children of a former resource are being collected: Reconciling."""
-    told = by_type(status_of(observed(terminating=("Role pisync-acme",))))
-    assert told["Ready"] == ("False", "Replacing")
-    assert told["Reconciling"] == ("True", "Replacing")
-    assert told["Stalled"] == ("False", "NotStalled")
-
-
-def test_the_state_is_the_one_that_the_last_run_measured() -> None:
-    """People, shards and bytes; a report of another state is no measure."""
-    mine, others = State(id=str(STATE), people=7, shards=1), State(id=str(NEW), people=9)
-    for measured, told in ((mine, mine), (others, State(id=str(STATE)))):
-        ended = report(run()).model_copy(update={"state": measured})
-        assert status_of(observed(report=ended)).state == told
-
-
-def test_a_request_that_goes_on_asking_is_remembered_as_served() -> None:
-    """Jobs expire and runs that fail leave nothing in the state; a spec asks for ever."""
-    asked = {"runRequest": "now"}
-    first = status_of(observed(asked, jobs=(job(requests=("now",)),)))
-    assert first.handled_run_requests == ("now",)
-    ended = run(request="then")
-    after = status_of(observed(asked, annotation="then", report=report(ended), status=first))
-    assert (after.handled_run_requests, after.last_handled_run_request) == (("now",), "then")
-    later = status_of(observed(asked, annotation="then", report=report(ended), status=after))
-    assert later.handled_run_requests == ("now", "then")
-
-
-@pytest.mark.parametrize(
-    ("seen", "waits"),
-    [
-        (observed(report=report(run())), True),
-        (observed(report=report(run(Outcome.FAILED), 20, "BrakeTripped")), True),
-        (observed(report=REFUSED), False),
-        (observed({"suspend": True}), False),
-        (observed(foreign=("Role pisync-acme",)), False),
-        (observed({"mode": "OneOff", "schedule": None}), False),
-    ],
-    ids=["as a rule", "braked", "refused", "suspended", "blocked", "no schedule"],
+NEXT = (
+    "waits for you",
+    "retries at",
+    "the next run starts at",
+    "a run starts now",
+    "is under way",
+    "no further run by itself",
+    "no run is scheduled",
+    "there is nothing to do",
+    "nothing runs:",
+    "unset it, or ask for a run",
+    "Remove or rename it",
+    "about to be removed",
+    "restore",
+    "acknowledgeLoss",
+    "in the chart",
+    "it waits",
+    "see `kubectl",
 )
-def test_a_next_run_is_told_when_the_schedule_goes_on(seen: Observed, waits: bool) -> None:
-    """And only then."""
-    assert (status_of(seen).next_run_time is not None) is waits
 
 
-@pytest.mark.parametrize(
-    ("seen", "reason"),
-    [
-        (observed({"suspend": True}), "Suspended"),
-        (observed({"runOnCreate": False}), "WaitingForSchedule"),
-        (observed(), "NeverRun"),
-        (observed(report=report(run(Outcome.DRY_RUN))), "DryRun"),
-        (observed({"suspend": True}, jobs=(job(),)), "Running"),
-    ],
-)
-def test_synced_tells_what_goes_on(seen: Observed, reason: str) -> None:
-    """The column STATUS of kubectl get."""
-    assert by_type(status_of(seen))["Synced"][1] == reason
+@given(situations())
+def test_every_no_says_what_happens_next(seen: Observed) -> None:
+    """Whose turn it is, and when: nobody must guess."""
+    status = status_of(seen)
+    for condition in status.conditions:
+        if condition.type.value in ("Ready", "Synced") and condition.status is not TRUE:
+            text = condition.message.lower()
+            assert any(words.lower() in text for words in NEXT), condition.message
 
 
-def synced(status: ProfileImageSyncStatus) -> Condition:
-    """Return how the last run went."""
-    (found,) = [each for each in status.conditions if each.type is ConditionType.SYNCED]
-    return found
+@given(situations())
+def test_somebody_must_act_where_the_message_says_so(seen: Observed) -> None:
+    """`waits for you` and Stalled=False would hide it from whoever only reads conditions."""
+    told = by_type(status_of(seen))
+    if "waits for you" in told["Ready"].message:
+        assert told["Stalled"].status is TRUE
+
+
+@given(situations())
+def test_a_status_that_was_just_written_is_not_written_again(seen: Observed) -> None:
+    """An idle cluster sees no write, whatever state its resources are in."""
+    decision = decided_on(seen)
+    if decision.start or decision.replaced or decision.new_state:
+        return  # something else is there the next time
+    first = status_of(seen)
+    second = status_of(replace(seen, status=first))
+    third = status_of(replace(seen, status=second))
+    assert second == third
+
+
+def test_the_table_has_a_row_for_every_situation() -> None:
+    """And at most one condition of each row asks for attention."""
+    assert set(TABLE) == set(Situation)
+    for ready, reconciling, stalled in TABLE.values():
+        assert [reconciling, stalled].count(TRUE) <= 1
+        assert (ready is TRUE) <= ((reconciling, stalled) == (FALSE, FALSE))
+
+
+def test_conditions_can_be_read_by_kubernetes_tools() -> None:
+    """A reason has one CamelCase word."""
+    status: Any = status_of(observed())
+    for condition in status.conditions:
+        assert condition.reason.isalnum()

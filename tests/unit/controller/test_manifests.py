@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +11,12 @@ import pytest
 
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.state_header import new_header
+from profile_image_sync.api.status import RequestPhase, RequestSource, RunRequest, Trigger
 from profile_image_sync.controller import manifests
 from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant, with_spec_hash
 from profile_image_sync.controller.drift import needs_update
 from profile_image_sync.controller.installation import OperatorSettings
+from profile_image_sync.controller.pod_template import RunParameters
 from tests.support.snapshots import ONE_OFF, STATE, observed
 
 SETTINGS = OperatorSettings(worker_image="registry.example/sync:1")
@@ -26,10 +29,17 @@ def tenant(spec: dict[str, Any] | None = None, name: str = "acme") -> Tenant:
     return Tenant(name, "tenant-acme", "uid-1", 3, model)
 
 
+def asked(*values: str) -> RunParameters:
+    """Return the parameters of a run that serves these requests."""
+    pending = RequestPhase.PENDING
+    requests = [RunRequest(source=RequestSource.SPEC, value=v, phase=pending) for v in values]
+    return RunParameters(str(STATE), Trigger.REQUEST, tuple(requests))
+
+
 def everything(made: Tenant) -> list[Body]:
     """Return every body that a resource can have."""
     schedule = manifests.cron_job(made, str(STATE), SETTINGS, suspend=False)
-    job = manifests.job(made, str(STATE), ("now",), SETTINGS, "0a1b2c3d")
+    job = manifests.job(made, asked("now"), "0a1b2c3d", SETTINGS)
     state = manifests.state_header(made, new_header(UUID(int=1)))
     return [
         *manifests.rbac(made),
@@ -62,7 +72,7 @@ def test_children_go_with_the_resource_and_state_and_tokens_stay() -> None:
 
 def test_the_workers_pod_passes_pod_security_restricted() -> None:
     """Numeric user, no privileges, read-only root."""
-    job = manifests.job(tenant(), str(STATE), (), SETTINGS, "0a1b2c3d")
+    job = manifests.job(tenant(), asked(), "0a1b2c3d", SETTINGS)
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -77,7 +87,7 @@ def test_the_workers_pod_passes_pod_security_restricted() -> None:
 
 def test_only_the_named_keys_of_the_named_secrets_are_mounted() -> None:
     """Optional: the worker itself says which one is missing."""
-    job = manifests.job(tenant(), str(STATE), (), SETTINGS, "0a1b2c3d")
+    job = manifests.job(tenant(), asked(), "0a1b2c3d", SETTINGS)
     (volume,) = job["spec"]["template"]["spec"]["volumes"]
     mounted = {
         source["secret"]["name"]: [item["key"] for item in source["secret"]["items"]]
@@ -104,7 +114,7 @@ def test_the_worker_may_reach_the_named_objects_only() -> None:
 @pytest.mark.parametrize("code", [10, 20])
 def test_what_would_end_alike_is_not_tried_again(code: int) -> None:
     """Busy and `a person must act` fail the Job at once; a drained node counts for nothing."""
-    job = manifests.job(tenant(), str(STATE), (), SETTINGS, "0a1b2c3d")
+    job = manifests.job(tenant(), asked(), "0a1b2c3d", SETTINGS)
     final, drained = job["spec"]["podFailurePolicy"]["rules"]
     assert final["action"] == "FailJob"
     assert code in final["onExitCodes"]["values"]
@@ -175,23 +185,31 @@ def test_a_field_that_is_no_longer_wanted_is_noticed() -> None:
     assert needs_update(with_spec_hash(less), live)
 
 
-@pytest.mark.parametrize("requests", [(), ("now",), ("two\nlines", "and ü"), ("[]",)])
+@pytest.mark.parametrize(
+    "requests", [(), ("now",), ("two\nlines", "and ü"), ("[]",), ("$(HOME)", "a$$b", "$")]
+)
 def test_a_job_says_which_requests_it_serves(requests: tuple[str, ...]) -> None:
-    """Whatever people write into an annotation."""
-    job = manifests.job(tenant(), str(STATE), requests, SETTINGS, "0a1b2c3d")
-    said = job["metadata"].get("annotations", {}).get(REQUESTS_ANNOTATION, "[]")
-    assert tuple(json.loads(said)) == requests
+    """Whatever people write into an annotation; it reaches the worker byte for byte."""
+    job = manifests.job(tenant(), asked(*requests), "0a1b2c3d", SETTINGS)
+    said = json.loads(job["metadata"]["annotations"][REQUESTS_ANNOTATION])
+    assert [each["value"] for each in said] == list(requests)
+    assert run_spec_of(job).requests == requests
+
+
+def run_spec_of(job: Body) -> RunSpec:
+    """Read the run spec as the worker does: after Kubernetes has expanded the variables."""
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    run_spec = RunSpec.model_validate_json(container["env"][0]["value"])
-    assert run_spec.requests == requests
+    expanded = re.sub(
+        r"\$(\$|\(\w+\))", lambda m: "$" if m[1] == "$" else "", container["env"][0]["value"]
+    )
+    return RunSpec.model_validate_json(expanded)
 
 
-def test_the_order_is_a_snapshot_of_the_spec() -> None:
+def test_the_run_spec_is_a_snapshot_of_the_spec() -> None:
     """The worker never reads the live resource: no run sees half a change."""
     made = tenant({"dryRun": True})
-    job = manifests.job(made, str(STATE), (), SETTINGS, "0a1b2c3d")
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    run_spec = RunSpec.model_validate_json(container["env"][0]["value"])
+    job = manifests.job(made, asked(), "0a1b2c3d", SETTINGS)
+    run_spec = run_spec_of(job)
     assert (run_spec.spec, run_spec.generation, run_spec.state_id) == (made.spec, 3, STATE)
     assert (run_spec.namespace, run_spec.name) == ("tenant-acme", "acme")
 
@@ -207,7 +225,7 @@ def test_the_charts_values_reach_the_pods_and_our_labels_win() -> None:
         affinity={"nodeAffinity": {}},
         env={"HTTPS_PROXY": "http://proxy:3128"},
     )
-    template = manifests.job(tenant(), str(STATE), (), settings, "0a1b2c3d")["spec"]["template"]
+    template = manifests.job(tenant(), asked(), "0a1b2c3d", settings)["spec"]["template"]
     assert template["metadata"]["labels"]["team"] == "x"
     assert template["metadata"]["labels"]["profileimagesync.io/sync"] == "acme"
     assert template["metadata"]["annotations"] == {"note": "y"}

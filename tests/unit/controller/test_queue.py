@@ -126,3 +126,26 @@ def test_no_key_is_handed_out_twice_at_once_and_none_is_forgotten(
     for key in busy:
         queue.done(key)
     assert {queue.take(0), queue.take(0)} - {None} == wanted
+
+
+def test_what_is_urgent_overtakes_what_was_due_before() -> None:
+    """A changed spec waits for one resource at most, not for a thousand that are looked at anew."""
+    clock = Clock()
+    queue = WorkQueue(clock)
+    for number in range(1000):
+        queue.add(Key("t", f"old-{number}"))
+    clock.now += 1
+    queue.add(Key("t", "new"), urgent=True)
+    assert queue.take(0) == Key("t", "new")
+
+
+def test_what_becomes_urgent_keeps_its_place_in_time() -> None:
+    """An urgent key that was due later is due now; a later add does not make it wait again."""
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.add(Key("t", "a"), 60)
+    queue.add(Key("t", "a"), urgent=True)
+    queue.add(Key("t", "a"), 60)
+    assert len(queue) == 1
+    assert queue.take(0) == Key("t", "a")
+    assert len(queue) == 0

@@ -1,0 +1,58 @@
+"""Whether the last failure still stands: nothing has changed since, or something has and a run is due. Pure.
+
+Apart, because it is judged anew each time from what is there: a status that lost its pause (an older CRD
+drops the field) must not lift it, and one that was written late must not make it last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from profile_image_sync.api.status import Pause
+from profile_image_sync.controller.run_result import BRAKE, RunResult
+from profile_image_sync.controller.snapshot import Observed
+
+_SCHEME = "data-"  # the first version took versions that annotations change, too
+
+
+def fingerprint(observed: Observed) -> str:
+    """Return a digest of the versions of what the spec names."""
+    text = "\n".join(f"{each.kind} {each.name} {each.version}" for each in observed.references)
+    return _SCHEME + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def changed_since(observed: Observed, last: RunResult) -> bool:
+    """Tell whether the spec, or a Secret or ConfigMap that it names, is not what the failed run had."""
+    generation = last.run.generation
+    if generation is not None and generation != observed.tenant.generation:
+        return True
+    before = observed.status.pause
+    if before and before.run == last.run.id and before.references.startswith(_SCHEME):
+        return before.references != fingerprint(observed)
+    began = _began(observed, last)
+    return began is not None and any(
+        each.changed is not None and each.changed >= began for each in observed.references
+    )
+
+
+def acknowledged(observed: Observed) -> bool:
+    """Tell whether the brake that stopped the last run is acknowledged."""
+    brake = observed.status.brake
+    return brake is not None and brake.id in observed.tenant.spec.safety.acknowledge.split()
+
+
+def pause(observed: Observed, last: RunResult | None) -> Pause | None:
+    """Return what keeps runs from starting by themselves. A brake does not: the next run judges anew."""
+    if last is None or not last.needs_human or last.reason == BRAKE:
+        return None
+    if changed_since(observed, last):
+        return None
+    generation = observed.tenant.generation
+    return Pause(run=last.run.id, generation=generation, references=fingerprint(observed))
+
+
+def _began(observed: Observed, last: RunResult) -> datetime | None:
+    """Prefer the Job's time, which is by the clock that Secrets are dated with."""
+    job = next((job for job in observed.jobs if job.did(last.run)), None)
+    return job.created if job else last.run.start_time

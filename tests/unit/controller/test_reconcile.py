@@ -1,0 +1,524 @@
+"""The real reconciler against an API server in memory: what it writes, and what it leaves alone."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from profile_image_sync import names
+from profile_image_sync.api import termination_message
+from profile_image_sync.api.report import Report
+from profile_image_sync.api.state_header import decode_header, encode_header
+from profile_image_sync.api.status import Outcome, Run
+from profile_image_sync.controller.bodies import Body
+from profile_image_sync.controller.reconcile import Reconciler
+from profile_image_sync.kube.errors import ApiError, ApiForbidden, ApiUnavailable
+from profile_image_sync.kube.resources import ObjectRef
+from tests.support.fake_api import FakeApi
+from tests.support.snapshots import NOW, SETTINGS, SPEC
+
+NS, NAME = "tenant-acme", "acme"
+
+
+class Cluster:
+    """One resource, its cluster, and the operator."""
+
+    def __init__(self, spec: dict[str, Any] | None = None) -> None:
+        """Apply a resource."""
+        self.api = FakeApi()
+        self.now = NOW
+        self.apply(spec or {})
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the operator anew: it remembers nothing."""
+        self.operator = Reconciler(self.api.client, self.api.store, SETTINGS, lambda: self.now)
+
+    def apply(self, changes: dict[str, Any], **annotations: str) -> None:
+        """Change the spec, as kubectl apply does."""
+        ref = ObjectRef(names.KIND, NS, NAME)
+        before = self.api.objects.get(ref, {})
+        meta = before.get(
+            "metadata", {"name": NAME, "namespace": NS, "generation": 0, "uid": "cr-1"}
+        )
+        spec = {key: value for key, value in (SPEC | changes).items() if value is not None}
+        meta = meta | {"generation": meta["generation"] + 1, "annotations": annotations}
+        kind = {"apiVersion": names.API_VERSION, "kind": names.KIND}
+        self.api.put({**before, **kind, "metadata": meta, "spec": spec})
+
+    def reconcile(self) -> datetime | None:
+        """Have the operator look once."""
+        return self.operator.reconcile(NS, NAME)
+
+    def settle(self) -> list[str]:
+        """Have it look until it writes nothing; return what it wrote."""
+        self.api.requests.clear()
+        for _ in range(6):
+            before = len(self.api.writes)
+            self.reconcile()
+            if len(self.api.writes) == before:
+                return self.api.writes
+        raise AssertionError(f"still writing: {self.api.writes[-6:]}")
+
+    def get(self, kind: str, name: str) -> Body:
+        """Return an object."""
+        return self.api.objects[ObjectRef(kind, NS, name)]
+
+    @property
+    def status(self) -> Body:
+        """Return the status of the resource."""
+        found: Body = self.get(names.KIND, NAME)["status"]
+        return found
+
+    def condition(self, kind: str) -> Body:
+        """Return one condition."""
+        return next(each for each in self.status["conditions"] if each["type"] == kind)
+
+    def jobs(self) -> list[Body]:
+        """Return the Jobs."""
+        return [body for ref, body in self.api.objects.items() if ref.kind == "Job"]
+
+    def finish(self, job: Body, outcome: Outcome = Outcome.SUCCEEDED, **facts: Any) -> None:
+        """End a run: its pod tells, its report is written, its Job is done."""
+        self.now += timedelta(minutes=1)
+        name = job["metadata"]["name"]
+        run = Run(
+            id=name.rpartition("-")[2],
+            job=name,
+            outcome=outcome,
+            start_time=self.now - timedelta(seconds=30),
+            completion_time=self.now,
+            generation=facts.pop("generation", 1),
+            **facts.pop("numbers", {}),
+        )
+        reports = facts.pop("reports", outcome is not Outcome.BUSY)
+        report = Report(run=run, **{"exit_code": 0} | facts)
+        if reports:
+            config_map = self.get("ConfigMap", names.report(NAME))
+            text = report.model_dump_json(by_alias=True)
+            self.api.put({**config_map, "data": {names.REPORT_KEY: text}})
+        self.pod_of(job, report)
+        failed = report.exit_code not in (0, 10)
+        condition = {
+            "type": "Failed" if failed else "Complete",
+            "status": "True",
+            "reason": "PodFailurePolicy" if failed else "",
+            "lastTransitionTime": self.now.isoformat(),
+        }
+        self.api.put({**job, "status": {"conditions": [condition]}})
+
+    def pod_of(self, job: Body, report: Report | None = None, **state: Any) -> None:
+        """Have a pod of a Job, ended with this report or in another state."""
+        name = job["metadata"]["name"]
+        if report:
+            code = 0 if report.exit_code == 10 else report.exit_code
+            message = termination_message.encode(report)
+            state = {"terminated": {"exitCode": code, "message": message, "reason": "Completed"}}
+        owner = {"kind": "Job", "name": name, "uid": job["metadata"]["uid"], "controller": True}
+        self.api.put(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": f"{name}-x",
+                    "namespace": NS,
+                    "labels": names.labels(NAME, "worker"),
+                    "ownerReferences": [owner],
+                },
+                "status": {"containerStatuses": [{"name": "worker", "state": state}]},
+            }
+        )
+
+
+def ran() -> Cluster:
+    """Return a resource whose first run has succeeded and been told."""
+    cluster = Cluster()
+    cluster.reconcile()
+    (job,) = cluster.jobs()
+    cluster.finish(job)
+    cluster.settle()
+    return cluster
+
+
+def test_a_new_resource_gets_all_that_a_run_needs_and_its_first_run() -> None:
+    """State first: nothing runs without one."""
+    cluster = Cluster()
+    cluster.reconcile()
+    created = [each for each in cluster.api.writes if each.startswith("create")]
+    assert created[0] == "create ConfigMap pisync-acme-state"
+    assert {each.split()[1] for each in created} >= {"Role", "RoleBinding", "ServiceAccount"}
+    (job,) = cluster.jobs()
+    assert job["metadata"]["annotations"]["profileimagesync.io/trigger"] == "FirstRun"
+    assert cluster.condition("Ready")["reason"] == "FirstRunPending"
+
+
+def test_a_healthy_resource_costs_no_request() -> None:
+    """Whatever wakes the operator: it looks at its copy."""
+    cluster = ran()
+    cluster.api.requests.clear()
+    for _ in range(5):
+        cluster.reconcile()
+    assert cluster.api.requests == []
+
+
+def test_a_restarted_operator_writes_nothing() -> None:
+    """It asks for what is not watched, once for each resource."""
+    cluster = ran()
+    cluster.restart()
+    assert cluster.settle() == []
+    assert len(cluster.api.requests) <= 3
+
+
+EDITS: dict[str, tuple[str, str, Callable[[Body], Any]]] = {
+    "another schedule": (
+        "CronJob", "pisync-acme", lambda b: b["spec"].update(schedule="1 1 1 1 1"),
+    ),
+    "suspended by hand": ("CronJob", "pisync-acme", lambda b: b["spec"].update(suspend=True)),
+    "an added field of the Job": (
+        "CronJob", "pisync-acme",
+        lambda b: b["spec"]["jobTemplate"]["spec"].update(ttlSecondsAfterFinished=1),
+    ),
+    "an added field of the pod": (
+        "CronJob", "pisync-acme",
+        lambda b: b["spec"]["jobTemplate"]["spec"]["template"]["spec"].update(hostNetwork=True),
+    ),
+    "an added field of the container": (
+        "CronJob", "pisync-acme",
+        lambda b: b["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0].update(
+            command=["sh"]
+        ),
+    ),
+    "another right": ("Role", "pisync-acme", lambda b: b["rules"].append({"verbs": ["*"]})),
+    "another subject": ("RoleBinding", "pisync-acme", lambda b: b["subjects"].clear()),
+    "labels taken away": (
+        "Lease", "pisync-acme", lambda b: b["metadata"]["labels"].pop("app.kubernetes.io/name"),
+    ),
+    "orphaned": ("CronJob", "pisync-acme", lambda b: b["metadata"].pop("ownerReferences")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
+def test_what_somebody_changed_is_repaired_and_told(
+    edit: tuple[str, str, Callable[[Body], Any]],
+) -> None:
+    """Fields that were added, too; at once, since every child is watched."""
+    cluster = ran()
+    kind, name, change = edit
+    before = cluster.get(kind, name)
+    spoiled = cluster.api.put(before)
+    change(spoiled)
+    cluster.api.put(spoiled)
+    writes = cluster.settle()
+    assert len([each for each in writes if each.startswith(("replace", "patch"))]) == 1
+    assert any(each.startswith("create Event") for each in writes)
+    for part in ("spec", "rules", "subjects"):
+        assert cluster.get(kind, name).get(part) == before.get(part)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("CronJob", "pisync-acme"),
+        ("Role", "pisync-acme"),
+        ("RoleBinding", "pisync-acme"),
+        ("ServiceAccount", "pisync-acme"),
+        ("Lease", "pisync-acme"),
+        ("Lease", "pisync-token-highq-oauth"),
+        ("ConfigMap", "pisync-acme-report"),
+    ],
+)
+def test_what_somebody_removed_is_made_again(kind: str, name: str) -> None:
+    """But for the state, which is never made again by repair."""
+    cluster = ran()
+    cluster.api.remove(ObjectRef(kind, NS, name))
+    writes = cluster.settle()
+    assert f"create {kind} {name}" in writes
+
+
+def test_a_removed_secret_is_made_again_when_a_run_starts() -> None:
+    """Secrets are not watched: a run that needs them is when they are asked for."""
+    cluster = ran()
+    for name in (names.people(NAME), names.token("highq-oauth")):
+        cluster.api.remove(ObjectRef("Secret", NS, name))
+    cluster.apply({"runRequest": "now"})
+    writes = cluster.settle()
+    assert writes.index("create Secret pisync-acme-people") < len(writes)
+    assert "create Secret pisync-token-highq-oauth" in writes
+
+
+def test_what_the_cluster_adds_to_our_writes_is_no_drift() -> None:
+    """Defaults of a newer API server, fields of a webhook: no tug-of-war."""
+    cluster = ran()
+    put = cluster.api.put
+
+    def webhook(wanted: Body) -> Body:
+        body = copy.deepcopy(wanted)
+        if body["kind"] == "CronJob":
+            body["spec"]["jobTemplate"]["spec"]["template"]["spec"]["newDefault"] = "of 1.99"
+        return put(body)
+
+    cluster.api.put = webhook  # type: ignore[method-assign,assignment]
+    cluster.api.put(cluster.get("CronJob", "pisync-acme"))
+    writes = [each for each in cluster.settle() if each.startswith("replace")]
+    assert len(writes) == 1
+
+
+def test_the_state_is_never_made_again() -> None:
+    """Losing it would make the next run a first sync, over people's own pictures."""
+    cluster = ran()
+    cluster.api.remove(ObjectRef("ConfigMap", NS, names.state(NAME)))
+    cluster.settle()
+    assert cluster.condition("Stalled")["reason"] == "StateMissing"
+    assert ObjectRef("ConfigMap", NS, names.state(NAME)) not in cluster.api.objects
+    assert cluster.get("CronJob", "pisync-acme")["spec"]["suspend"] is True
+
+
+def test_the_way_out_of_a_lost_state_works() -> None:
+    """As the message says: spec.state.acknowledgeLoss, and a first run begins."""
+    cluster = ran()
+    lost = cluster.status["state"]["id"]
+    cluster.api.remove(ObjectRef("ConfigMap", NS, names.state(NAME)))
+    cluster.settle()
+    assert lost in cluster.condition("Ready")["message"]
+    cluster.apply({"state": {"acknowledgeLoss": lost}})
+    cluster.settle()
+    header = cluster.get("ConfigMap", names.state(NAME))["data"][names.HEADER_KEY]
+    begun = decode_header(header.encode(), "test")
+    assert str(begun.replaces) == lost
+    assert cluster.status["state"]["id"] == str(begun.id)
+    assert cluster.condition("Stalled")["status"] == "False"
+
+
+def test_a_state_whose_create_is_refused_is_not_told_of() -> None:
+    """A quota: else the resource would miss ever after what never was."""
+    cluster = Cluster()
+    cluster.api.refusals["create ConfigMap"] = ApiForbidden("exceeded quota")
+    with pytest.raises(ApiForbidden):
+        cluster.reconcile()
+    assert "state" not in cluster.status
+    assert cluster.condition("Ready")["reason"] == "Refused"
+    assert cluster.jobs() == []
+    cluster.api.refusals.clear()
+    cluster.reconcile()
+    assert len(cluster.jobs()) == 1
+
+
+def test_a_renamed_resource_does_not_begin_anew_in_silence() -> None:
+    """The state of the resource that is gone is for the same HighQ (rule 9)."""
+    cluster = ran()
+    state = cluster.get("ConfigMap", names.state(NAME))
+    header = decode_header(state["data"][names.HEADER_KEY].encode(), "test")
+    bound = header.model_copy(update={"highq": "acme.highq.com/acme"})
+    renamed = Cluster()
+    labels = names.labels("acme-old", "state")
+    renamed.api.put(
+        {
+            **state,
+            "metadata": {"name": names.state("acme-old"), "namespace": NS, "labels": labels},
+            "data": {names.HEADER_KEY: encode_header(bound).decode()},
+        }
+    )
+    renamed.settle()
+    assert renamed.condition("Stalled")["reason"] == "StateExists"
+    assert renamed.jobs() == []
+    renamed.apply({"state": {"acknowledgeLoss": str(header.id)}})
+    renamed.settle()
+    assert len(renamed.jobs()) == 1
+
+
+def test_an_object_in_the_way_is_not_touched() -> None:
+    """Not ours: named, and nothing else is begun."""
+    cluster = Cluster()
+    foreign = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"theirs": "yes"}}
+    cluster.api.put({**foreign, "metadata": {"name": names.state(NAME), "namespace": NS}})
+    cluster.reconcile()
+    assert cluster.condition("Stalled")["reason"] == "NameConflict"
+    assert cluster.get("ConfigMap", names.state(NAME))["data"] == {"theirs": "yes"}
+
+
+def test_owners_that_may_not_be_changed_keep_nothing_from_running() -> None:
+    """OpenShift's OwnerReferencesPermissionEnforcement: told, and no obstacle to a run."""
+    cluster = ran()
+    cluster.api.refusals["patch ConfigMap"] = ApiForbidden("cannot set ownerReferences")
+    cluster.apply({"state": {"deletionPolicy": "Delete"}, "runRequest": "now"})
+    cluster.reconcile()
+    assert len(cluster.jobs()) == 2
+    assert any(each.startswith("create Event") for each in cluster.api.writes)
+
+
+def test_what_a_pod_needs_outlives_the_resource() -> None:
+    """A worker that is ended with its resource still records what HighQ has accepted."""
+    cluster = Cluster()
+    cluster.reconcile()
+    (job,) = cluster.jobs()
+    cluster.pod_of(job, running={})
+    cluster.settle()
+    for kind in ("ServiceAccount", "Role", "RoleBinding", "Lease"):
+        owners = cluster.get(kind, "pisync-acme")["metadata"]["ownerReferences"]
+        assert [each["kind"] for each in owners] == [names.KIND, "Pod"]
+    assert not any(each.startswith("create Event") for each in cluster.settle())
+
+
+def test_state_goes_with_its_resource_if_the_spec_says_so() -> None:
+    """It is made with its owner: nothing is left behind when the operator is down."""
+    cluster = Cluster({"state": {"deletionPolicy": "Delete"}})
+    cluster.settle()
+    (owner,) = cluster.get("ConfigMap", names.state(NAME))["metadata"]["ownerReferences"]
+    assert owner["uid"] == "cr-1"
+    cluster.apply({"state": {"deletionPolicy": "Retain"}})
+    cluster.settle()
+    assert not cluster.get("ConfigMap", names.state(NAME))["metadata"]["ownerReferences"]
+
+
+def test_a_request_whose_job_stepped_back_is_served_by_another_one() -> None:
+    """The run that was at work began before the request was made."""
+    cluster = ran()
+    cluster.apply({"runRequest": "now"})
+    cluster.settle()
+    first = cluster.jobs()[-1]
+    cluster.finish(first, Outcome.BUSY, exit_code=10, reason="Busy")
+    cluster.settle()
+    (request,) = cluster.status["runRequests"]
+    assert request["phase"] == "Pending"
+    assert cluster.status["lastRun"]["outcome"] == "Succeeded"
+    cluster.now += timedelta(minutes=2)
+    cluster.settle()
+    second = cluster.jobs()[-1]
+    assert second["metadata"]["name"] != first["metadata"]["name"]
+    cluster.finish(second, generation=2)
+    cluster.settle()
+    assert cluster.status["runRequests"][0]["phase"] == "Done"
+    assert cluster.status["lastHandledRunRequest"] == "now"
+
+
+def test_a_request_whose_job_was_deleted_before_it_ran_is_served_by_another_one() -> None:
+    """Nothing has served it."""
+    cluster = ran()
+    cluster.apply({"runRequest": "now"})
+    cluster.settle()
+    cluster.api.remove(ObjectRef.of(cluster.jobs()[-1]))
+    cluster.settle()
+    (request,) = cluster.status["runRequests"]
+    assert (request["phase"], request["job"]) == ("Running", cluster.jobs()[-1]["metadata"]["name"])
+
+
+def test_a_lost_report_is_made_good_by_the_pod() -> None:
+    """The worker lost its Role: numbers and outcome are in its termination message."""
+    cluster = Cluster()
+    cluster.reconcile()
+    (job,) = cluster.jobs()
+    cluster.finish(job, reports=False, numbers={"people": 3, "uploaded": 3})
+    cluster.settle()
+    assert cluster.status["lastRun"]["uploaded"] == 3
+    assert cluster.condition("Synced")["reason"] == "Succeeded"
+
+
+def test_a_pod_whose_image_cannot_be_pulled_is_told_as_that() -> None:
+    """Within a moment, not when the Job's deadline ends it hours later."""
+    cluster = Cluster()
+    cluster.reconcile()
+    (job,) = cluster.jobs()
+    cluster.pod_of(job, waiting={"reason": "ImagePullBackOff", "message": "no such image"})
+    cluster.settle()
+    assert cluster.condition("Ready")["reason"] == "ImagePullBackOff"
+    assert cluster.condition("Stalled")["status"] == "True"
+
+
+def test_a_worker_that_was_killed_for_its_memory_is_told_as_that() -> None:
+    """With the field to raise."""
+    cluster = Cluster()
+    cluster.reconcile()
+    (job,) = cluster.jobs()
+    cluster.pod_of(job, terminated={"exitCode": 137, "reason": "OOMKilled"})
+    ended = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    ended |= {"lastTransitionTime": NOW.isoformat()}
+    cluster.api.put({**job, "status": {"conditions": [ended]}})
+    cluster.settle()
+    assert cluster.condition("Ready")["reason"] == "OOMKilled"
+    assert "limits.memory" in cluster.condition("Ready")["message"]
+
+
+def test_finished_jobs_go_when_status_has_told_of_them() -> None:
+    """failedJobsHistoryLimit: 0 loses no result, and requested Jobs obey the limits as well."""
+    cluster = Cluster({"job": {"failedJobsHistoryLimit": 0}})
+    cluster.reconcile()
+    (job,) = cluster.jobs()
+    cluster.finish(job, Outcome.FAILED, exit_code=20, reason="BindRefused", message="refused.")
+    cluster.settle()
+    assert cluster.jobs() == []
+    assert cluster.condition("Stalled")["reason"] == "BindRefused"
+    assert cluster.settle() == []
+    assert cluster.condition("Stalled")["reason"] == "BindRefused"
+
+
+def test_a_resource_that_cannot_be_understood_says_so_and_nothing_is_touched() -> None:
+    """What the API server cannot check: a time zone that does not exist."""
+    cluster = Cluster({"timeZone": "Europe/Nowhere"})
+    cluster.settle()
+    assert cluster.condition("Stalled")["reason"] == "InvalidSpec"
+    assert cluster.jobs() == []
+
+
+def test_a_resource_that_is_gone_costs_nothing() -> None:
+    """No finalizer: the garbage collector does the rest, with the operator up or down."""
+    cluster = ran()
+    cluster.api.remove(ObjectRef(names.KIND, NS, NAME))
+    cluster.api.requests.clear()
+    assert cluster.reconcile() is None
+    assert cluster.api.requests == []
+
+
+def test_an_event_that_cannot_be_posted_is_no_reason_to_begin_anew() -> None:
+    """Events are for people; nothing depends on them."""
+    cluster = Cluster()
+    cluster.api.refusals["create Event"] = ApiUnavailable("busy")
+    cluster.reconcile()
+    assert len(cluster.jobs()) == 1
+
+
+REMOVABLE = ("CronJob", "Role", "RoleBinding", "ServiceAccount", "Lease", "Job", "Pod", "Secret")
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_any_state_of_the_children_converges(data: st.DataObject) -> None:
+    """Objects removed, edited, refused, the operator restarted, in any order: then nothing is left to do."""
+    cluster = Cluster(data.draw(st.sampled_from([{}, {"mode": "OneOff", "schedule": None}])))
+    for _ in range(data.draw(st.integers(1, 6))):
+        step = data.draw(st.sampled_from(["remove", "edit", "refuse", "restart", "finish", "ask"]))
+        refs = [ref for ref in cluster.api.objects if ref.kind in REMOVABLE]
+        if step == "remove" and refs:
+            cluster.api.remove(data.draw(st.sampled_from(sorted(refs, key=str))))
+        if step == "edit" and (ref := ObjectRef("CronJob", NS, "pisync-acme")) in refs:
+            body = cluster.api.put(cluster.api.objects[ref])
+            body["spec"] |= {"suspend": True, "schedule": "1 1 1 1 1", "extra": 1}
+            cluster.api.put(body)
+        if step == "restart":
+            cluster.restart()
+        if step == "finish" and (going := [job for job in cluster.jobs() if "status" not in job]):
+            report = ObjectRef("ConfigMap", NS, names.report(NAME))
+            if report in cluster.api.objects:
+                cluster.finish(going[0])
+        if step == "ask":
+            cluster.apply({"runRequest": data.draw(st.sampled_from(["a", "b"]))})
+        if step == "refuse":
+            verb = data.draw(st.sampled_from(["create", "replace", "status", "get", "create Job"]))
+            cluster.api.refusals[verb] = data.draw(
+                st.sampled_from([ApiForbidden("no"), ApiUnavailable("down")])
+            )
+            with contextlib.suppress(ApiError):
+                cluster.reconcile()
+            cluster.api.refusals.clear()
+    cluster.settle()
+    cluster.api.requests.clear()
+    cluster.reconcile()
+    assert cluster.api.writes == []
+    active = [job for job in cluster.jobs() if "status" not in job]
+    assert len(active) <= 1

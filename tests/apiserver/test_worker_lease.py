@@ -13,6 +13,7 @@ import pytest
 
 from profile_image_sync.errors import Busy, Interrupted, StateUnavailable
 from profile_image_sync.kube.lease import Lease, LeaseConfig
+from profile_image_sync.pod.main import is_still_ours
 from testkit.waiting import wait_for
 from tests.support.worker_environment import WorkerEnvironment
 
@@ -161,6 +162,18 @@ def test_a_lease_taken_away_stops_the_run(
     stack.close()
     if job:
         assert spec(worker)["holderIdentity"] == "other"
+
+
+def test_a_lease_taken_unawares_is_noticed_before_the_last_report(
+    worker: WorkerEnvironment, stack: ExitStack, stop: threading.Event
+) -> None:
+    """A run that ends between two renewals asks: its report could hide that of the run that follows."""
+    ours = lease(worker, "job-1", renew_seconds=3600.0)
+    stack.enter_context(ours.held(stop))
+    assert is_still_ours(ours)
+    patch = '-p={"spec":{"holderIdentity":"other"}}'
+    worker.kubectl("patch", "lease", NAME, "--type=merge", patch)
+    assert not is_still_ours(ours)
 
 
 def test_a_lease_that_cannot_be_renewed_is_lost_before_others_take_it(

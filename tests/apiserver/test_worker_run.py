@@ -24,6 +24,7 @@ from profile_image_sync.api.report import Report
 from profile_image_sync.api.state_header import StateHeader
 from profile_image_sync.api.status import Outcome, Trigger
 from profile_image_sync.kube.lease import LeaseConfig
+from testkit.audit_log import read_audit_log
 from testkit.control_plane import ControlPlane
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
@@ -323,6 +324,28 @@ def test_an_api_server_that_is_away_is_worth_another_try(pod: Pod, tmp_path: Pat
     assert lines(ran.stderr)[-1]["reason"] == "ApiUnavailable"
     assert "cannot be reached (" in lines(ran.stderr)[-1]["detail"]
     assert pod.tenant.highq.audit() == []
+
+
+def test_a_run_that_lost_its_rights_says_so_in_its_pod(pod: Pod) -> None:
+    """Somebody removed the RoleBinding: there is no report, but the termination message needs no right."""
+    pod.worker.kubectl("delete", "rolebinding", "pisync-acme")
+    ran = pod.run()
+    told = pod.told()
+    assert (ran.returncode, told.exit_code, told.reason) == (30, 30, "ApiForbidden")
+    assert "Lease pisync-acme in namespace" in told.message
+    assert pod.report() == NO_REPORT
+    assert pod.tenant.highq.audit() == []
+
+
+def test_a_run_without_a_change_asks_the_api_server_little(pod: Pod) -> None:
+    """A thousand tenants every quarter of an hour: each request counts."""
+    assert pod.run().returncode == 0
+    since = datetime.now(UTC)
+    assert pod.run().returncode == 0
+    user = f"system:serviceaccount:{pod.worker.namespace}:pisync-acme"
+    log = pod.worker.control_plane.audit_log
+    asked = read_audit_log(log, user, since, datetime.now(UTC))
+    assert len(asked) <= 12, [f"{each.verb} {each.resource} {each.name}" for each in asked]
 
 
 @pytest.fixture

@@ -104,12 +104,12 @@ class Reflector:
         bodies, version = self._client.list_all(
             self.selection.ref, self.selection.selector, metadata_only=self.selection.metadata_only
         )
-        self._tell(self._store.replace(self.selection, bodies, version))
+        self._notify(self._store.replace(self.selection, bodies, version))
         self._heard = self._clock()
 
     def _watch(self) -> None:
         """Follow until the server ends it. Raises ApiUnavailable for one that ended at once."""
-        began, told = self._clock(), False
+        began, alive = self._clock(), False
         with self._client.watch(
             self.selection.ref,
             self.selection.selector,
@@ -121,9 +121,9 @@ class Reflector:
             for event in stream:
                 if self._stop.is_set():
                     return
-                self._heard, self._failures, told = self._clock(), 0, True
+                self._heard, self._failures, alive = self._clock(), 0, True
                 self._take(event)
-        if not told and self._clock() - began < SHORT_SECONDS:
+        if not alive and self._clock() - began < SHORT_SECONDS:
             raise unavailable(self.selection.ref, "ends a watch at once")
         self._failures = 0
 
@@ -133,11 +133,11 @@ class Reflector:
                 version = int(event.body["metadata"]["resourceVersion"])
                 self._store.advance(self.selection, version)
             case "DELETED":
-                self._tell(self._store.remove(self.selection, event.body))
+                self._notify(self._store.remove(self.selection, event.body))
             case _:
-                self._tell(self._store.put(self.selection, event.body))
+                self._notify(self._store.put(self.selection, event.body))
 
-    def _tell(self, changes: list[Change]) -> None:
+    def _notify(self, changes: list[Change]) -> None:
         for each in changes:
             self._on_change(each)
 

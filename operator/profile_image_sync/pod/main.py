@@ -125,7 +125,7 @@ def _run(pod: PodEnvironment, client: ApiClient, mounts: Path, stop: threading.E
             remaining = _remaining_seconds(run_spec, config.now() - started)
             context = replace(context, started=started, deadline=config.clock() + remaining)
             result = _checked_run(run_spec, context)
-            if _still_ours(lease):
+            if is_still_ours(lease):
                 reports.write(result)
     except (Busy, Interrupted) as error:  # no report: it would hide that of the run at work
         log.info("stepped back", reason=error.reason, detail=str(error))
@@ -164,7 +164,7 @@ def _checked_run(run_spec: RunSpec, context: RunContext) -> RunOutput:
     return execute(run_spec, context)
 
 
-def _still_ours(lease: Lease) -> bool:
+def is_still_ours(lease: Lease) -> bool:
     """Ask who holds the Lease: once another run is at work, only its report counts."""
     try:
         lease.confirm()

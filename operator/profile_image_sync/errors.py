@@ -11,6 +11,7 @@ SyncError                      a run, or a command, ends with one line for a per
 │   ├── HighQUntrusted         HighQ's certificate does not prove the name we asked for
 │   ├── ProxyRefused           the proxy to HighQ wants other credentials, or does not allow the host
 │   ├── AuthorisationRefused   HighQ refused the client, the refresh token or the user behind it
+│   ├── PicturesUnknown        HighQ's list of users does not say who has a picture
 │   ├── StateMissing           a run that should have state found none, or not all of it
 │   ├── StateMismatch          the state belongs to another resource, HighQ or domain
 │   ├── StateDamaged           the state cannot be read back
@@ -96,6 +97,10 @@ class ProxyRefused(PermanentError):
 
 class AuthorisationRefused(PermanentError):
     """HighQ refused the client, the refresh token or the user behind it."""
+
+
+class PicturesUnknown(PermanentError):
+    """HighQ's list of users does not say who has a picture, which firstSync FillEmpty must know."""
 
 
 class StateMissing(PermanentError):

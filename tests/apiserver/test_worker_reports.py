@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from profile_image_sync.api.report import ListedPerson, PeopleKind, PeopleLists, Report
 from profile_image_sync.api.status import Outcome, Run
 from profile_image_sync.pod.reports import ReportWriter
-from profile_image_sync.worker.run import RunOutput
+from profile_image_sync.worker.reporter import RunOutput
 from tests.support.worker_environment import WorkerEnvironment
 
 REPORT, PEOPLE = "pisync-acme-report", "pisync-acme-people"

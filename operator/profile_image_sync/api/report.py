@@ -17,6 +17,17 @@ LISTED = 100  # people of each kind
 SCHEMA = 1  # grows with a field that an operator must not pass over
 
 
+class Matching(ApiModel):
+    """How people with a picture were matched: it tells a wrong rule before a picture moves."""
+
+    by_rule: dict[str, int] = Field(default_factory=dict)
+    """Number of people by rule ("mail=email"); `recorded`: kept though no rule leads there any more."""
+    unmatched_by_domain: dict[str, int] = Field(default_factory=dict)
+    """Number of people without an active HighQ user, by mail domain: the ten biggest."""
+    ambiguous: dict[str, int] = Field(default_factory=dict)
+    """Number of ambiguous people by cause."""
+
+
 class Report(ApiModel):
     """Result of one run. Holds no name, no address and no secret."""
 
@@ -40,6 +51,8 @@ class Report(ApiModel):
     """When HighQ's refresh token expires, unless a run renews it before."""
     brake: Brake | None = None
     """The brake that stopped the run, or would stop it without dryRun."""
+    matching: Matching | None = None
+    """How people with a picture were matched with HighQ users; omitted if HighQ was not listed."""
     state: State | None = None
     """The state at the end of the run."""
 
@@ -60,6 +73,7 @@ class PeopleKind(StrEnum):
     """The lists of people in a report."""
 
     UPLOADED = "uploaded"
+    TO_UPLOAD = "toUpload"
     ADOPTED = "adopted"
     NO_IMAGE = "noImage"
     REFUSED = "refused"

@@ -18,6 +18,9 @@ class Safety(ApiModel):
     min_people_percent: Percent = Field(50, examples=[90])
     """Brake: percent of the people, and of the pictures of each attribute, of the last full sweep that must
     still be there. 0: off."""
+    min_matched_percent: Percent = Field(50, examples=[10])
+    """Brake: percent of the people with a picture who must have a HighQ user in the first sync, and later of
+    those who had one before. Applies from 20 people on. Lower it where only some have accounts. 0: off."""
     max_first_uploads: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] | None = Field(
         None, examples=[5000]
     )
@@ -25,6 +28,8 @@ class Safety(ApiModel):
     failure_threshold_percent: Percent = Field(10, examples=[5])
     """Percent of the people with a picture whose upload may fail. With more, the outcome of the run is Failed
     instead of PartialFailure."""
-    acknowledge: str = Field("", max_length=128, examples=["b-3f9a2c"])
-    """Id of a brake that stopped a run (status.brake.id). Lets one run through if its numbers are not worse.
-    Empty: no acknowledgement."""
+    acknowledge: str = Field(
+        "", max_length=512, examples=["3f9a2c71", "3f9a2c71 attributes-5d0c11ae"]
+    )
+    """Ids of brakes that stopped a run (status.brake.id), or of edits that a report tells of, separated by
+    blanks. Each lets one run through, if its numbers are not worse. Empty: no acknowledgement."""

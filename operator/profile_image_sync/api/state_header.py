@@ -121,6 +121,16 @@ class StateHeader(_Kept):
         spent = _newest(self.spent_acknowledgements, ids, MAX_SPENT)
         return self.model_copy(update={"spent_acknowledgements": spent})
 
+    def with_lists(self, image_attributes: Iterable[str], match: Iterable[str]) -> Self:
+        """Return the header for these lists of the spec; an edit, but for spelling, is a new version."""
+        update: dict[str, Any] = {}
+        for field, now in (("image_attributes", image_attributes), ("match", match)):
+            former, present = getattr(self, field), tuple(now)
+            edited = former is not None and _lower(former) != _lower(present)
+            version = getattr(self, f"{field}_version") + edited
+            update |= {field: present, f"{field}_version": version}
+        return self.model_copy(update=update)
+
     def bound_to_domain(self, domain: UUID) -> Self:
         """Return the header bound to this domain; raise StateMismatch when it is another's."""
         if self.domain not in (None, domain):
@@ -178,6 +188,10 @@ def decode_header(data: bytes, where: str) -> StateHeader:
             "backup or with `profile-image-sync state import`, or begin anew with "
             "spec.state.acknowledgeLoss: the state's id, which status.state.id and every report tell"
         ) from None
+
+
+def _lower(names: tuple[str, ...]) -> list[str]:
+    return [name.lower() for name in names]
 
 
 def _newest(known: tuple[str, ...], added: Iterable[str], most: int) -> tuple[str, ...]:

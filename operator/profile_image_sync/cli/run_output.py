@@ -8,12 +8,13 @@ from profile_image_sync.api.report import PeopleKind, PeopleLists, Report
 from profile_image_sync.api.status import Outcome
 from profile_image_sync.cli.terminal import Terminal
 from profile_image_sync.local.run import PEOPLE_FILE
-from profile_image_sync.worker.run import RunOutput
+from profile_image_sync.worker.reporter import RunOutput
 
 MAX_PRINTED = 10  # people of each list; the file has more
 NUMBERS = (
     "people",
     "uploaded",
+    "to_upload",
     "adopted",
     "unchanged",
     "no_image",
@@ -22,7 +23,13 @@ NUMBERS = (
     "ambiguous",
     "failed",
 )
-NOT_SERVED = (PeopleKind.FAILED, PeopleKind.REFUSED, PeopleKind.AMBIGUOUS, PeopleKind.UNMATCHED)
+NOT_SERVED = (
+    PeopleKind.FAILED,
+    PeopleKind.UNCONFIRMED,
+    PeopleKind.REFUSED,
+    PeopleKind.AMBIGUOUS,
+    PeopleKind.UNMATCHED,
+)
 
 
 def print_result(result: RunOutput, folder: Path, terminal: Terminal) -> None:
@@ -51,8 +58,9 @@ def _print_people(kind: PeopleKind, people: PeopleLists, folder: Path, terminal:
 def _summary(report: Report) -> str:
     """Say in one line how the run ended and what happens next."""
     run = report.run
-    done = "would be uploaded" if run.outcome is Outcome.DRY_RUN else "uploaded"
-    line = f"{run.outcome}: {run.uploaded} {done}"
+    dry_run = run.outcome is Outcome.DRY_RUN
+    done = f"{run.to_upload} would be uploaded" if dry_run else f"{run.uploaded} uploaded"
+    line = f"{run.outcome}: {done}"
     if run.start_time and run.completion_time:
         line += f" in {(run.completion_time - run.start_time).total_seconds():.1f} s"
     line += "."

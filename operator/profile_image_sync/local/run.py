@@ -20,7 +20,8 @@ from profile_image_sync.local.folder_store import FolderStore
 from profile_image_sync.local.folder_token_store import FolderTokenStore
 from profile_image_sync.local.manifest import Manifest
 from profile_image_sync.signals import stop_on_signals
-from profile_image_sync.worker.run import RunContext, RunOutput, execute
+from profile_image_sync.worker.reporter import RunOutput
+from profile_image_sync.worker.run import RunContext, execute
 
 REPORT_FILE = "report.json"
 PEOPLE_FILE = "people.json"

@@ -37,7 +37,8 @@ from profile_image_sync.pod.mounted_references import MountedReferences
 from profile_image_sync.pod.reports import ReportWriter
 from profile_image_sync.pod.secret_token_store import SecretTokenStore
 from profile_image_sync.signals import stop_on_signals
-from profile_image_sync.worker.run import RunContext, RunOutput, execute, failed_before_start
+from profile_image_sync.worker.reporter import RunOutput
+from profile_image_sync.worker.run import RunContext, execute, failed_before_start
 
 FIELD_MANAGER = f"{names.PRODUCT}-worker"
 PROGRESS_SECONDS = 30.0  # between two log lines

@@ -18,7 +18,7 @@ from profile_image_sync.kube.client import QUICK, ApiClient, RetryPolicy
 from profile_image_sync.kube.conflicts import read, update_on_conflict
 from profile_image_sync.kube.objects import DataObject
 from profile_image_sync.kube.resources import ObjectRef
-from profile_image_sync.worker.run import RunOutput
+from profile_image_sync.worker.reporter import RunOutput
 
 MOST_BYTES = 512 * 1024  # of each; the API server takes 1 MiB
 MESSAGE_CHARACTERS = 4096

@@ -1,6 +1,7 @@
 """When the numbers look wrong: nothing is uploaded until a person has looked. Pure.
 
-Absence is never evidence (design, rule 10): a directory shows what we may not read as absent.
+Absence is never evidence (design, rule 10): a directory shows what we may not read as absent. Apart from
+`plan`, which judges one person at a time: here everyone together is judged.
 """
 
 from __future__ import annotations
@@ -8,16 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import md5
 
 from profile_image_sync.api.safety import Safety
 from profile_image_sync.api.state_header import PendingBrake, Sweep
 from profile_image_sync.errors import DirectoryMisconfigured
 from profile_image_sync.worker.people import Person
-from profile_image_sync.worker.plan import PersonPlan, Verdict
+from profile_image_sync.worker.plan import Verdict
 
 MIN_COUNT_TO_COMPARE = 5  # a share of fewer people says nothing: one leaver of two is 50 %
-MIN_PEOPLE_FOR_CHANGES = 20  # with an image in scope; fewer may well all change at once
+MIN_PEOPLE_FOR_PERCENT = 20  # with an image in scope; fewer may well all change at once
+TOLERANCE = 105  # percent of the figures of a brake within which its id holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,21 @@ class LimitBreach:
     reason: str
     figure: int
     message: str
+    subject: str = ""  # the attribute, where several may be wrong for the same reason
+
+    @property
+    def lowers_baseline(self) -> bool:
+        """Tell whether an acknowledgement makes this sweep the only measure of later ones (rule 10)."""
+        return self.reason.startswith("TooFew")
+
+    @property
+    def cause(self) -> str:
+        """What a brake is known by: no figure hides another one."""
+        return f"{self.reason}/{self.subject}" if self.subject else self.reason
 
 
 def sweep_of(people: Sequence[Person], attributes: Sequence[str]) -> Sweep:
-    """Count the people, and the images in each attribute asked for, that one full read showed."""
+    """Count the people, and the images in each attribute asked for, that one full sweep showed."""
     images = Counter(name for person in people for name in person.images)
     return Sweep(
         people=len(people),
@@ -58,18 +70,20 @@ def require_people(sweep: Sweep, *, first_sync: bool) -> None:
 
 def find_breaches(
     sweep: Sweep,
-    last: Sweep | None,
-    plans: Iterable[PersonPlan],
+    former: Sequence[Sweep],
+    verdicts: Mapping[Verdict, int],
     safety: Safety,
     *,
     first_sync: bool,
 ) -> list[LimitBreach]:
-    """Return every number of this run that passes a limit of `spec.safety`."""
-    verdicts = Counter(plan.verdict for plan in plans)
-    found = [*_missing(sweep, last, safety)] if last else []
+    """Return every number of this run that passes a limit of `spec.safety`.
+
+    `former` are the last full sweeps: the largest figure of them is the measure.
+    """
+    found = [*_missing(sweep, former, safety), *_unmatched(sweep, former, safety, first_sync)]
     if not first_sync:
         found += _too_many_changes(verdicts, sweep.with_image, safety)
-    first = verdicts[Verdict.UPLOAD_FIRST]
+    first = verdicts.get(Verdict.UPLOAD_FIRST, 0)
     if safety.max_first_uploads is not None and first > safety.max_first_uploads:
         found.append(
             LimitBreach(
@@ -81,26 +95,60 @@ def find_breaches(
     return found
 
 
-def _missing(sweep: Sweep, last: Sweep, safety: Safety) -> Iterable[LimitBreach]:
-    """Compare with the last full sweep: people, and the images of each attribute asked for now."""
-    seen = [("people", sweep.people, last.people)]
-    seen += [(f"images in {name}", n, last.images.get(name, 0)) for name, n in sweep.images.items()]
-    for what, now, before in seen:
-        if before >= MIN_COUNT_TO_COMPARE and now * 100 < before * safety.min_people_percent:
-            yield LimitBreach(
-                "TooFewPeople" if what == "people" else "TooFewImages",
-                before - now,
-                f"{now} {what}, {before} last time: less than safety.minPeoplePercent "
-                f"({safety.min_people_percent} %)",
-            )
+def _missing(sweep: Sweep, former: Sequence[Sweep], safety: Safety) -> Iterable[LimitBreach]:
+    """Compare the people, and the images of each attribute asked for now."""
+    limit = f"less than safety.minPeoplePercent ({safety.min_people_percent} %)"
+    before = max((each.people for each in former), default=0)
+    if _too_few(sweep.people, before, safety.min_people_percent):
+        yield LimitBreach(
+            "TooFewPeople",
+            before - sweep.people,
+            f"{sweep.people} people, {before} before: {limit}",
+        )
+    for name, now in sweep.images.items():
+        before = max((_images(each, name) for each in former), default=0)
+        if _too_few(now, before, safety.min_people_percent):
+            message = f"{now} images in {name}, {before} before: {limit}"
+            yield LimitBreach("TooFewImages", before - now, message, name.lower())
+
+
+def _images(sweep: Sweep, attribute: str) -> int:
+    """Return the count of an attribute, whatever the case it was spelled in."""
+    return max(
+        (count for name, count in sweep.images.items() if name.lower() == attribute.lower()),
+        default=0,
+    )
+
+
+def _too_few(now: int, before: int, percent: int) -> bool:
+    return before >= MIN_COUNT_TO_COMPARE and now * 100 < before * percent
+
+
+def _unmatched(
+    sweep: Sweep, former: Sequence[Sweep], safety: Safety, first_sync: bool
+) -> Iterable[LimitBreach]:
+    """In the first sync, compare with the people who have an image; later, with those matched before."""
+    before = sweep.with_image if first_sync else max((each.matched for each in former), default=0)
+    if (
+        before >= MIN_PEOPLE_FOR_PERCENT
+        and sweep.matched * 100 < before * safety.min_matched_percent
+    ):
+        of = "people with an image" if first_sync else "who had one before"
+        yield LimitBreach(
+            "TooFewMatched",
+            before - sweep.matched,
+            f"{sweep.matched} of {before} {of} have a HighQ user: less than safety.minMatchedPercent "
+            f"({safety.min_matched_percent} %). Check spec.highq.match by the match report; where only some "
+            "have accounts, lower minMatchedPercent",
+        )
 
 
 def _too_many_changes(
     verdicts: Mapping[Verdict, int], with_image: int, safety: Safety
 ) -> Iterable[LimitBreach]:
-    changed = verdicts.get(Verdict.UPLOAD_CHANGED, 0) + verdicts.get(Verdict.UPLOAD_NEW_ACCOUNT, 0)
+    changed = sum(count for verdict, count in verdicts.items() if verdict.replaces)
     if (
-        with_image >= MIN_PEOPLE_FOR_CHANGES
+        with_image >= MIN_PEOPLE_FOR_PERCENT
         and changed * 100 > with_image * safety.max_changed_percent
     ):
         yield LimitBreach(
@@ -112,29 +160,23 @@ def _too_many_changes(
 
 
 def brake_for(
-    breaches: Sequence[LimitBreach], pending: PendingBrake | None, acknowledged: str, new_id: str
+    breaches: Sequence[LimitBreach], pending: PendingBrake | None, new_id: str
 ) -> PendingBrake | None:
-    """Return the brake that stops this run, or None if it may go on.
+    """Return the brake that these numbers pull; None when nothing is wrong.
 
-    `pending` is the brake that an earlier run recorded. It keeps its id as long as the numbers are no
-    worse, so that a person has time to acknowledge it; acknowledged, it lets such a run through.
+    `pending` is the brake that an earlier run recorded. It keeps its id while its causes are the same and
+    its figures are hardly worse than when the id was given, so that a person has time to acknowledge it.
     """
     if not breaches:
         return None
-    figures = _figures(breaches)
-    if pending and all(figure <= pending.figures.get(name, -1) for name, figure in figures.items()):
-        return None if acknowledged == pending.id else pending
+    figures = {breach.cause: breach.figure for breach in breaches}
+    if pending and _covers(pending, figures):
+        return pending
     return PendingBrake(id=new_id, figures=figures)
 
 
-def attributes_change(before: Sequence[str], now: Sequence[str]) -> str:
-    """Return the id that acknowledges a change of `imageAttributes`, so that its images are uploaded."""
-    change = "\n".join([*before, "", *now]).encode()
-    return f"attributes-{md5(change, usedforsecurity=False).hexdigest()[:8]}"
-
-
-def _figures(breaches: Sequence[LimitBreach]) -> dict[str, int]:
-    figures: dict[str, int] = {}
-    for breach in breaches:
-        figures[breach.reason] = max(breach.figure, figures.get(breach.reason, 0))
-    return figures
+def _covers(pending: PendingBrake, figures: Mapping[str, int]) -> bool:
+    return all(
+        figure * 100 <= pending.figures.get(cause, -1) * TOLERANCE
+        for cause, figure in figures.items()
+    )

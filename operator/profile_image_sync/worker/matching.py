@@ -1,18 +1,20 @@
-"""Who is who: the one HighQ account of each person, or why there is none. Pure.
+"""The one HighQ account of each person, or why there is none. Pure.
 
-The right face on the right person, or no face (design, rule 11): a match must be unique both ways.
+The right face on the right person, or no face (design, rules 1 and 11): a recorded account is kept while it
+is active, a first match must be unique both ways, and nobody gets a second account by inference.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
 from profile_image_sync.api.highq import MatchKey
+from profile_image_sync.worker.ledger import Accepted
 from profile_image_sync.worker.people import Account, Person
 
 
@@ -25,6 +27,7 @@ class MatchOutcome(StrEnum):
     SEVERAL_ACCOUNTS = "SeveralAccounts"  # more than one active account bears the person's value
     SEVERAL_PEOPLE = "SeveralPeople"  # another person in scope leads to the same account
     HELD_BY_OTHER = "AccountHeldByOther"  # the account was last served for another person in scope
+    LEADS_ELSEWHERE = "LeadsToOtherAccount"  # while the recorded account is still active
 
     @property
     def ambiguous(self) -> bool:
@@ -40,96 +43,166 @@ EXPLANATIONS = {
     MatchOutcome.SEVERAL_PEOPLE: "another person in scope leads to the same HighQ user; correct either's "
     "attributes of spec.highq.match in the directory",
     MatchOutcome.HELD_BY_OTHER: "their HighQ user was last served for another person who is still in scope; "
-    "correct either's attributes of spec.highq.match in the directory",
+    "correct either's attributes of spec.highq.match in the directory, or release the other with "
+    "`profile-image-sync state release`",
+    MatchOutcome.LEADS_ELSEWHERE: "their attributes lead to another HighQ user than the active one that was "
+    "served; if the other one is theirs, release them with `profile-image-sync state release`",
 }
 
 _AMBIGUOUS = frozenset(
-    {MatchOutcome.SEVERAL_ACCOUNTS, MatchOutcome.SEVERAL_PEOPLE, MatchOutcome.HELD_BY_OTHER}
+    {
+        MatchOutcome.SEVERAL_ACCOUNTS,
+        MatchOutcome.SEVERAL_PEOPLE,
+        MatchOutcome.HELD_BY_OTHER,
+        MatchOutcome.LEADS_ELSEWHERE,
+    }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The outcome for one person; `account_id` only when MATCHED."""
+    """The outcome for one person."""
 
     outcome: MatchOutcome
-    account_id: int | None = None
+    account: Account | None = None  # only when MATCHED
+    rule: int | None = None  # which rule of spec.highq.match led there; None: the record
+    kept: bool = (
+        False  # the recorded account is active: what it shows is theirs, even when in doubt
+    )
+    released: bool = False  # the recorded account is active, and was given up
+    former: tuple[Accepted, ...] = ()  # records of people who are gone, for this very account
 
 
-_NO_ACCOUNT = Match(MatchOutcome.NO_ACCOUNT)
+@dataclass(slots=True)
+class Holders:
+    """Who was last served on which account, as the rows of the ledger tell."""
+
+    _by_account: dict[int, list[tuple[UUID, Accepted]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def add(self, guid: UUID, accepted: Accepted) -> None:
+        """Take a row into account; one without an account holds nothing."""
+        if accepted.account_id:
+            self._by_account[accepted.account_id].append((guid, accepted))
+
+    def of(self, account_id: int) -> Sequence[tuple[UUID, Accepted]]:
+        """Return the people whose rows name this account."""
+        return self._by_account.get(account_id, ())
 
 
-def match_people(
-    people: Sequence[Person],
-    accounts: Iterable[Account],
-    fields: Sequence[MatchKey],
-    holders: Mapping[int, Iterable[UUID]],
-) -> dict[UUID, Match]:
-    """Return the match of every person in scope.
+class Matcher:
+    """Matches everyone in scope with the accounts of one complete listing."""
 
-    `fields` are the HighQ sides of `spec.highq.match`, in the order of `Person.keys`. `holders` are the
-    people whose recorded rows name an account id; one that is no longer in scope holds nothing.
-    """
-    accounts = list(accounts)
-    index = {field: _index(accounts, field) for field in dict.fromkeys(fields)}
-    found = {person.guid: _find_account(person, fields, index) for person in people}
-    claims = Counter(match.account_id for match in found.values() if match.account_id is not None)
-    return {guid: _unique(guid, match, claims, holders, found) for guid, match in found.items()}
+    def __init__(
+        self,
+        people: Sequence[Person],
+        accounts: Sequence[Account],
+        keys: Sequence[MatchKey],
+        holders: Holders,
+        *,
+        release: bool,
+    ) -> None:
+        """`keys` are the HighQ sides of `spec.highq.match`, in the order of `Person.keys`.
+
+        `release`: whoever leads to another account than the recorded one gives the recorded one up.
+        """
+        by_key = {key: _index(accounts, key) for key in dict.fromkeys(keys)}
+        self._active = {account.id: account for account in accounts if account.active}
+        self._holders = holders
+        self._release = release
+        self._leads = {person.guid: _lead(person, keys, by_key) for person in people}
+        self._claims = Counter(
+            lead.account.id for lead in self._leads.values() if lead.account is not None
+        )
+
+    def match(self, guid: UUID, accepted: Accepted | None) -> Match:
+        """Return the match of one person in scope, who has this record."""
+        lead = self._leads[guid]
+        recorded = self._active.get(accepted.account_id) if accepted else None
+        if recorded and not self._released(guid, recorded.id):
+            return self._kept(guid, recorded, lead)
+        match = self._first(guid, lead)
+        if recorded:
+            return replace(match, released=True)
+        if accepted or not match.account:
+            return match
+        return replace(match, former=self._former(match.account.id))
+
+    def _kept(self, guid: UUID, recorded: Account, lead: Match) -> Match:
+        """Rule 1: the recorded account, unless it may be another person's, or another one theirs."""
+        leads_here = lead.account == recorded
+        if lead.account and not leads_here:
+            return Match(MatchOutcome.LEADS_ELSEWHERE, kept=True)
+        if self._claims[recorded.id] > leads_here:
+            return Match(MatchOutcome.SEVERAL_PEOPLE, kept=True)
+        if not leads_here and self._held_by_other(guid, recorded.id):
+            return Match(MatchOutcome.HELD_BY_OTHER, kept=True)
+        return Match(MatchOutcome.MATCHED, recorded, lead.rule if leads_here else None, kept=True)
+
+    def _first(self, guid: UUID, lead: Match) -> Match:
+        """Rule 11: unique both ways."""
+        if lead.account is None:
+            return lead
+        if self._claims[lead.account.id] > 1:
+            return Match(MatchOutcome.SEVERAL_PEOPLE)
+        if self._held_by_other(guid, lead.account.id):
+            return Match(MatchOutcome.HELD_BY_OTHER)
+        return lead
+
+    def _held_by_other(self, guid: UUID, account_id: int) -> bool:
+        return any(
+            other != guid and other in self._leads and not self._released(other, account_id)
+            for other, _ in self._holders.of(account_id)
+        )
+
+    def _former(self, account_id: int) -> tuple[Accepted, ...]:
+        rows = self._holders.of(account_id)
+        return tuple(accepted for guid, accepted in rows if guid not in self._leads)
+
+    def _released(self, guid: UUID, recorded: int) -> bool:
+        """Tell whether the recorded account is given up, since the person leads to another one."""
+        lead = self._leads[guid].account
+        return self._release and lead is not None and lead.id != recorded
 
 
-def _index(accounts: Iterable[Account], field: MatchKey) -> dict[str, list[Account]]:
+def _index(accounts: Iterable[Account], key: MatchKey) -> dict[str, list[Account]]:
     by_value: dict[str, list[Account]] = defaultdict(list)
     for account in accounts:
-        if value := _normalised(_value(account, field)):
+        if value := _normalised(_value(account, key)):
             by_value[value].append(account)
     return dict(by_value)
 
 
-def _value(account: Account, field: MatchKey) -> str | None:
-    match field:
+def _value(account: Account, key: MatchKey) -> str | None:
+    match key:
         case MatchKey.EMAIL:
             return account.email
         case MatchKey.EXTERNALID:
             return account.externalid
         case _:
-            assert_never(field)
+            assert_never(key)
 
 
 def _normalised(value: str | None) -> str:
-    """Compare as mail systems and AD do: without regard to case or surrounding blanks."""
-    return (value or "").strip().casefold()
+    """Compare exactly but for ASCII case and surrounding blanks: `maße@` and `masse@` are two people."""
+    return (value or "").strip().encode().lower().decode()
 
 
-def _find_account(
+def _lead(
     person: Person,
-    fields: Sequence[MatchKey],
-    index: Mapping[MatchKey, dict[str, list[Account]]],
+    keys: Sequence[MatchKey],
+    by_key: Mapping[MatchKey, Mapping[str, Sequence[Account]]],
 ) -> Match:
-    """Try the rules in order; the first that leads to an active account decides."""
-    outcome = _NO_ACCOUNT
-    for key, field in zip(person.keys, fields, strict=True):
-        accounts = index[field].get(_normalised(key), [])
+    """Return where a person's attributes lead: the first rule that finds an active account decides."""
+    outcome = MatchOutcome.NO_ACCOUNT
+    for rule, (value, key) in enumerate(zip(person.keys, keys, strict=True)):
+        accounts = by_key[key].get(_normalised(value), ())
         active = [account for account in accounts if account.active]
         if len(active) > 1:
             return Match(MatchOutcome.SEVERAL_ACCOUNTS)
         if active:
-            return Match(MatchOutcome.MATCHED, active[0].id)
+            return Match(MatchOutcome.MATCHED, active[0], rule)
         if accounts:
-            outcome = Match(MatchOutcome.INACTIVE)
-    return outcome
-
-
-def _unique(
-    guid: UUID,
-    match: Match,
-    claims: Mapping[int, int],
-    holders: Mapping[int, Iterable[UUID]],
-    in_scope: Mapping[UUID, Match],
-) -> Match:
-    if match.account_id is None:
-        return match
-    if claims[match.account_id] > 1:
-        return Match(MatchOutcome.SEVERAL_PEOPLE)
-    if any(other != guid and other in in_scope for other in holders.get(match.account_id, ())):
-        return Match(MatchOutcome.HELD_BY_OTHER)
-    return match
+            outcome = MatchOutcome.INACTIVE
+    return Match(outcome)

@@ -110,10 +110,11 @@ class Pipeline:
                 self.submit_converted(upload, future.result())
         return ended
 
-    def cancel(self) -> None:
-        """Drop every upload that is not being sent yet."""
+    def cancel(self) -> list[Upload]:
+        """Drop every upload that is not being sent yet, and return them."""
+        dropped = [upload for upload, _ in self._converting.values()]
         for converting in self._converting:
             converting.cancel()
         self._converting.clear()
-        for sending in [each for each in self._sending if each.cancel()]:
-            del self._sending[sending]
+        cancelled = [each for each in self._sending if each.cancel()]
+        return dropped + [self._sending.pop(each) for each in cancelled]

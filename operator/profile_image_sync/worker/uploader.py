@@ -21,18 +21,19 @@ from profile_image_sync.errors import (
     PersonError,
     SyncError,
     UploadRefused,
+    UploadRejected,
     UploadUnconfirmed,
 )
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
+from profile_image_sync.worker.explanations import sentence
 from profile_image_sync.worker.failure_streaks import FailureStreaks
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import source_md5
 from profile_image_sync.worker.ledger import Ledger, PersonRecord, Refused
-from profile_image_sync.worker.matching import EXPLANATIONS, MatchOutcome
 from profile_image_sync.worker.people import Avatar, Source
 from profile_image_sync.worker.pipeline import Finished, Pipeline, Upload
-from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, classify
+from profile_image_sync.worker.plan import PersonPlan, Policy, record_after, replan
 
 FLUSH_SECONDS = 5.0  # a killed run repeats at most the uploads of this time
 DIED_DECODING = "DiedDecoding"  # the reason of the mark that is left when a pod dies
@@ -76,14 +77,19 @@ class Uploader:
     def upload_all(self, plans: Sequence[PersonPlan]) -> None:
         """Process all plans, shard by shard. Raises the SyncError that ends the run early."""
         work = sorted(plans, key=lambda plan: self._ledger.shard_index(plan.person.guid))
+        done = 0
         with Pipeline(self._settings, self._send) as pipeline:
             try:
-                for done, plan in enumerate(work):
+                for plan in work:
                     self._progress(done, len(work))
+                    self._flush_if_due()
                     self._process(plan, pipeline)
+                    done += 1
                 while len(pipeline):
                     self._collect_finished(pipeline)
             finally:
+                for plan in work[done:]:  # an early end: so that the numbers add up to people
+                    self._counters.add_plan(plan)
                 self._drain(pipeline)
         self._progress(len(work), len(work))
 
@@ -94,7 +100,6 @@ class Uploader:
             )
         if not plan.verdict.uploads:
             self._record_without_upload(plan)
-            self._flush_if_due()
         elif fetched := self._fetch(plan):
             upload, raw = fetched
             while not pipeline.has_room_for(raw):
@@ -128,31 +133,10 @@ class Uploader:
             self._flush()
 
     def _record_without_upload(self, plan: PersonPlan) -> None:
-        """Count a plan that uploads nothing; record it if its verdict says so."""
-        person, source = plan.person, plan.person.source
-        match plan.verdict:
-            case Verdict.ADOPT | Verdict.RERECORD if source:
-                accepted = self._policy.accepted(source, plan.account_id)
-                self._record(plan, PersonRecord(accepted, None))
-                if plan.verdict is Verdict.ADOPT:
-                    self._counters.add(PeopleKind.ADOPTED, person)
-                else:
-                    self._counters.unchanged += 1
-            case Verdict.NO_IMAGE:
-                self._counters.add(PeopleKind.NO_IMAGE, person)
-            case Verdict.REMOVED:
-                self._counters.add(PeopleKind.NO_IMAGE, person, "RemovedInSource")
-            case Verdict.REFUSED:
-                detail = f"refused before ({plan.reason}); tried again when the picture changes"
-                self._counters.add(PeopleKind.REFUSED, person, plan.reason, detail)
-            case Verdict.UNMATCHED | Verdict.AMBIGUOUS as verdict:
-                kind = (
-                    PeopleKind.UNMATCHED if verdict is Verdict.UNMATCHED else PeopleKind.AMBIGUOUS
-                )
-                detail = EXPLANATIONS[MatchOutcome(plan.reason)]
-                self._counters.add(kind, person, plan.reason, detail)
-            case _:
-                self._counters.unchanged += 1
+        """Count a plan that uploads nothing; record what its verdict says."""
+        record = self._ledger.get(plan.person.guid)
+        self._record(plan, record_after(plan, record, self._policy))
+        self._counters.add_plan(plan)
 
     def _fetch(self, plan: PersonPlan) -> tuple[Upload, bytes] | None:
         """Read the picture; classify it again when it is not the one that was planned."""
@@ -161,10 +145,9 @@ class Uploader:
         raw = self._directory.picture(person.guid, planned.attribute)
         source = Source(planned.attribute, source_md5(raw)) if raw else None
         if source != planned:
-            verdict = classify(source, self._ledger.get(person.guid), self._policy)
-            if not verdict.uploads:
-                found = replace(person, source=source)
-                self._record_without_upload(replace(plan, person=found, verdict=verdict))
+            plan = replan(plan, source, self._ledger.get(person.guid), self._policy)
+            if not plan.verdict.uploads:
+                self._record_without_upload(plan)
                 return None
         return (Upload(plan, source), raw) if source and raw else None
 
@@ -194,14 +177,14 @@ class Uploader:
                 raise error
 
     def _on_success(self, upload: Upload) -> None:
-        plan, source = upload.plan, upload.source
+        plan = upload.plan
         self._streaks.on_success()
-        self._record(
-            plan,
-            PersonRecord(self._policy.accepted(source, plan.account_id)),
-        )
-        self._counters.add(PeopleKind.UPLOADED, plan.person, plan.verdict.value)
-        if not self._dry_run:
+        if self._dry_run:
+            self._counters.add_plan(plan)
+        else:
+            self._record_sent(upload)
+            verdict = plan.verdict
+            self._counters.add(PeopleKind.UPLOADED, plan.person, verdict, sentence(verdict))
             log.info("uploaded", person=str(plan.person.guid), account=plan.account_id)
 
     def _on_failure(self, upload: Upload, error: PersonError) -> None:
@@ -214,11 +197,12 @@ class Uploader:
                 self._on_refusal(upload, error, self._policy.upload_settings)
             case UploadUnconfirmed():
                 self._counters.add(PeopleKind.UNCONFIRMED, person, error.reason, str(error))
-                account = upload.plan.account_id
-                sent = self._policy.accepted(upload.source, account, unconfirmed=True)
-                self._record(upload.plan, PersonRecord(sent))
+                self._record_sent(upload, unconfirmed=True)
             case _:
                 self._counters.add(PeopleKind.FAILED, person, error.reason, str(error))
+                if not isinstance(error, UploadRejected):  # that is our fault, not their attempt
+                    record = self._ledger.get(person.guid)
+                    self._record(upload.plan, replace(record, waiting=error.reason))
         self._streaks.on_failure(error)
 
     def _on_refusal(self, upload: Upload, error: PersonError, settings: bytes) -> None:
@@ -226,7 +210,15 @@ class Uploader:
         person = upload.plan.person
         self._counters.add(PeopleKind.REFUSED, person, error.reason, str(error))
         refused = Refused(upload.source.md5, error.reason, settings)
-        self._record(upload.plan, replace(self._ledger.get(person.guid), refused=refused))
+        record = self._ledger.get(person.guid)
+        self._record(upload.plan, replace(record, refused=refused, waiting=""))
+
+    def _record_sent(self, upload: Upload, *, unconfirmed: bool = False) -> None:
+        """Record a picture that HighQ has accepted, or may have."""
+        plan = upload.plan
+        accepted = self._policy.accepted(upload.source, plan.account_id, unconfirmed=unconfirmed)
+        record = self._ledger.get(plan.person.guid)
+        self._record(plan, replace(record, accepted=accepted, waiting=""))
 
     def _record(self, plan: PersonPlan, record: PersonRecord) -> None:
         if not self._dry_run:
@@ -242,7 +234,8 @@ class Uploader:
 
     def _drain(self, pipeline: Pipeline) -> None:
         """Start no further upload, and record those that still end."""
-        pipeline.cancel()
+        for upload in pipeline.cancel():
+            self._counters.add_plan(upload.plan)
         try:
             while len(pipeline):
                 try:

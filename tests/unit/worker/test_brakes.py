@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from uuid import UUID
 
 import pytest
@@ -12,9 +13,10 @@ from profile_image_sync.errors import DirectoryMisconfigured
 from profile_image_sync.worker import brakes
 from profile_image_sync.worker.brakes import LimitBreach
 from profile_image_sync.worker.people import Person, Source
-from profile_image_sync.worker.plan import PersonPlan, Verdict
+from profile_image_sync.worker.plan import Verdict
 
 THUMB, JPEG = "thumbnailPhoto", "jpegPhoto"
+NOTHING = Counter[Verdict]()
 
 
 def person(number: int, *images: str) -> Person:
@@ -23,14 +25,14 @@ def person(number: int, *images: str) -> Person:
     return Person(UUID(int=number), (), source, images, str(number))
 
 
-def decisions(verdict: Verdict, count: int) -> list[PersonPlan]:
-    """Repeat a verdict for so many people."""
-    return [PersonPlan(person(n, THUMB), verdict) for n in range(count)]
-
-
-def sweep(people: int, thumbs: int) -> Sweep:
-    """Count so many people and thumbnail photos."""
-    return Sweep(people=people, with_image=thumbs, images={THUMB: thumbs})
+def sweep(people: int, thumbs: int, matched: int | None = None, **images: int) -> Sweep:
+    """Count so many people and thumbnail photos, all of them matched unless said otherwise."""
+    return Sweep(
+        people=people,
+        with_image=thumbs,
+        images={THUMB: thumbs} | images,
+        matched=thumbs if matched is None else matched,
+    )
 
 
 def test_a_sweep_counts_every_attribute_a_person_shows() -> None:
@@ -53,95 +55,135 @@ def test_a_first_sync_that_sees_no_image_stops() -> None:
         brakes.require_people(sweep(3, 0), first_sync=True)
 
 
+def test_no_image_after_the_first_sync_is_for_the_brakes() -> None:
+    """A firm may take its pictures away: then it is a number to acknowledge, not a mistake."""
+    brakes.require_people(sweep(3, 0), first_sync=False)
+
+
+def changed(count: int, verdict: Verdict = Verdict.UPLOAD_CHANGED) -> Counter[Verdict]:
+    """Say that so many people get this verdict."""
+    return Counter({verdict: count})
+
+
 LIMITS = {
     "half of the people missing is still let through": (
-        sweep(50, 50), sweep(100, 50), [], False, {},
+        sweep(50, 50), [sweep(100, 50)], NOTHING, False, {},
     ),
     "fewer than half of the people": (
-        sweep(49, 40), sweep(100, 40), [], False, {"TooFewPeople": 51},
+        sweep(49, 40), [sweep(100, 40)], NOTHING, False, {"TooFewPeople": 51},
+    ),
+    "rule 10: the largest of the last sweeps is the measure, so that 49 % fewer each time trips": (
+        sweep(26, 26, 40), [sweep(100, 40), sweep(51, 40)], NOTHING, False, {"TooFewPeople": 74},
     ),
     "fewer than half of an attribute's images": (
-        sweep(100, 10), sweep(100, 90), [], False, {"TooFewImages": 80},
+        sweep(100, 10, 90), [sweep(100, 90)], NOTHING, False, {"TooFewImages/thumbnailphoto": 80},
     ),
-    "a small count says nothing": (sweep(4, 0), sweep(4, 4), [], False, {}),
-    "no earlier sweep to compare with": (sweep(5, 1), None, [], False, {}),
+    "each attribute counts by itself": (
+        sweep(100, 10, 90, jpegPhoto=1), [sweep(100, 90, jpegPhoto=9)], NOTHING, False,
+        {"TooFewImages/thumbnailphoto": 80, "TooFewImages/jpegphoto": 8},
+    ),
+    "whatever the case it was spelled in": (
+        sweep(100, 90, JPEGPhoto=1), [sweep(100, 90, jpegPhoto=9)], NOTHING, False,
+        {"TooFewImages/jpegphoto": 8},
+    ),
+    "five are enough to compare": (sweep(2, 2), [sweep(5, 2)], NOTHING, False, {"TooFewPeople": 3}),
+    "four say nothing": (sweep(1, 0), [sweep(4, 4)], NOTHING, False, {}),
+    "no earlier sweep to compare with": (sweep(5, 1), [], NOTHING, False, {}),
     "half of the images changed is let through": (
-        sweep(20, 20), sweep(20, 20), decisions(Verdict.UPLOAD_CHANGED, 10), False, {},
+        sweep(20, 20), [sweep(20, 20)], changed(10), False, {},
     ),
     "more than half of the images changed": (
-        sweep(20, 20), sweep(20, 20), decisions(Verdict.UPLOAD_CHANGED, 11), False,
-        {"TooManyChanges": 11},
+        sweep(20, 20), [sweep(20, 20)], changed(11), False, {"TooManyChanges": 11},
     ),
     "re-created accounts count as changes": (
-        sweep(20, 20), sweep(20, 20), decisions(Verdict.UPLOAD_NEW_ACCOUNT, 11), False,
+        sweep(20, 20), [], changed(11, Verdict.UPLOAD_NEW_ACCOUNT), False, {"TooManyChanges": 11},
+    ),
+    "re-created people count as changes": (
+        sweep(20, 20), [], changed(11, Verdict.UPLOAD_NEW_PERSON), False, {"TooManyChanges": 11},
+    ),
+    "released people count as changes": (
+        sweep(20, 20), [], changed(11, Verdict.UPLOAD_AGAIN), False, {"TooManyChanges": 11},
+    ),
+    "all kinds of changes together": (
+        sweep(20, 20), [], changed(6) + changed(5, Verdict.UPLOAD_NEW_PERSON), False,
         {"TooManyChanges": 11},
     ),
-    "changes are not counted below 20 people": (
-        sweep(19, 19), sweep(19, 19), decisions(Verdict.UPLOAD_CHANGED, 19), False, {},
-    ),
-    "nor in the first sync": (
-        sweep(20, 20), None, decisions(Verdict.UPLOAD_CHANGED, 20), True, {},
-    ),
+    "changes are not counted below 20 people": (sweep(19, 19), [], changed(19), False, {}),
+    "nor in the first sync": (sweep(20, 20), [], changed(20), True, {}),
     "first uploads without a limit": (
-        sweep(900, 900), None, decisions(Verdict.UPLOAD_FIRST, 900), True, {},
+        sweep(900, 900), [], changed(900, Verdict.UPLOAD_FIRST), True, {},
+    ),
+    "rule 7: a first sync that finds accounts for fewer than half stops": (
+        sweep(20, 20, 9), [], NOTHING, True, {"TooFewMatched": 11},
+    ),
+    "half of them are enough": (sweep(20, 20, 10), [], NOTHING, True, {}),
+    "fewer than 20 say nothing": (sweep(19, 19, 0), [], NOTHING, True, {}),
+    "later, those matched before are the measure": (
+        sweep(90, 90, 20), [sweep(90, 90, 40)], NOTHING, False, {},
+    ),
+    "and fewer than half of them stop the run": (
+        sweep(90, 90, 19), [sweep(90, 90, 40)], NOTHING, False, {"TooFewMatched": 21},
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", LIMITS.values(), ids=LIMITS.keys())
-def test_numbers_past_a_limit_raise_an_alarm(
-    case: tuple[Sweep, Sweep | None, list[PersonPlan], bool, dict[str, int]],
+def test_numbers_past_a_limit_are_breaches(
+    case: tuple[Sweep, list[Sweep], Counter[Verdict], bool, dict[str, int]],
 ) -> None:
     """`spec.safety` at its defaults: 50 % each."""
-    now, last, made, first_sync, expected = case
-    found = brakes.find_breaches(now, last, made, Safety(), first_sync=first_sync)
-    assert {alarm.reason: alarm.figure for alarm in found} == expected
+    now, former, verdicts, first_sync, expected = case
+    found = brakes.find_breaches(now, former, verdicts, Safety(), first_sync=first_sync)
+    assert {breach.cause: breach.figure for breach in found} == expected
+    assert all(breach.lowers_baseline == ("TooFew" in breach.cause) for breach in found)
 
 
-def test_more_first_uploads_than_allowed_raise_an_alarm() -> None:
+def test_more_first_uploads_than_allowed_are_a_breach() -> None:
     """`safety.maxFirstUploads` bounds what an unexpectedly wide scope can do."""
-    (alarm,) = brakes.find_breaches(
-        sweep(3, 3),
-        None,
-        decisions(Verdict.UPLOAD_FIRST, 3),
-        Safety(max_first_uploads=2),
-        first_sync=True,
-    )
-    assert (alarm.reason, alarm.figure) == ("TooManyFirstUploads", 3)
-    assert "safety.maxFirstUploads (2)" in alarm.message
+    verdicts, safety = changed(3, Verdict.UPLOAD_FIRST), Safety(max_first_uploads=2)
+    (breach,) = brakes.find_breaches(sweep(3, 3), [], verdicts, safety, first_sync=True)
+    assert (breach.cause, breach.figure) == ("TooManyFirstUploads", 3)
+    assert "safety.maxFirstUploads (2)" in breach.message
+    enough = Safety(max_first_uploads=3)
+    assert brakes.find_breaches(sweep(3, 3), [], verdicts, enough, first_sync=True) == []
 
 
-BREACH = LimitBreach("TooManyChanges", 30, "…")
-PENDING = PendingBrake(id="old", figures={"TooManyChanges": 30})
+CHANGES = LimitBreach("TooManyChanges", 100, "…")
+IMAGES = LimitBreach("TooFewImages", 40, "…", "jpegphoto")
+PENDING = PendingBrake(id="old", figures={"TooManyChanges": 100, "TooFewImages/jpegphoto": 40})
 
 
 @pytest.mark.parametrize(
-    ("found", "pending", "acknowledged", "stopped_by"),
+    ("breaches", "pending", "expected"),
     [
-        ([], PENDING, "", None),
-        ([BREACH], None, "", "new"),
-        ([BREACH], None, "old", "new"),
-        ([BREACH], PENDING, "", "old"),
-        ([BREACH], PENDING, "old", None),
-        ([BREACH], PendingBrake(id="old", figures={"TooManyChanges": 29}), "old", "new"),
-        ([BREACH], PendingBrake(id="old", figures={"TooFewPeople": 99}), "old", "new"),
+        ([], PENDING, None),
+        ([CHANGES], None, "new"),
+        ([CHANGES, IMAGES], PENDING, "old"),
+        ([CHANGES], PENDING, "old"),
+        ([LimitBreach("TooManyChanges", 105, "…"), IMAGES], PENDING, "old"),
+        ([LimitBreach("TooManyChanges", 106, "…"), IMAGES], PENDING, "new"),
+        ([CHANGES, LimitBreach("TooFewImages", 43, "…", "jpegphoto")], PENDING, "new"),
+        ([LimitBreach("TooFewImages", 1, "…", "thumbnailphoto")], PENDING, "new"),
+        ([LimitBreach("TooFewPeople", 1, "…")], PENDING, "new"),
     ],
     ids=[
         "nothing wrong",
         "first time",
-        "an id that was never given out",
         "the id stays while a person decides",
-        "acknowledged",
-        "worse than what was acknowledged",
-        "another reason than what was acknowledged",
+        "also when a cause has gone",
+        "and while the numbers are at most 5 % worse",
+        "worse than that",
+        "one of two worse: the other does not hide it",
+        "another attribute",
+        "another reason",
     ],
 )
-def test_an_acknowledgement_lets_no_worse_numbers_through(
-    found: list[LimitBreach],
-    pending: PendingBrake | None,
-    acknowledged: str,
-    stopped_by: str | None,
+def test_a_brake_keeps_its_id_while_its_causes_are_the_same(
+    breaches: list[LimitBreach], pending: PendingBrake | None, expected: str | None
 ) -> None:
-    """`safety.acknowledge` takes the id of the brake that a person has seen."""
-    brake = brakes.brake_for(found, pending, acknowledged, "new")
-    assert (brake.id if brake else None) == stopped_by
+    """Rule 13: "its numbers are at most 5 % above those when the id was given"."""
+    brake = brakes.brake_for(breaches, pending, "new")
+    assert (brake.id if brake else None) == expected
+    if expected == "new":
+        assert brake
+        assert brake.figures == {breach.cause: breach.figure for breach in breaches}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_image_sync.api.highq import MatchKey
-from profile_image_sync.worker.matching import MatchOutcome, match_people
+from profile_image_sync.worker.ledger import Accepted
+from profile_image_sync.worker.matching import Holders, Match, Matcher, MatchOutcome
 from profile_image_sync.worker.people import Account, Person
 
 ANN, BOB = UUID(int=1), UUID(int=2)
@@ -29,16 +31,27 @@ def account(
     return Account(number, active, email, external)
 
 
-def outcome_of(
+def match_of(
     guid: UUID,
     people: Sequence[Person],
     accounts: Sequence[Account],
-    fields: Sequence[MatchKey] = (EMAIL,),
-    holders: Mapping[int, Sequence[UUID]] | None = None,
-) -> tuple[MatchOutcome, int | None]:
-    """Match everyone; return what became of one person."""
-    match = match_people(people, accounts, fields, holders or {})[guid]
-    return match.outcome, match.account_id
+    keys: Sequence[MatchKey] = (EMAIL,),
+    holders: Mapping[UUID, int] | None = None,
+    *,
+    release: bool = False,
+) -> Match:
+    """Match one person; `holders`: who was served on which account."""
+    rows = {who: Accepted(bytes(16), "a", number, 1) for who, number in (holders or {}).items()}
+    held = Holders()
+    for who, row in rows.items():
+        held.add(who, row)
+    return Matcher(people, accounts, keys, held, release=release).match(guid, rows.get(guid))
+
+
+def outcome_of(*args: Any, **facts: Any) -> tuple[MatchOutcome, int | None]:
+    """Return the outcome and the account of match_of."""
+    match = match_of(*args, **facts)
+    return match.outcome, match.account.id if match.account else None
 
 
 def test_mail_matches_without_regard_to_case_and_blanks() -> None:
@@ -103,17 +116,89 @@ def test_two_people_of_one_mail_are_both_ambiguous() -> None:
         )
 
 
+ANN7, BOB8 = account(7, "ann@x"), account(8, "bob@x")
+BOTH = {ANN: 7, BOB: 8}
+
+
+def test_letters_that_only_look_alike_are_two_people() -> None:
+    """Rule 11: "Compared exactly but for ASCII case and surrounding blanks"."""
+    accounts = [account(7, "masse@x"), account(8, "MASSE@x")]
+    assert outcome_of(ANN, [person(ANN, "ma\u00dfe@x")], accounts[:1])[0] is MatchOutcome.NO_ACCOUNT
+    accounts = [account(7, "\u00c4nne@x"), account(8, "\u00e4nne@x")]
+    assert outcome_of(ANN, [person(ANN, "\u00e4nne@x")], accounts) == (MatchOutcome.MATCHED, 8)
+
+
+def test_a_served_person_keeps_the_account_when_their_attributes_lead_nowhere() -> None:
+    """Rule 1: "even when their own match attributes lead nowhere any more" (a married name in AD only)."""
+    found = match_of(ANN, [person(ANN, "ann.new@x")], [ANN7], holders={ANN: 7})
+    assert (found.outcome, found.account, found.rule) == (MatchOutcome.MATCHED, ANN7, None)
+    several = [ANN7, account(9, "ann.new@x"), account(10, "ann.new@x")]
+    assert outcome_of(ANN, [person(ANN, "ann.new@x")], several, holders={ANN: 7}) == (
+        MatchOutcome.MATCHED,
+        7,
+    )
+
+
+def test_a_served_person_who_leads_to_another_account_gets_no_second_one() -> None:
+    """Rule 1: "When the attributes lead to *another* active account …, they are Ambiguous"."""
+    people = [person(ANN, "bob@x")]
+    found = match_of(ANN, people, [ANN7, BOB8], holders={ANN: 7})
+    assert (found.outcome, found.kept) == (MatchOutcome.LEADS_ELSEWHERE, True)
+    released = match_of(ANN, people, [ANN7, BOB8], holders={ANN: 7}, release=True)
+    assert (released.account, released.released) == (BOB8, True)
+
+
+def test_an_archived_account_is_not_kept() -> None:
+    """Rule 11: absent or inactive, and matching another one: that one is theirs now."""
+    gone = [account(7, "ann@x", active=False), account(9, "ann@x")]
+    found = match_of(ANN, [person(ANN, "ann@x")], gone, holders={ANN: 7})
+    assert (found.outcome, found.account, found.kept) == (MatchOutcome.MATCHED, gone[1], False)
+    assert found.released is False
+    archived = match_of(ANN, [person(ANN, "ann@x")], gone[:1], holders={ANN: 7})
+    assert (archived.outcome, archived.kept) == (MatchOutcome.INACTIVE, False)
+
+
+def test_an_account_inactive_by_rule_1_and_active_by_rule_2_is_theirs() -> None:
+    """Rules of `match` are tried in order: one that leads to an archived user only decides nothing."""
+    accounts = [account(7, "ann@x", active=False), account(8, "ann@upn")]
+    found = match_of(ANN, [person(ANN, "ann@x", "ann@upn")], accounts, (EMAIL, EMAIL))
+    assert (found.outcome, found.account, found.rule) == (MatchOutcome.MATCHED, accounts[1], 1)
+
+
+def test_two_who_swap_mails_are_ambiguous_until_both_are_released() -> None:
+    """Nothing tells who is who; acknowledging a change of `match` releases both at once."""
+    people = [person(ANN, "bob@x"), person(BOB, "ann@x")]
+    for guid, lead in ((ANN, 8), (BOB, 7)):
+        found = outcome_of(guid, people, [ANN7, BOB8], holders=BOTH)
+        assert found == (MatchOutcome.LEADS_ELSEWHERE, None)
+        released = outcome_of(guid, people, [ANN7, BOB8], holders=BOTH, release=True)
+        assert released == (MatchOutcome.MATCHED, lead)
+
+
 def test_an_account_served_for_someone_else_in_scope_is_held() -> None:
     """A mail address that moved to another person moves no face before that is clear."""
-    people = [person(ANN, "ann@x"), person(BOB, "bob@x")]
-    found = outcome_of(ANN, people, [account(7, "ann@x")], holders={7: [BOB]})
-    assert found == (MatchOutcome.HELD_BY_OTHER, None)
+    people = [person(ANN, "ann@x"), person(BOB, None)]
+    assert outcome_of(ANN, people, [ANN7], holders={BOB: 7}) == (MatchOutcome.HELD_BY_OTHER, None)
+    kept = match_of(BOB, people, [ANN7], holders={BOB: 7})
+    assert (kept.outcome, kept.kept) == (MatchOutcome.SEVERAL_PEOPLE, True)
+
+
+def test_an_account_that_two_were_served_on_belongs_to_who_leads_there() -> None:
+    """Someone comes back from a leave and finds their account served for another person."""
+    people = [person(ANN, "ann@x"), person(BOB, None)]
+    assert outcome_of(ANN, people, [ANN7], holders={ANN: 7, BOB: 7}) == (MatchOutcome.MATCHED, 7)
+    assert outcome_of(BOB, people, [ANN7], holders={ANN: 7, BOB: 7})[0].ambiguous
+    nobody = [person(ANN, None), person(BOB, None)]
+    for guid in (ANN, BOB):
+        found = outcome_of(guid, nobody, [ANN7], holders={ANN: 7, BOB: 7})
+        assert found == (MatchOutcome.HELD_BY_OTHER, None)
 
 
 def test_an_account_is_free_once_its_holder_has_left_the_scope() -> None:
-    """A full sweep that no longer shows the other person frees the account."""
-    found = outcome_of(ANN, [person(ANN, "ann@x")], [account(7, "ann@x")], holders={7: [BOB, ANN]})
-    assert found == (MatchOutcome.MATCHED, 7)
+    """A full sweep that no longer shows the other person frees the account; their record is told."""
+    found = match_of(ANN, [person(ANN, "ann@x")], [ANN7], holders={BOB: 7})
+    assert (found.outcome, found.account) == (MatchOutcome.MATCHED, ANN7)
+    assert [former.account_id for former in found.former] == [7]
 
 
 KEYS = st.sampled_from([None, "a@x", "b@x", "c@x"])
@@ -128,7 +213,8 @@ def test_no_account_is_ever_given_to_two_people(
     """Whatever the directories hold, a matched account is active and has one person only."""
     everyone = [person(UUID(int=n), *keys) for n, keys in enumerate(people)]
     there = [account(n, mail, active=active) for n, (mail, active) in enumerate(accounts)]
-    matches = match_people(everyone, there, (EMAIL, EMAIL), {})
-    given_out = [match.account_id for match in matches.values() if match.account_id is not None]
+    matcher = Matcher(everyone, there, (EMAIL, EMAIL), Holders(), release=False)
+    matches = [matcher.match(each.guid, None) for each in everyone]
+    given_out = [match.account.id for match in matches if match.account]
     assert len(given_out) == len(set(given_out))
     assert all(accounts[number][1] for number in given_out)

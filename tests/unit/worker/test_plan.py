@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from hashlib import md5
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,16 +14,19 @@ from hypothesis import strategies as st
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.api.image_settings import Fit, Focus, ImageSettings
-from profile_image_sync.api.spec import Mode
+from profile_image_sync.api.spec import FirstSync, Mode
+from profile_image_sync.api.state_header import CompletedFirstSync
 from profile_image_sync.worker.ledger import Accepted, PersonRecord, Refused
 from profile_image_sync.worker.matching import Match, MatchOutcome
-from profile_image_sync.worker.people import Person, Source
+from profile_image_sync.worker.people import Account, Person, Source
 from profile_image_sync.worker.plan import (
+    PersonPlan,
     Policy,
     Verdict,
     classify,
     plan_person,
-    resolve_account,
+    record_after,
+    replan,
     settings_fingerprint,
 )
 
@@ -48,25 +54,29 @@ def refused(word: str, settings: bytes = UPLOAD_SETTINGS) -> Refused:
     return Refused(digest(word), "TooSmall", settings)
 
 
-def policy(
-    mode: Mode = Mode.CONTINUOUS,
-    *,
-    adopting: bool = False,
-    attributes: tuple[str, ...] = (THUMB,),
-    rerecord: bool = False,
-) -> Policy:
+def policy(mode: Mode = Mode.CONTINUOUS, **facts: Any) -> Policy:
     """Say what holds for everyone of a run."""
-    return Policy(mode, adopting, attributes, rerecord, 1, SETTINGS, UPLOAD_SETTINGS)
+    known = Policy(
+        mode=mode,
+        first_sync=FirstSync.OVERRIDE,
+        completed=None,
+        image_attributes=(THUMB,),
+        attributes_version=1,
+        upload_moved=False,
+        image_settings=SETTINGS,
+        upload_settings=UPLOAD_SETTINGS,
+    )
+    return replace(known, **facts)
 
 
 NOTHING = PersonRecord(None, None)
 ONE_OFF = policy(Mode.ONE_OFF)
-BOTH = policy(attributes=(JPEG, THUMB))
+BOTH = policy(image_attributes=(JPEG, THUMB))
+EDITED = policy(image_attributes=(JPEG, THUMB), attributes_version=2)
 
-TRIAGE = {
+CLASSIFY = {
     "a person without a record gets the AD image": (image("a"), NOTHING, policy(), Verdict.UPLOAD_FIRST),
     "one-off too": (image("a"), NOTHING, ONE_OFF, Verdict.UPLOAD_FIRST),
-    "adopting only records": (image("a"), NOTHING, policy(adopting=True), Verdict.ADOPT),
     "the same image is no change": (
         image("a"), PersonRecord(accepted("a"), None), policy(), Verdict.UNCHANGED,
     ),
@@ -74,9 +84,6 @@ TRIAGE = {
         image("a", JPEG), PersonRecord(accepted("a", THUMB), None), BOTH, Verdict.UNCHANGED,
     ),
     "a new image goes up": (image("b"), PersonRecord(accepted("a"), None), policy(), Verdict.UPLOAD_CHANGED),
-    "adopting ends where a hash is recorded": (
-        image("b"), PersonRecord(accepted("a"), None), policy(adopting=True), Verdict.UPLOAD_CHANGED,
-    ),
     "one-off never uploads a second time": (
         image("b"), PersonRecord(accepted("a"), None), ONE_OFF, Verdict.UNCHANGED,
     ),
@@ -111,23 +118,56 @@ TRIAGE = {
     "a changed list of attributes re-records": (
         image("b", JPEG),
         PersonRecord(accepted("a", THUMB), None),
-        policy(attributes=(JPEG, THUMB), rerecord=True),
+        EDITED,
         Verdict.RERECORD,
     ),
     "a changed list still uploads what changed in the same attribute": (
         image("b", THUMB),
         PersonRecord(accepted("a", THUMB), None),
-        policy(attributes=(JPEG, THUMB), rerecord=True),
+        EDITED,
         Verdict.UPLOAD_CHANGED,
     ),
     "a new image in a new attribute, long after the list changed, goes up": (
-        image("b", JPEG), PersonRecord(accepted("a", THUMB), None), policy(attributes=(JPEG,)),
+        image("b", JPEG), PersonRecord(accepted("a", THUMB), None), policy(image_attributes=(JPEG,)),
         Verdict.UPLOAD_CHANGED,
+    ),
+    "an acknowledged change of the list uploads": (
+        image("b", JPEG), PersonRecord(accepted("a", THUMB)), replace(EDITED, upload_moved=True),
+        Verdict.UPLOAD_CHANGED,
+    ),
+    "an attribute that is only spelled in another case is the same": (
+        image("b", "ThumbnailPHOTO"), PersonRecord(accepted("a", THUMB)),
+        policy(image_attributes=("ThumbnailPHOTO",), attributes_version=2), Verdict.UPLOAD_CHANGED,
+    ),
+    "a vanished attribute is known in whatever case it is spelled": (
+        image("b", THUMB), PersonRecord(accepted("a", "JPEGPhoto")), BOTH, Verdict.REMOVED,
+    ),
+    "who is seen under the edited list with the same image is recorded anew": (
+        image("a"), PersonRecord(accepted("a")), EDITED, Verdict.RERECORD,
+    ),
+    "an unconfirmed image is not sent again by itself": (
+        image("a"), PersonRecord(replace(accepted("a"), unconfirmed=True)), policy(),
+        Verdict.UNCONFIRMED,
+    ),
+    "after an unconfirmed image the former one is a change": (
+        image("a"), PersonRecord(replace(accepted("b"), unconfirmed=True)), policy(),
+        Verdict.UPLOAD_CHANGED,
+    ),
+    "who is to be sent again is, in one-off mode too": (
+        image("a"), PersonRecord(replace(accepted("a"), resend=True)), ONE_OFF, Verdict.UPLOAD_AGAIN,
+    ),
+    "what HighQ refused once more is not sent a third time": (
+        image("a"), PersonRecord(replace(accepted("a"), resend=True), refused("a")), policy(),
+        Verdict.UNCHANGED,
+    ),
+    "a one-off leaves an image of another attribute alone": (
+        image("b", JPEG), PersonRecord(accepted("a", THUMB)),
+        policy(Mode.ONE_OFF, image_attributes=(JPEG, THUMB)), Verdict.UNCHANGED,
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", TRIAGE.values(), ids=TRIAGE.keys())
+@pytest.mark.parametrize("case", CLASSIFY.values(), ids=CLASSIFY.keys())
 def test_a_person_is_judged_by_image_and_record(
     case: tuple[Source | None, PersonRecord, Policy, Verdict],
 ) -> None:
@@ -138,48 +178,46 @@ def test_a_person_is_judged_by_image_and_record(
 
 WORDS = st.sampled_from(["a", "b", "c"])
 SOURCES = st.none() | st.builds(image, WORDS, st.sampled_from([THUMB, JPEG]))
-ENTRIES = st.builds(
+RECORDS = st.builds(
     PersonRecord,
-    st.none() | st.builds(accepted, WORDS, st.sampled_from([THUMB, JPEG])),
     st.none()
-    | st.builds(refused, WORDS, st.sampled_from([UPLOAD_SETTINGS, SETTINGS, OTHER_SETTINGS])),
+    | st.builds(
+        Accepted,
+        WORDS.map(digest),
+        st.sampled_from([THUMB, JPEG]),
+        st.sampled_from([0, 7, 8]),
+        st.integers(1, 2),
+        unconfirmed=st.booleans(),
+    ),
+    st.none() | st.builds(refused, WORDS, st.sampled_from([UPLOAD_SETTINGS, SETTINGS, b"set3"])),
+)
+COMPLETED = CompletedFirstSync(
+    policy=FirstSync.ADOPT, time=datetime(2026, 5, 4, 12, tzinfo=UTC), highest_account_id=100
 )
 POLICIES = st.builds(
     policy,
     st.sampled_from(Mode),
-    adopting=st.booleans(),
-    attributes=st.sampled_from([(THUMB, JPEG), (JPEG, THUMB)]),
-    rerecord=st.booleans(),
+    first_sync=st.sampled_from(FirstSync),
+    completed=st.sampled_from([None, COMPLETED]),
+    image_attributes=st.sampled_from([(THUMB, JPEG), (JPEG, THUMB)]),
+    attributes_version=st.integers(1, 2),
+    upload_moved=st.booleans(),
 )
 
 
-@given(SOURCES, ENTRIES, POLICIES)
-def test_what_was_accepted_is_never_sent_again(
-    source: Source | None, entry: PersonRecord, rules: Policy
-) -> None:
-    """Whatever else is recorded, the accepted image causes no upload and no new record."""
-    if source and entry.accepted and entry.accepted.md5 == source.md5:
-        assert classify(source, entry, rules) is Verdict.UNCHANGED
+def account(number: int = 7, **facts: Any) -> Account:
+    """Invent a HighQ user."""
+    return replace(Account(number, True, "ann@x", None), **facts)
 
 
-@given(SOURCES, ENTRIES, POLICIES)
-def test_after_an_upload_the_next_run_has_nothing_to_do(
-    source: Source | None, entry: PersonRecord, rules: Policy
-) -> None:
-    """Recording what a verdict uploads settles the person, in every mode."""
-    verdict = classify(source, entry, rules)
-    if source and (verdict.uploads or verdict in (Verdict.ADOPT, Verdict.RERECORD)):
-        after = PersonRecord(rules.accepted(source, 7))
-        assert classify(source, after, rules) is Verdict.UNCHANGED
+def matched(number: int = 7, **facts: Any) -> Match:
+    """Say that this account is theirs."""
+    return replace(Match(MatchOutcome.MATCHED, account(number), 0), **facts)
 
 
-@given(SOURCES, ENTRIES, POLICIES)
-def test_adopting_uploads_nothing_for_people_without_a_record(
-    source: Source | None, entry: PersonRecord, rules: Policy
-) -> None:
-    """`firstSync: Adopt` never overrides a picture that is in HighQ already."""
-    if rules.adopting and entry.accepted is None:
-        assert not classify(source, entry, rules).uploads
+MATCHES = st.builds(matched, st.sampled_from([7, 8, 300])) | st.builds(
+    Match, st.sampled_from([outcome for outcome in MatchOutcome if outcome.value != "Matched"])
+)
 
 
 def person(source: Source | None) -> Person:
@@ -187,62 +225,208 @@ def person(source: Source | None) -> Person:
     return Person(UUID(int=1), ("ann@x",), source, (THUMB,) if source else (), "ann@x")
 
 
-MATCHED = Match(MatchOutcome.MATCHED, 7)
-ASSIGN = {
+@given(SOURCES, RECORDS, MATCHES, POLICIES)
+def test_what_was_accepted_for_an_account_is_never_sent_there_again(
+    source: Source | None, record: PersonRecord, match: Match, rules: Policy
+) -> None:
+    """Rule 3: "Upload only when that hash differs from the recorded one"."""
+    plan = plan_person(person(source), record, match, rules)
+    if source and record.accepted and record.accepted.md5 == source.md5 and plan.verdict.uploads:
+        assert record.accepted.account_id != plan.account_id
+
+
+@given(SOURCES, RECORDS, MATCHES, POLICIES)
+def test_after_an_upload_or_a_record_the_next_run_has_nothing_to_do(
+    source: Source | None, record: PersonRecord, match: Match, rules: Policy
+) -> None:
+    """Recording what a verdict uploads settles the person, in every mode."""
+    plan = plan_person(person(source), record, match, rules)
+    after = record_after(plan, record, rules)
+    if source and plan.verdict.uploads:
+        after = PersonRecord(rules.accepted(source, plan.account_id))
+    again = plan_person(person(source), after, match, rules).verdict
+    assert not again.uploads
+    assert again not in (Verdict.ADOPT, Verdict.RERECORD) or not plan.account_id
+
+
+@given(SOURCES, RECORDS, MATCHES, POLICIES)
+def test_adopting_uploads_nothing_over_an_account_that_was_there(
+    source: Source | None, record: PersonRecord, match: Match, rules: Policy
+) -> None:
+    """Rule 5: "Adopt and FillEmpty protect every account that existed", whenever its person is matched."""
+    rules = replace(rules, first_sync=FirstSync.ADOPT)
+    plan = plan_person(person(source), replace(record, accepted=None), match, rules)
+    if plan.verdict.uploads:
+        assert plan.account_id > COMPLETED.highest_account_id
+        assert rules.completed
+
+
+ADOPT = policy(first_sync=FirstSync.ADOPT)
+ADOPTED = policy(first_sync=FirstSync.ADOPT, completed=COMPLETED)
+FILL = policy(first_sync=FirstSync.FILL_EMPTY)
+FILLED = policy(first_sync=FirstSync.FILL_EMPTY, completed=COMPLETED)
+LONG_BEFORE, LONG_AFTER = COMPLETED.time - timedelta(days=2), COMPLETED.time + timedelta(days=2)
+SOON_AFTER = COMPLETED.time + timedelta(hours=23)
+
+FIRST_MATCHES = {
+    "Override replaces": (policy(), account(has_picture=True), Verdict.UPLOAD_FIRST),
+    "Adopt records": (ADOPT, account(has_picture=False), Verdict.ADOPT),
+    "FillEmpty fills what is empty": (FILL, account(has_picture=False), Verdict.UPLOAD_FIRST),
+    "FillEmpty leaves a picture alone": (FILL, account(has_picture=True), Verdict.ADOPT),
+    "FillEmpty leaves alone what it does not know": (FILL, account(), Verdict.ADOPT),
+    "later too, whatever the account's age": (
+        FILLED, account(300, has_picture=True, created=LONG_AFTER), Verdict.ADOPT,
+    ),
+    "and fills what is empty then": (FILLED, account(has_picture=False), Verdict.UPLOAD_FIRST),
+    "an account from before is protected for ever": (
+        ADOPTED, account(300, created=LONG_BEFORE), Verdict.ADOPT,
+    ),
+    "one made later is a joiner's": (ADOPTED, account(7, created=LONG_AFTER), Verdict.UPLOAD_FIRST),
+    "within a day the id decides: a new one": (
+        ADOPTED, account(101, created=SOON_AFTER), Verdict.UPLOAD_FIRST,
+    ),
+    "within a day the id decides: an old one": (
+        ADOPTED, account(100, created=SOON_AFTER), Verdict.ADOPT,
+    ),
+    "without dates the id decides: a new one": (ADOPTED, account(101), Verdict.UPLOAD_FIRST),
+    "without dates the id decides: an old one": (ADOPTED, account(100), Verdict.ADOPT),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FIRST_MATCHES.values(), ids=FIRST_MATCHES.keys())
+@pytest.mark.parametrize("record", [NOTHING, PersonRecord(accepted("z", account=9))])
+def test_a_first_match_obeys_first_sync(
+    record: PersonRecord, case: tuple[Policy, Account, Verdict]
+) -> None:
+    """Rule 5: "Every first match obeys it, rule 11's too" (an account that was created anew)."""
+    rules, there, expected = case
+    found = Match(MatchOutcome.MATCHED, there, 0)
+    verdict = plan_person(person(image("a")), record, found, rules).verdict
+    if record.accepted and expected is Verdict.UPLOAD_FIRST:
+        expected = Verdict.UPLOAD_NEW_ACCOUNT
+    assert verdict is expected
+
+
+KEPT = PersonRecord(accepted("a"))
+PLANS = {
     "an upload goes to the matched account": (
-        image("a"), NOTHING, policy(), MATCHED, (Verdict.UPLOAD_FIRST, 7, ""),
+        image("b"), KEPT, matched(), policy(), (Verdict.UPLOAD_CHANGED, 7, ""),
     ),
     "no account: no upload, and the reason": (
-        image("a"), NOTHING, policy(), Match(MatchOutcome.NO_ACCOUNT),
+        image("a"), NOTHING, Match(MatchOutcome.NO_ACCOUNT), policy(),
         (Verdict.UNMATCHED, 0, "NoAccount"),
     ),
     "an archived account is no account": (
-        image("a"), NOTHING, policy(), Match(MatchOutcome.INACTIVE),
+        image("a"), NOTHING, Match(MatchOutcome.INACTIVE), ADOPT,
         (Verdict.UNMATCHED, 0, "AccountInactive"),
     ),
     "not surely theirs: no face": (
-        image("b"), PersonRecord(accepted("a"), None), policy(), Match(MatchOutcome.SEVERAL_PEOPLE),
+        image("b"), KEPT, Match(MatchOutcome.SEVERAL_PEOPLE, kept=True), policy(),
         (Verdict.AMBIGUOUS, 0, "SeveralPeople"),
     ),
-    "a re-created account is a new first upload": (
-        image("a"), PersonRecord(accepted("a", account=3), None), policy(), MATCHED,
-        (Verdict.UPLOAD_NEW_ACCOUNT, 7, ""),
-    ),
-    "also in one-off mode": (
-        image("b"), PersonRecord(accepted("a", account=3), None), ONE_OFF, MATCHED,
-        (Verdict.UPLOAD_NEW_ACCOUNT, 7, ""),
-    ),
-    "adopted without a known account stays as it is": (
-        image("a"), PersonRecord(accepted("a", account=0), None), policy(), MATCHED,
-        (Verdict.UNCHANGED, 0, ""),
-    ),
-    "unchanged people need no account": (
-        image("a"), PersonRecord(accepted("a"), None), policy(), Match(MatchOutcome.SEVERAL_PEOPLE),
+    "unchanged on their account, whoever else leads there": (
+        image("a"), KEPT, Match(MatchOutcome.SEVERAL_PEOPLE, kept=True), policy(),
         (Verdict.UNCHANGED, 7, ""),
     ),
-    "adopting records who is matched": (
-        image("a"), NOTHING, policy(adopting=True), MATCHED, (Verdict.ADOPT, 7, ""),
+    "unchanged, but leading to another account, is said": (
+        image("a"), KEPT, Match(MatchOutcome.LEADS_ELSEWHERE, kept=True), policy(),
+        (Verdict.AMBIGUOUS, 0, "LeadsToOtherAccount"),
     ),
-    "adopting records also where the account is in doubt": (
-        image("a"), NOTHING, policy(adopting=True), Match(MatchOutcome.SEVERAL_ACCOUNTS),
-        (Verdict.ADOPT, 0, ""),
-    ),
-    "who has no account yet is not adopted, so that they get theirs when it comes": (
-        image("a"), NOTHING, policy(adopting=True), Match(MatchOutcome.NO_ACCOUNT),
+    "unchanged, but the account is gone, is said": (
+        image("a"), KEPT, Match(MatchOutcome.NO_ACCOUNT), policy(),
         (Verdict.UNMATCHED, 0, "NoAccount"),
+    ),
+    "a re-created account is a new first upload, in one-off mode too": (
+        image("b"), PersonRecord(accepted("a", account=3)), matched(), ONE_OFF,
+        (Verdict.UPLOAD_NEW_ACCOUNT, 7, ""),
+    ),
+    "what the first delivery adopted without an account is recorded with it": (
+        image("a"), PersonRecord(accepted("a", account=0)), matched(), policy(),
+        (Verdict.RERECORD, 7, ""),
+    ),
+    "and goes up when it changes": (
+        image("b"), PersonRecord(accepted("a", account=0)), matched(), ADOPT,
+        (Verdict.UPLOAD_CHANGED, 7, ""),
+    ),
+    "released by an acknowledged change of match, whatever firstSync says": (
+        image("a"), KEPT, matched(8, released=True), ADOPT, (Verdict.UPLOAD_AGAIN, 8, ""),
+    ),
+    "released by hand": (
+        image("a"), PersonRecord(replace(accepted("a", account=0), resend=True)), matched(8), ADOPT,
+        (Verdict.UPLOAD_AGAIN, 8, ""),
+    ),
+    "a re-created person with the same hash takes the row over": (
+        image("a"), NOTHING, matched(former=(accepted("a"),)), policy(),
+        (Verdict.RERECORD, 7, ""),
+    ),
+    "a re-created person with another hash counts as changed": (
+        image("b"), NOTHING, matched(former=(accepted("a"),)), policy(),
+        (Verdict.UPLOAD_NEW_PERSON, 7, ""),
+    ),
+    "a re-created person on a protected account is adopted": (
+        image("b"), NOTHING, matched(former=(accepted("a"),)), ADOPT, (Verdict.ADOPT, 7, ""),
+    ),
+    "who has a refused image needs no account": (
+        image("b"), PersonRecord(None, refused("b")), Match(MatchOutcome.NO_ACCOUNT), policy(),
+        (Verdict.REFUSED, 0, "TooSmall"),
+    ),
+    "nor has who has none": (
+        None, KEPT, Match(MatchOutcome.NO_ACCOUNT), policy(), (Verdict.REMOVED, 7, ""),
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", ASSIGN.values(), ids=ASSIGN.keys())
+@pytest.mark.parametrize("case", PLANS.values(), ids=PLANS.keys())
 def test_the_account_decides_what_goes_up(
-    case: tuple[Source | None, PersonRecord, Policy, Match, tuple[Verdict, int, str]],
+    case: tuple[Source | None, PersonRecord, Match, Policy, tuple[Verdict, int, str]],
 ) -> None:
-    """Rule 11: the right face on the right person, or no face."""
-    source, entry, rules, match, expected = case
-    proposal = plan_person(person(source), entry, rules)
-    (decision,) = resolve_account([proposal], lambda _: entry, {proposal.person.guid: match})
-    assert (decision.verdict, decision.account_id, decision.reason) == expected
+    """Rule 11: "The right face on the right person, or no face"."""
+    source, record, match, rules, expected = case
+    plan = plan_person(person(source), record, match, rules)
+    assert (plan.verdict, plan.account_id, plan.reason) == expected
+
+
+def test_every_upload_but_a_first_one_counts_for_the_brake() -> None:
+    """Rule 13: "Brakes count every picture that would replace one"."""
+    uploads = {verdict for verdict in Verdict if verdict.uploads}
+    assert {verdict for verdict in Verdict if verdict.replaces} == uploads - {Verdict.UPLOAD_FIRST}
+    assert len(uploads) == 5
+
+
+REPLANS = {
+    "another new picture still goes up": (image("c"), KEPT, 7, Verdict.UPLOAD_CHANGED),
+    "the accepted one again does not": (image("a"), KEPT, 7, Verdict.UNCHANGED),
+    "but does on an account that has not had it": (image("a"), KEPT, 8, Verdict.UPLOAD_CHANGED),
+    "a refused one does not": (
+        image("c"), replace(KEPT, refused=refused("c")), 8, Verdict.REFUSED,
+    ),
+    "none does not": (None, KEPT, 7, Verdict.REMOVED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REPLANS.values(), ids=REPLANS.keys())
+def test_a_picture_that_changed_meanwhile_is_judged_again(
+    case: tuple[Source | None, PersonRecord, int, Verdict],
+) -> None:
+    """Rule 2: the hash that counts is that of the bytes sent, so they are judged before."""
+    source, record, number, expected = case
+    plan = PersonPlan(person(image("b")), Verdict.UPLOAD_CHANGED, number)
+    again = replan(plan, source, record, policy())
+    assert (again.verdict, again.person.source, again.account_id) == (expected, source, number)
+    assert again.reason == ("TooSmall" if expected is Verdict.REFUSED else "")
+
+
+def test_what_is_remembered_without_an_upload() -> None:
+    """Adopted and re-recorded images are recorded, who waits is marked, a refusal is kept."""
+    record = replace(KEPT, refused=refused("z"), waiting="NoAccount")
+    rules = policy(attributes_version=5)
+    adopted = PersonPlan(person(image("b")), Verdict.ADOPT, 9)
+    expected = PersonRecord(Accepted(digest("b"), THUMB, 9, 5), refused("z"))
+    assert record_after(adopted, record, rules) == expected
+    waits = PersonPlan(person(image("b")), Verdict.AMBIGUOUS, reason="SeveralPeople")
+    assert record_after(waits, record, rules) == replace(record, waiting="SeveralPeople")
+    unchanged = PersonPlan(person(image("a")), Verdict.UNCHANGED, 7)
+    assert record_after(unchanged, record, rules) == replace(record, waiting="")
 
 
 def test_a_refusal_holds_until_a_setting_that_led_to_it_changes() -> None:

@@ -14,8 +14,9 @@ from PIL import Image
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.report import PeopleKind
-from profile_image_sync.api.spec import Mode
+from profile_image_sync.api.spec import FirstSync, Mode
 from profile_image_sync.api.state_header import new_header
+from profile_image_sync.api.status import Run
 from profile_image_sync.errors import (
     AuthorisationRefused,
     HighQUnavailable,
@@ -103,9 +104,10 @@ class Scenario:
         """The policy of the run."""
         return Policy(
             mode=self.mode,
-            adopting=False,
+            first_sync=FirstSync.OVERRIDE,
+            completed=None,
             image_attributes=("thumbnailPhoto",),
-            rerecord=False,
+            upload_moved=False,
             attributes_version=1,
             image_settings=settings_fingerprint(SETTINGS),
             upload_settings=settings_fingerprint(SETTINGS, Endpoint.AVATAR),
@@ -125,6 +127,11 @@ class Scenario:
             clock=lambda: self.seconds,
             progress=lambda done, total: self.progress.append((done, total)),
         ).upload_all(plans)
+
+    @property
+    def numbers(self) -> Run:
+        """The numbers of the run, as the report has them."""
+        return self.counters.filled(Run(id="run"))
 
     def stored(self, number: int) -> PersonRecord:
         """Return the record of a person as the next run will find it."""
@@ -174,7 +181,7 @@ def test_a_picture_that_changed_back_meanwhile_is_not_sent(scenario: Scenario) -
     scenario.directory.pictures[guid(7)] = png(1)
     scenario.upload_all([plan])
     assert scenario.highq.uploads == []
-    assert scenario.counters.unchanged == 1
+    assert scenario.numbers.unchanged == 1
     assert scenario.stored(7) == accepted(png(1), 7)
 
 
@@ -184,7 +191,7 @@ def test_a_picture_that_vanished_meanwhile_is_no_upload(scenario: Scenario) -> N
     del scenario.directory.pictures[guid(7)]
     scenario.upload_all([plan])
     assert scenario.highq.uploads == []
-    assert scenario.listed(PeopleKind.NO_IMAGE) == [("p7@ad.test", "")]
+    assert scenario.listed(PeopleKind.NO_IMAGE) == [("p7@ad.test", "NoImage")]
     assert scenario.stored(7) == PersonRecord(None, None)
 
 
@@ -192,7 +199,7 @@ def test_an_adopted_picture_is_recorded_and_not_sent(scenario: Scenario) -> None
     """`firstSync: Adopt` (rule 5)."""
     scenario.upload_all([scenario.plan(7, Verdict.ADOPT)])
     assert scenario.highq.uploads == []
-    assert scenario.listed(PeopleKind.ADOPTED) == [("p7@ad.test", "")]
+    assert scenario.listed(PeopleKind.ADOPTED) == [("p7@ad.test", "Adopt")]
     assert scenario.stored(7) == accepted(png(7), 7)
 
 
@@ -200,14 +207,14 @@ def test_a_rerecorded_picture_counts_as_unchanged(scenario: Scenario) -> None:
     """A changed `imageAttributes` moves the hash without an upload (rule 5)."""
     scenario.upload_all([scenario.plan(7, Verdict.RERECORD)])
     assert scenario.highq.uploads == []
-    assert scenario.counters.unchanged == 1
+    assert scenario.numbers.unchanged == 1
     assert scenario.stored(7) == accepted(png(7), 7)
 
 
 @pytest.mark.parametrize(
     ("verdict", "reason", "kind", "listed"),
     [
-        (Verdict.NO_IMAGE, "", PeopleKind.NO_IMAGE, ""),
+        (Verdict.NO_IMAGE, "", PeopleKind.NO_IMAGE, "NoImage"),
         (Verdict.REMOVED, "", PeopleKind.NO_IMAGE, "RemovedInSource"),
         (Verdict.REFUSED, "TooSmall", PeopleKind.REFUSED, "TooSmall"),
         (Verdict.UNMATCHED, "NoAccount", PeopleKind.UNMATCHED, "NoAccount"),
@@ -217,19 +224,20 @@ def test_a_rerecorded_picture_counts_as_unchanged(scenario: Scenario) -> None:
 def test_people_who_are_not_served_are_listed_with_their_reason(
     scenario: Scenario, verdict: Verdict, reason: str, kind: PeopleKind, listed: str
 ) -> None:
-    """They cost no call, and their records stay as they are."""
+    """They cost no call, and what was accepted stays recorded."""
     scenario.ledger.put(guid(7), accepted(png(1), 7))
     scenario.upload_all([scenario.plan(7, verdict, reason=reason)])
     assert scenario.listed(kind) == [("p7@ad.test", listed)]
     assert (scenario.highq.uploads, scenario.directory.reads) == ([], [])
-    assert scenario.stored(7) == accepted(png(1), 7)
+    waiting = reason if verdict in (Verdict.UNMATCHED, Verdict.AMBIGUOUS) else ""
+    assert scenario.stored(7) == replace(accepted(png(1), 7), waiting=waiting)
 
 
 def test_an_unchanged_person_costs_nothing(scenario: Scenario) -> None:
     """Neither a read nor a call nor a write (rule 3)."""
     scenario.upload_all([scenario.plan(7, Verdict.UNCHANGED)])
     assert (scenario.highq.uploads, scenario.directory.reads, scenario.store.log) == ([], [], [])
-    assert scenario.counters.unchanged == 1
+    assert scenario.numbers.unchanged == 1
 
 
 def test_an_image_refused_by_us_is_recorded_with_the_image_settings(scenario: Scenario) -> None:
@@ -256,8 +264,8 @@ def test_a_refusal_keeps_the_picture_that_was_accepted_before(scenario: Scenario
     assert (entry.refused.md5, entry.refused.reason) == (source_md5(png(2)), "NotSquare")
 
 
-def test_a_failed_upload_is_not_recorded(scenario: Scenario) -> None:
-    """The next run tries again (rule 4)."""
+def test_a_failed_upload_is_not_recorded_as_accepted(scenario: Scenario) -> None:
+    """The next run tries again (rule 4); that it was attempted is remembered (rule 7)."""
 
     def fail(account: int) -> None:
         if account == 1:
@@ -265,10 +273,10 @@ def test_a_failed_upload_is_not_recorded(scenario: Scenario) -> None:
 
     scenario.highq.respond = fail
     scenario.upload_all([scenario.plan(1), scenario.plan(2)])
-    assert scenario.stored(1) == PersonRecord(None, None)
+    assert scenario.stored(1) == PersonRecord(waiting="HighQTrouble")
     assert scenario.stored(2) == accepted(png(2), 2)
     assert scenario.listed(PeopleKind.FAILED) == [("p1@ad.test", "HighQTrouble")]
-    assert scenario.counters.failed == 1
+    assert scenario.numbers.failed == 1
 
 
 def test_many_failures_in_a_row_end_the_run(scenario: Scenario) -> None:
@@ -280,7 +288,7 @@ def test_many_failures_in_a_row_end_the_run(scenario: Scenario) -> None:
     scenario.highq.respond = fail
     with pytest.raises(HighQUnavailable, match=r"10 uploads failed by HighQ.* HTTP 503"):
         scenario.upload_all([scenario.plan(number) for number in range(1, 201)])
-    assert MAX_STREAK <= scenario.counters.failed <= MAX_STREAK + IN_FLIGHT
+    assert MAX_STREAK <= scenario.numbers.failed <= MAX_STREAK + IN_FLIGHT
 
 
 def test_people_whom_highq_denies_do_not_keep_others_from_being_served(scenario: Scenario) -> None:
@@ -292,7 +300,7 @@ def test_people_whom_highq_denies_do_not_keep_others_from_being_served(scenario:
 
     scenario.highq.respond = deny
     scenario.upload_all([scenario.plan(number) for number in range(1, 81)])
-    assert scenario.counters.failed == 40
+    assert scenario.numbers.failed == 40
     assert sorted(account for account, _ in scenario.highq.uploads) == list(range(41, 81))
 
 
@@ -322,7 +330,7 @@ def test_a_lost_answer_is_recorded_as_unconfirmed_and_listed(scenario: Scenario)
     assert record.accepted.unconfirmed
     assert (record.accepted.md5, record.accepted.account_id) == (source_md5(png(1)), 1)
     assert scenario.listed(PeopleKind.UNCONFIRMED) == [("p1@ad.test", "ResponseLost")]
-    assert scenario.counters.failed == 0
+    assert scenario.numbers.failed == 0
     assert not classify(scenario.plan(1).person.source, record, scenario.policy).uploads
 
 
@@ -352,7 +360,7 @@ def test_failures_with_a_success_between_them_do_not_end_the_run(scenario: Scena
 
     scenario.highq.respond = fail
     scenario.upload_all([scenario.plan(number) for number in range(1, 61)])
-    assert scenario.counters.failed == 30
+    assert scenario.numbers.failed == 30
     assert len(scenario.highq.uploads) == 30
 
 
@@ -393,7 +401,7 @@ def test_a_dry_run_converts_pictures_but_sends_and_records_nothing(scenario: Sce
     plans = [scenario.plan(1), scenario.plan(2, picture=b"no image")]
     scenario.upload_all([*plans, scenario.plan(3, Verdict.ADOPT)])
     assert (scenario.highq.uploads, scenario.store.log) == ([], [])
-    assert scenario.listed(PeopleKind.UPLOADED) == [("p1@ad.test", "UploadFirst")]
+    assert scenario.listed(PeopleKind.TO_UPLOAD) == [("p1@ad.test", "UploadFirst")]
     assert scenario.listed(PeopleKind.REFUSED) == [("p2@ad.test", "NotAnImage")]
 
 
@@ -457,7 +465,7 @@ def test_a_picture_that_the_pod_died_on_is_refused_at_the_next_try(
 
 
 def test_a_large_picture_that_is_converted_leaves_no_mark(scenario: Scenario) -> None:
-    """Neither when HighQ accepts it, nor when the upload fails."""
+    """Neither when HighQ accepts it, nor when the upload fails: then the person waits."""
     large = pictures.png(Image.new("RGB", (2500, 2500)))
 
     def fail(account: int) -> None:
@@ -467,7 +475,7 @@ def test_a_large_picture_that_is_converted_leaves_no_mark(scenario: Scenario) ->
     scenario.highq.respond = fail
     scenario.upload_all([scenario.plan(1, picture=large), scenario.plan(2, picture=large)])
     assert scenario.stored(1) == accepted(large, 1)
-    assert scenario.stored(2) == PersonRecord(None, None)
+    assert scenario.stored(2) == PersonRecord(waiting="HighQTrouble")
     assert len(scenario.store.log) >= 4
 
 

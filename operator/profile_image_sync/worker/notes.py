@@ -1,0 +1,67 @@
+"""Remarks of a run for people, in its report: what it did not do by itself, and what would change that. Pure.
+
+Apart from `run`, so that every sentence that names a way on stands in one place, and can be read aloud.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profile_image_sync.api.spec import FirstSync
+from profile_image_sync.api.state_header import StateHeader
+from profile_image_sync.worker.plan import PersonPlan, Verdict
+
+
+def first_sync_edited(header: StateHeader, now: FirstSync) -> str:
+    """Say that an edit of `firstSync` came too late; "" if it was not edited."""
+    done = header.first_sync
+    if done is None or done.policy is now:
+        return ""
+    return (
+        f"firstSync is {now} now, but the first sync was completed with {done.policy} on "
+        f"{done.time:%Y-%m-%d}: that stays so, and the edit changes nothing"
+    )
+
+
+def pictures_replaced(plans: Sequence[PersonPlan]) -> str:
+    """Say before an Override how many pictures it replaces; "" if there is no first upload."""
+    first = [plan for plan in plans if plan.verdict is Verdict.UPLOAD_FIRST]
+    if not first:
+        return ""
+    if all(plan.replaces_picture is None for plan in first):
+        return (
+            f"{len(first)} people get their first picture (firstSync: Override); HighQ's list of users does "
+            "not say who of them has one already, which it replaces"
+        )
+    replaced = sum(plan.replaces_picture is True for plan in first)
+    return (
+        f"{len(first)} people get their first picture (firstSync: Override); {replaced} of them have a "
+        "picture in HighQ already, which it replaces"
+    )
+
+
+def attributes_edited(moved: int, change: str) -> str:
+    """Say that pictures from another attribute were only recorded; "" if there are none."""
+    if not moved:
+        return ""
+    return (
+        f"imageAttributes changed: {moved} images that come from another attribute now are recorded as they "
+        f'are; a run with safety.acknowledge: "{change}" uploads them instead (see dryRun)'
+    )
+
+
+def match_edited(led_elsewhere: int, change: str) -> str:
+    """Say how people whom an edited `match` leads elsewhere are released; "" if there are none."""
+    if not (led_elsewhere and change):
+        return ""
+    return (
+        f"match changed: {led_elsewhere} people lead to another HighQ user than the one they were served on; "
+        f'a run with safety.acknowledge: "{change}" serves them there (see dryRun)'
+    )
+
+
+def unknown_acknowledgements(ids: Sequence[str]) -> str:
+    """Name the ids in `safety.acknowledge` that belong to nothing; "" if there are none."""
+    if not ids:
+        return ""
+    return f"safety.acknowledge: no brake or edit of this state has the id {', '.join(ids)}"

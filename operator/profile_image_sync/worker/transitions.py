@@ -1,0 +1,74 @@
+"""How a run changes the state's header: when it begins to judge, and when it has ended. Pure.
+
+Apart from `run`, which writes: what must be remembered for the rules, and what spends an acknowledgement or
+completes a first sync, is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from profile_image_sync.api.spec import FirstSync, ProfileImageSyncSpec
+from profile_image_sync.api.state_header import MAX_SWEEPS, CompletedFirstSync, StateHeader, Sweep
+from profile_image_sync.api.state_policy import StatePolicy
+from profile_image_sync.errors import StateMismatch
+from profile_image_sync.worker.acknowledgements import Acknowledgements
+from profile_image_sync.worker.brakes import LimitBreach
+from profile_image_sync.worker.people import Account
+
+
+def require_pinned(header: StateHeader, policy: StatePolicy, where: str) -> None:
+    """Refuse a state that is not the one which `spec.state.id` pins (rule 9). Raises StateMismatch."""
+    begun_anew = header.replaces is not None and str(header.replaces) == policy.acknowledge_loss
+    if policy.id in ("", str(header.id)) or begun_anew:
+        return
+    raise StateMismatch(
+        f"{where} holds state {header.id}, but spec.state.id is {policy.id}: bring that state back with "
+        "`profile-image-sync state import`, correct state.id, or give the state up with "
+        f'spec.state.acknowledgeLoss: "{policy.id}"'
+    )
+
+
+def begun(
+    header: StateHeader, spec: ProfileImageSyncSpec, accounts: Iterable[Account], now: datetime
+) -> StateHeader:
+    """Return the header with the lists that this run goes by.
+
+    A completed state of the first delivery takes the facts of its first sync from here (rule 5).
+    """
+    match = [f"{rule.active_directory}={rule.highq}" for rule in spec.highq.match]
+    header = header.with_lists(spec.active_directory.image_attributes, match)
+    if header.first_sync_completed and header.first_sync is None:
+        return completed(header, spec.first_sync, accounts, now)
+    return header
+
+
+def completed(
+    header: StateHeader, policy: FirstSync, accounts: Iterable[Account], now: datetime
+) -> StateHeader:
+    """Return the header of a state whose first sync is complete; once complete, nothing changes that."""
+    if header.first_sync:
+        return header
+    highest = max((account.id for account in accounts), default=0)
+    facts = CompletedFirstSync(policy=policy, time=now, highest_account_id=highest)
+    return header.model_copy(update={"first_sync_completed": True, "first_sync": facts})
+
+
+def ended(
+    header: StateHeader,
+    *,
+    requests: Iterable[str],
+    sweep: Sweep,
+    breaches: Sequence[LimitBreach],
+    acknowledged: Acknowledgements,
+) -> StateHeader:
+    """Return the header after a run that ended without a stop.
+
+    An acknowledged sweep becomes the only baseline (rule 10), and the acknowledgement is spent (rule 13).
+    """
+    for request in requests:
+        header = header.having_handled(request)
+    baseline = () if any(breach.lowers_baseline for breach in breaches) else header.sweeps
+    header = header.with_spent(acknowledged.used(header.brake))
+    return header.model_copy(update={"sweeps": (*baseline, sweep)[-MAX_SWEEPS:], "brake": None})

@@ -1,0 +1,109 @@
+"""What is outside of the sync, as plain dictionaries: people in AD, accounts in HighQ, and a spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from profile_image_sync.api.highq import Endpoint
+from profile_image_sync.api.spec import FirstSync, Mode
+
+THUMB, JPEG = "thumbnailPhoto", "jpegPhoto"
+
+
+@dataclass(frozen=True)
+class ADPerson:
+    """A user object; its key in the world is its objectGUID."""
+
+    mail: str | None
+    upn: str | None
+    images: dict[str, int] = field(default_factory=dict)  # attribute (lower case) -> picture
+    in_scope: bool = True
+
+    def image(self, attributes: tuple[str, ...]) -> tuple[str, int] | None:
+        """Return attribute and picture: the first present one wins."""
+        return next(
+            (((a, self.images[a.lower()])) for a in attributes if a.lower() in self.images), None
+        )
+
+
+@dataclass(frozen=True)
+class HighQAccount:
+    """A user of HighQ; its key in the world is its id."""
+
+    email: str
+    active: bool
+    created: datetime
+    shows: str | None = None  # the picture that people see: "own", "AD 3", or none
+    denied: bool = False  # whatever we send is denied, for ever
+    deaf: bool = False  # takes what we send, and never answers
+
+
+@dataclass(frozen=True)
+class Settings:
+    """As much of a spec as the rules speak of."""
+
+    mode: Mode = Mode.CONTINUOUS
+    first_sync: FirstSync = FirstSync.OVERRIDE
+    match: tuple[str, ...] = ("mail",)  # attributes of AD that must equal HighQ's email
+    attributes: tuple[str, ...] = (THUMB,)
+    smallest: int = 48  # image.minSourceSize
+    endpoint: Endpoint = Endpoint.AVATAR
+    acknowledge: tuple[str, ...] = ()
+    dry_run: bool = False
+
+
+@dataclass
+class World:
+    """Everything outside; events change it, runs change what accounts show."""
+
+    people: dict[int, ADPerson] = field(default_factory=dict)
+    accounts: dict[int, HighQAccount] = field(default_factory=dict)
+    now: datetime = datetime(2026, 5, 4, tzinfo=UTC)
+    tells_pictures: bool = True  # whether HighQ's list says who has a picture
+    tells_dates: bool = True  # whether it says when a user was made
+    next_guid: int = 1
+    next_account: int = 101
+
+    def add_person(self, person: ADPerson) -> int:
+        """Hire somebody."""
+        guid, self.next_guid = self.next_guid, self.next_guid + 1
+        self.people[guid] = person
+        return guid
+
+    def add_account(self, email: str, *, shows: str | None = None, active: bool = True) -> int:
+        """Create a HighQ user; ids grow."""
+        number, self.next_account = self.next_account, self.next_account + 1
+        self.accounts[number] = HighQAccount(email, active, self.now, shows)
+        return number
+
+    def change_person(self, guid: int, **changes: object) -> None:
+        """Edit a user object."""
+        self.people[guid] = replace(self.people[guid], **changes)  # type: ignore[arg-type]
+
+    def change_account(self, number: int, **changes: object) -> None:
+        """Edit a HighQ user."""
+        self.accounts[number] = replace(self.accounts[number], **changes)  # type: ignore[arg-type]
+
+    def later(self, days: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(days=days)
+
+
+def spelled(value: str | None) -> str:
+    """Return what is compared: without ASCII case and surrounding blanks."""
+    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in (value or "").strip())
+
+
+def side(picture: int) -> int:
+    """Return the pixels of a picture: one in four is small."""
+    return 64 if picture % 4 == 3 else 256
+
+
+def refusal(picture: int, settings: Settings) -> tuple[object, ...]:
+    """Return the settings that lead to a refusal for good; empty: it is taken."""
+    if side(picture) < settings.smallest:
+        return (settings.smallest,)  # ours
+    if picture % 5 == 4 and settings.endpoint is Endpoint.AVATAR:
+        return (settings.smallest, settings.endpoint)  # HighQ's
+    return ()

@@ -97,7 +97,7 @@ def test_the_condition_names_the_thing_and_the_remedy(
     assert re.search(expected.says, ready["message"]), ready["message"]
     assert stalled["status"] == ("True" if expected.exit_code == 20 else "False")
     pods = 1 if expected.exit_code == 20 else 1 + FAST["job"]["backoffLimit"]
-    assert [_exit_code(pod) for pod in _pods(tenant)] == [expected.exit_code] * pods
+    assert [_exit_code(pod) for pod in _pods(tenant, run["job"])] == [expected.exit_code] * pods
     told = tenant.environment.cluster.kubectl("get", "profileimagesync,events,configmaps", "-o", "yaml",
                                         f"--namespace={tenant.namespace}")  # fmt: skip
     assert not any(secret in told for secret in SECRETS)
@@ -107,14 +107,16 @@ def test_the_condition_names_the_thing_and_the_remedy(
 def test_after_a_refused_password_the_schedule_rests_until_the_secret_is_mended(
     spoilt: dict[str, ClusterTenant],
 ) -> None:
-    """Retries lock accounts: the CronJob is suspended; a mended Secret is noticed, nothing was lost."""
+    """Retries lock accounts: the CronJob is suspended; a mended Secret starts a run at once."""
     tenant = spoilt["wrong_password"]
     assert _schedule(tenant)["suspend"] is True
 
+    refused = tenant.last_run()
     tenant.apply_secrets()
-    wait_for("the schedule goes on", lambda: not _schedule(tenant)["suspend"], 60)
 
-    assert tenant.run_now()["uploaded"] == 1
+    run = tenant.next_run(refused)
+    assert (run["trigger"], run["uploaded"]) == ("Retry", 1)
+    assert _schedule(tenant)["suspend"] is False
     assert tenant.condition("Ready")["status"] == "True"
 
 
@@ -138,10 +140,9 @@ def test_a_bad_manifest_is_refused_by_the_api_server_with_the_fields_name(
         tenant.apply(image={"maxSize": 100})
 
 
-def _pods(tenant: ClusterTenant) -> list[dict[str, Any]]:
-    return tenant.environment.cluster.select(
-        "pods", tenant.namespace, f"profileimagesync.io/sync={tenant.name}"
-    )
+def _pods(tenant: ClusterTenant, job: str) -> list[dict[str, Any]]:
+    label = f"batch.kubernetes.io/job-name={job}"
+    return tenant.environment.cluster.select("pods", tenant.namespace, label)
 
 
 def _exit_code(pod: dict[str, Any]) -> int:

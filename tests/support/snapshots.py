@@ -112,9 +112,9 @@ BUSY = job(
 REFUSED = report(run(Outcome.FAILED, generation=1), 20, "BindRefused")
 
 
-def decided(seen: Observed) -> Decision:
+def decided(seen: Observed, now: datetime = NOW) -> Decision:
     """Decide as the reconciler does."""
-    return decide(seen, run_result.latest(seen), SETTINGS, NOW, NEW)
+    return decide(seen, run_result.latest(seen), SETTINGS, now, NEW)
 
 
 def asking(*values: str, source: RequestSource = RequestSource.SPEC) -> tuple[Request, ...]:

@@ -140,10 +140,10 @@ def conditions(view: View) -> tuple[Condition, ...]:
     )
 
 
-def invalid(
+def blocked(
     before: tuple[Condition, ...], blocker: Blocker, generation: int, now: datetime
 ) -> tuple[Condition, ...]:
-    """Return the conditions of a resource that cannot be understood."""
+    """Return the conditions of a resource that cannot be understood, or whose children cannot be read."""
     known = {condition.type: condition for condition in before}
     told = (blocker.reason, blocker.message)
     ready, reconciling, stalled = TABLE[Situation.BLOCKED]

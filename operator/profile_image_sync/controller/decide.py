@@ -174,7 +174,7 @@ class _Due:
         retry, spec = self.retry, self.observed.tenant.spec
         if retry is None or spec.dry_run or last.needs_human:
             return None
-        ended = last.run.completion_time or self.now
+        ended = min(last.run.completion_time or self.now, self.now)  # a node's clock may be ahead
         if ended - retry.since >= RETRIED_FOR:
             return None
         wait: timedelta = FIRST_RETRY * 2 ** min(max(retry.tries - 1, 0), 10)

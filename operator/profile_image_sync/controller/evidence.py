@@ -148,7 +148,7 @@ def _terminated(pod: Pod) -> Pod | None:
 def _has_started(pod: Pod) -> bool:
     state = _container(pod).get("state", {})
     ended = state.get("terminated") or {}
-    return bool(state.get("running") or (ended and ended.get("reason") not in _NEVER_STARTED))
+    return "running" in state or bool(ended and ended.get("reason") not in _NEVER_STARTED)
 
 
 def _condition(pod: Pod, kind: str) -> Pod:

@@ -78,8 +78,11 @@ class Reconciler:
         try:
             snapshot, last, decision = self._decide(body)
         except InvalidSpec as error:
-            self._report_invalid_spec(body, error)
+            self._report_blocker(body, Blocker(error.reason, str(error)))
             return None
+        except ApiRefused as error:
+            self._report_blocker(body, Blocker("Refused", str(error)))
+            raise
         writes = _Writes()
         try:
             planned = actions(
@@ -162,11 +165,10 @@ class Reconciler:
         if there and ownership_of(there, snapshot.observed.tenant) is Ownership.FOREIGN:
             writes.foreign.append(f"{body['kind']} {body['metadata']['name']}")
 
-    def _report_invalid_spec(self, body: Body, error: InvalidSpec) -> None:
-        """Say what is wrong with a resource that cannot even be understood; touch nothing else."""
+    def _report_blocker(self, body: Body, blocker: Blocker) -> None:
+        """Say what is wrong where a resource cannot be understood, or its children not read."""
         before, generation = read_status(body), body["metadata"]["generation"]
-        blocker = Blocker(error.reason, str(error))
-        told = conditions.invalid(before.conditions, blocker, generation, self._now())
+        told = conditions.blocked(before.conditions, blocker, generation, self._now())
         after = before.model_copy(update={"observed_generation": generation, "conditions": told})
         self._write_status(body, after, events.between(before, after, None, None))
 
@@ -198,10 +200,16 @@ class Reconciler:
             written = {key: value for key, value in body.items() if key != "status"}
             self._store.take_written(self._client.replace_status({**written, "status": status}))
         for number, event in enumerate(told):
+            write = log.warning if event.warning else log.info
+            write("event", resource=_identity(body), reason=event.reason, note=event.note)
             try:
                 self._client.create(events.event_body(body, event, now, number))
             except ApiError as error:  # an event is no reason to begin anew
                 log.warning("event not posted", reason=event.reason, problem=str(error))
+
+
+def _identity(body: Body) -> str:
+    return f"{body['metadata']['namespace']}/{body['metadata']['name']}"
 
 
 def _blocked(decision: Decision, blocker: Blocker, now: datetime) -> Decision:

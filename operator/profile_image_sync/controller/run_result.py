@@ -43,15 +43,35 @@ class RunResult:
 
 
 def latest(observed: Observed) -> RunResult | None:
-    """Return how the latest run ended; None: none has ended yet. Keep-alive runs do not count."""
-    results = [*_reported(observed), *_unreported(observed), *_remembered(observed)]
-    return max(results, key=lambda each: each.run.completion_time or LONG_AGO, default=None)
+    """Return how the latest run ended; None: none has ended yet. Keep-alive runs do not count.
+
+    What status does not know yet is later than what it knows: the clocks of nodes and controllers differ.
+    """
+    known = [*_reported(observed), *_remembered(observed)]
+    return next(iter([*new_results(observed), *known]), None)
+
+
+def new_results(observed: Observed) -> list[RunResult]:
+    """Return how the runs ended that status does not tell of yet, the latest first."""
+    known = observed.status.last_run
+    found = [*_reported(observed), *_unreported(observed)]
+    new = [each for each in found if known is None or each.run.id != known.id]
+    return sorted(new, key=lambda each: _made(observed, each.run), reverse=True)
+
+
+def _made(observed: Observed, run: Run) -> datetime:
+    """Return when its Job was made, by the API server's clock; without a Job, what the run itself says."""
+    job = next((job for job in observed.jobs if job.did(run)), None)
+    return job.created if job else run.completion_time or LONG_AGO
 
 
 def _reported(observed: Observed) -> Iterable[RunResult]:
     """Leave out the report of a Job that goes on: that try failed, the next one may end well."""
     report, active = observed.report, observed.active
-    if report and not (active and active.did(report.run)) and _counts(report.run):
+    last = observed.status.last_run
+    former = {run.id for run in observed.status.history} - {last.id if last else ""}
+    going = report and active and active.did(report.run)
+    if report and not going and _counts(report.run) and report.run.id not in former:
         yield _result(report.run, report)
 
 

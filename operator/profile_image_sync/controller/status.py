@@ -22,7 +22,7 @@ from profile_image_sync.api.status import (
 )
 from profile_image_sync.controller.conditions import MESSAGE_LENGTH, View, conditions
 from profile_image_sync.controller.decide import Decision
-from profile_image_sync.controller.run_result import RunResult
+from profile_image_sync.controller.run_result import RunResult, new_results
 from profile_image_sync.controller.snapshot import Observed
 
 
@@ -32,7 +32,6 @@ def status(
     """Return the status to write."""
     before = observed.status
     run = _told(last) if last else before.last_run
-    is_new = bool(last and (before.last_run is None or last.run.id != before.last_run.id))
     next_run = _next_run(observed, decision, now)
     requests = _requests(observed, decision)
     header = observed.header
@@ -41,7 +40,7 @@ def status(
             "observed_generation": observed.tenant.generation,
             "conditions": conditions(View(observed, last, decision, next_run, now)),
             "last_run": run,
-            "history": _history(before, run) if is_new else before.history,
+            "history": _history(observed),
             "effective_schedule": _effective(observed),
             "next_run_time": next_run,
             "first_sync_completed": bool(header and header.first_sync_completed),
@@ -67,9 +66,10 @@ def _told(last: RunResult) -> Run:
     return last.run.model_copy(update=told)
 
 
-def _history(before: ProfileImageSyncStatus, run: Run | None) -> tuple[Run, ...]:
-    short = run.model_copy(update={"message": None}) if run else None
-    return tuple(each for each in (short, *before.history) if each)[:MOST_RUNS]
+def _history(observed: Observed) -> tuple[Run, ...]:
+    """Put the runs that have ended since before the others; a message is kept of the last run only."""
+    new = [_told(each).model_copy(update={"message": None}) for each in new_results(observed)]
+    return (*new, *observed.status.history)[:MOST_RUNS]
 
 
 def to_json(status: ProfileImageSyncStatus) -> dict[str, Any]:

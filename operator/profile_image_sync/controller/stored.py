@@ -31,12 +31,13 @@ def read_status(body: Body) -> ProfileImageSyncStatus:
     try:
         return ProfileImageSyncStatus.model_validate(status, extra="ignore")
     except ValidationError:
-        return ProfileImageSyncStatus.model_validate(dict(filter(_readable, status.items())))
+        readable = dict(filter(_readable, status.items()))
+        return ProfileImageSyncStatus.model_validate(readable, extra="ignore")
 
 
 def _readable(field: tuple[str, Any]) -> bool:
     try:
-        ProfileImageSyncStatus.model_validate(dict([field]))
+        ProfileImageSyncStatus.model_validate(dict([field]), extra="ignore")
     except ValidationError:
         return False
     return True

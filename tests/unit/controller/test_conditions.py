@@ -17,6 +17,7 @@ from profile_image_sync.api.status import (
     ConditionStatus,
     Outcome,
     ProfileImageSyncStatus,
+    Run,
     State,
 )
 from profile_image_sync.controller import run_result
@@ -51,6 +52,12 @@ def made_report(end: tuple[int, str], **facts: Any) -> Report:
     return Report(exit_code=end[0], reason=end[1], **facts)
 
 
+def made_run(outcome: Outcome, minutes_ago: int, job: str, **facts: Any) -> Run:
+    """Return the one run that a Job did."""
+    name = {"job-0": "run-1", "pisync-acme-1": "1"}[job]
+    return run(outcome, minutes_ago, job=job, id=name, **facts)
+
+
 jobs = st.lists(
     st.sampled_from(
         [
@@ -76,7 +83,7 @@ reports = st.one_of(
     st.builds(
         made_report,
         run=st.builds(
-            run,
+            made_run,
             st.sampled_from([each for each in Outcome if each is not Outcome.BUSY]),
             st.integers(0, 3000),
             generation=st.sampled_from([None, 1, 2]),

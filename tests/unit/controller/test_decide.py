@@ -510,11 +510,12 @@ def test_the_tries_of_a_one_off_are_further_apart_each_time_for_a_day() -> None:
         failed = run(Outcome.FAILED, id=f"run-{number}", start_time=now)
         failed = failed.model_copy(update={"completion_time": now + timedelta(seconds=20)})
         seen = observed(ONE_OFF, report=report(failed, 30), status=told)
-        first = decided(seen)
+        now += timedelta(seconds=20)
+        first = decided(seen, now)
         told = ProfileImageSyncStatus(
             last_run=failed, history=(failed, *told.history)[:5], retry=first.retry
         )
-        again = decided(replace(seen, status=told)).requeue_at
+        again = decided(replace(seen, status=told), now).requeue_at
         assert first.requeue_at == again
         if again is None:
             break

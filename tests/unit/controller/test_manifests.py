@@ -14,7 +14,7 @@ from profile_image_sync.api.state_header import new_header
 from profile_image_sync.api.status import RequestPhase, RequestSource, RunRequest, Trigger
 from profile_image_sync.controller import manifests
 from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant, with_spec_hash
-from profile_image_sync.controller.drift import needs_update
+from profile_image_sync.controller.drift import Defaults, needs_update
 from profile_image_sync.controller.installation import OperatorSettings
 from profile_image_sync.controller.pod_template import RunParameters
 from tests.support.snapshots import ONE_OFF, STATE, observed
@@ -233,3 +233,86 @@ def test_the_charts_values_reach_the_pods_and_our_labels_win() -> None:
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
     assert (pod["priorityClassName"], pod["affinity"]) == ("batch", {"nodeAffinity": {}})
     assert {"name": "HTTPS_PROXY", "value": "http://proxy:3128"} in pod["containers"][0]["env"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "seconds"),
+    [("*/5 * * * *", 300), ("*/15 * * * *", 300), ("@hourly", 900), ("@daily", 3600),
+     ("@monthly", 3600), ("0 0 29 2 *", 3600)],
+)  # fmt: skip
+def test_a_missed_slot_may_be_made_up_for_a_quarter_of_the_cadence(
+    schedule: str, seconds: int
+) -> None:
+    """A control plane that is away for six minutes does not lose a month."""
+    made = manifests.cron_job(tenant({"schedule": schedule}), str(STATE), SETTINGS, suspend=False)
+    assert made is not None
+    assert made["spec"]["startingDeadlineSeconds"] == seconds
+
+
+def test_services_of_the_namespace_do_not_reach_the_pod() -> None:
+    """One called `profile-image-sync-order` would replace the run spec by an address."""
+    job = manifests.job(tenant(), asked(), "0a1b2c3d", SETTINGS)
+    assert job["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
+def test_the_pod_knows_its_jobs_name() -> None:
+    """The run's id is its suffix: status, Job and every line of the log are tied together."""
+    job = manifests.job(tenant(), asked(), "0a1b2c3d", SETTINGS)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    paths = {
+        each["name"]: each["valueFrom"]["fieldRef"]["fieldPath"]
+        for each in container["env"]
+        if "valueFrom" in each
+    }
+    assert "job-name" in paths["PROFILE_IMAGE_SYNC_JOB_NAME"]
+    assert "controller-uid" in paths["PROFILE_IMAGE_SYNC_JOB"]
+
+
+def test_a_history_limit_of_none_keeps_a_job_until_status_tells_of_it() -> None:
+    """The CronJob's controller would remove it before anybody has looked; the operator removes it then."""
+    none = {"job": {"failedJobsHistoryLimit": 0, "successfulJobsHistoryLimit": 0}}
+    made = manifests.cron_job(tenant(none), str(STATE), SETTINGS, suspend=False)
+    assert made is not None
+    assert made["spec"]["failedJobsHistoryLimit"] == 1
+    assert made["spec"]["successfulJobsHistoryLimit"] == 1
+
+
+ADDED = {
+    "nothing": ({"spec": {"a": 1}}, {"spec": {"a": 1}}, False),
+    "a field": ({"spec": {"a": 1}}, {"spec": {"a": 1, "b": 2}}, True),
+    "a field further down": ({"spec": {"a": [{"b": 1}]}}, {"spec": {"a": [{"b": 1, "c": 2}]}}, True),
+    "what is empty": ({"spec": {"a": 1}}, {"spec": {"a": 1, "b": {}, "c": None, "d": []}}, False),
+    "a default of the API server": ({"spec": {}}, {"spec": {"dnsPolicy": "ClusterFirst"}}, False),
+    "another value than the default": ({"spec": {}}, {"spec": {"dnsPolicy": "None"}}, True),
+    "the old name of a field": (
+        {"spec": {"serviceAccountName": "a"}},
+        {"spec": {"serviceAccountName": "a", "serviceAccount": "a"}},
+        False,
+    ),
+    "in the metadata": ({"metadata": {}}, {"metadata": {"labels": {"theirs": "1"}}}, False),
+    "a rule": ({"kind": "Role", "rules": []}, {"rules": [{"verbs": ["*"]}]}, True),
+    "pull secrets of an account": (
+        {"kind": "ServiceAccount"}, {"imagePullSecrets": [{"name": "a"}]}, False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ADDED.values(), ids=ADDED.keys())
+def test_what_others_add_to_what_is_ours_is_drift(case: tuple[Body, Body, bool]) -> None:
+    """And is no drift once the API server itself has made it of our own write."""
+    wanted, live, drifted = case
+    wanted = {"kind": "CronJob"} | wanted
+    live = live | {"kind": wanted["kind"]}
+    defaults = Defaults()
+    assert defaults.drifted(wanted, live) is drifted
+    if drifted and wanted["kind"] == "CronJob":
+        defaults.learn(wanted, live)
+        assert not defaults.drifted(wanted, live)
+
+
+def test_an_owner_that_others_add_is_theirs() -> None:
+    """A pod owns what it needs while it runs."""
+    ours, pod = {"uid": "1"}, {"uid": "2"}
+    wanted = {"metadata": {"ownerReferences": [ours]}}
+    assert not needs_update(wanted, {"metadata": {"ownerReferences": [ours, pod]}})
+    assert needs_update(wanted, {"metadata": {"ownerReferences": [pod]}})

@@ -466,6 +466,51 @@ def test_a_resource_that_cannot_be_understood_says_so_and_nothing_is_touched() -
     assert cluster.jobs() == []
 
 
+def test_a_read_that_is_forbidden_is_told() -> None:
+    """A Role that lost a rule: the resource says so, and goes on when it is back."""
+    cluster = Cluster()
+    cluster.api.refusals["get Secret"] = ApiForbidden("not allowed to get it")
+    with pytest.raises(ApiForbidden):
+        cluster.reconcile()
+    assert cluster.condition("Stalled")["reason"] == "Refused"
+    assert "not allowed" in cluster.condition("Ready")["message"]
+    cluster.api.refusals.clear()
+    cluster.settle()
+    assert len(cluster.jobs()) == 1
+
+
+def test_a_node_whose_clock_is_behind_loses_no_run() -> None:
+    """Its report is dated before the last one that status tells of, and is the later run's all the same."""
+    cluster = ran()
+    cluster.apply({"runRequest": "now"})
+    cluster.settle()
+    cluster.now -= timedelta(minutes=30)
+    cluster.finish(cluster.jobs()[-1], numbers={"people": 7, "unchanged": 7})
+    cluster.now += timedelta(minutes=30)
+    cluster.settle()
+    assert cluster.status["lastRun"]["people"] == 7
+    assert len(cluster.status["history"]) == 2
+    assert cluster.settle() == []
+
+
+def test_two_runs_that_ended_while_the_operator_was_away_are_both_told() -> None:
+    """The later one's report has overwritten the earlier one's; its pod tells of that."""
+    cluster = ran()
+    cluster.apply({"runRequest": "a"})
+    cluster.settle()
+    first = cluster.jobs()[-1]
+    second = copy.deepcopy(first)
+    second["metadata"] |= {"name": "pisync-acme-29384756", "annotations": {}}
+    del second["metadata"]["uid"], second["metadata"]["creationTimestamp"]
+    second = cluster.api.put(second)
+    cluster.finish(first, numbers={"people": 1})
+    cluster.finish(second, numbers={"people": 2})
+    cluster.settle()
+    assert [run["people"] for run in cluster.status["history"]] == [2, 1, 0]
+    assert cluster.status["lastRun"]["people"] == 2
+    assert cluster.status["runRequests"][0]["phase"] == "Done"
+
+
 def test_a_resource_that_is_gone_costs_nothing() -> None:
     """No finalizer: the garbage collector does the rest, with the operator up or down."""
     cluster = ran()

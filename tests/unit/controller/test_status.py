@@ -224,6 +224,7 @@ def test_a_later_run_counts_though_an_earlier_job_left_no_report() -> None:
     dead = job(
         name="pisync-acme-dead",
         uid="dead",
+        created=NOW - timedelta(minutes=30),
         finished=NOW - timedelta(minutes=20),
         failed=True,
         reason="Deadline",

@@ -14,6 +14,7 @@ from profile_image_sync import __version__
 from profile_image_sync.cli.completion import completion
 from profile_image_sync.cli.crd import crd
 from profile_image_sync.cli.operator import operator
+from profile_image_sync.cli.plan import plan
 from profile_image_sync.cli.state import state_app
 from profile_image_sync.cli.sync import sync
 from profile_image_sync.cli.worker import worker
@@ -26,6 +27,7 @@ app = typer.Typer(
 
     \b
     Examples:
+      profile-image-sync plan -f tenant.yaml      what a run would do
       profile-image-sync sync -f tenant.yaml      one run, without a cluster
       profile-image-sync sync --help              options and examples of a command
     """,
@@ -61,6 +63,7 @@ def version() -> None:
     typer.echo(f"profile-image-sync {__version__}")
 
 
+app.command(no_args_is_help=True)(plan)
 app.command(no_args_is_help=True)(sync)
 app.add_typer(state_app, name="state")
 for command in (crd, completion, operator, worker):

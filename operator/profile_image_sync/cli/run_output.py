@@ -34,12 +34,25 @@ NOT_SERVED = (
 
 def print_result(result: RunOutput, folder: Path, terminal: Terminal) -> None:
     """Print what a person wants to know after a run."""
-    report = result.report
+    _print_counts(result.report, terminal)
+    for kind in NOT_SERVED:
+        _print_people(kind, result.people, folder, terminal)
+    _print_end(result.report, terminal)
+
+
+def print_numbers(report: Report, terminal: Terminal) -> None:
+    """Print the same without the people."""
+    _print_counts(report, terminal)
+    _print_end(report, terminal)
+
+
+def _print_counts(report: Report, terminal: Terminal) -> None:
     numbers = report.run.model_dump(by_alias=True, include=set(NUMBERS))
     if report.run.people:
         terminal.table(list(numbers), [[str(number) for number in numbers.values()]], numbers=True)
-    for kind in NOT_SERVED:
-        _print_people(kind, result.people, folder, terminal)
+
+
+def _print_end(report: Report, terminal: Terminal) -> None:
     for note in report.notes:
         terminal.print(f"note: {note}")
     if report.message:

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from profile_image_sync.api.model import ApiModel
+from profile_image_sync.api.report import LISTED
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.state_header import new_header
 from profile_image_sync.local.files import write_file
@@ -20,6 +22,8 @@ from profile_image_sync.local.folder_store import FolderStore
 from profile_image_sync.local.folder_token_store import FolderTokenStore
 from profile_image_sync.local.manifest import Manifest
 from profile_image_sync.signals import stop_on_signals
+from profile_image_sync.worker.connections import open_directory
+from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.reporter import RunOutput
 from profile_image_sync.worker.run import RunContext, execute
 
@@ -41,6 +45,8 @@ def run_once(
     secret_folders: Mapping[str, Path],
     notice: Notice,
     progress: Callable[[int, int], None],
+    open_directory: Callable[..., Directory] = open_directory,
+    max_listed: int = LISTED,
 ) -> RunOutput:
     """Run the manifest's resource once, and leave report and lists in the folder.
 
@@ -72,13 +78,17 @@ def run_once(
             stop=stop_on_signals(),
             progress=progress,
             on_first_refresh=partial(_warn_of_first_refresh, manifest, tokens, notice),
+            open_directory=open_directory,
+            max_listed=max_listed,
         )
         result = execute(run_spec, context)
-        report = result.report.model_dump_json(by_alias=True, indent=2)
-        people = result.people.model_dump_json(by_alias=True, indent=2)
-        write_file(folder / REPORT_FILE, f"{report}\n".encode())
-        write_file(folder / PEOPLE_FILE, f"{people}\n".encode())
+        write_file(folder / REPORT_FILE, _as_file(result.report))
+        write_file(folder / PEOPLE_FILE, _as_file(result.people))
     return result
+
+
+def _as_file(model: ApiModel) -> bytes:
+    return f"{model.model_dump_json(by_alias=True, indent=2)}\n".encode()
 
 
 def _warn_of_first_refresh(manifest: Manifest, tokens: FolderTokenStore, notice: Notice) -> None:

@@ -1,0 +1,60 @@
+"""A plan as one self-contained page with the pictures: faces are looked at, not read.
+
+The page is a template with the people as JSON in it. It loads nothing from anywhere, and its policy
+forbids it: it holds people's pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from profile_image_sync.cli.plan_table import PlanRow, rows
+from profile_image_sync.local.plan import Plan, PlannedPerson
+
+_PLACEHOLDER = "/*DATA*/null"
+
+
+def write(plan: Plan, path: Path) -> None:
+    """Write the page, readable by its owner only. Raises OSError."""
+    template = files("profile_image_sync.cli").joinpath("plan_page.html").read_text("utf-8")
+    people = [_person(*pair) for pair in zip(plan.people, rows(plan), strict=True)]
+    run = plan.output.report.run
+    data = {
+        "started": run.start_time.isoformat() if run.start_time else "",
+        "notes": [note for note in (*plan.output.report.notes, plan.output.report.message) if note],
+        "people": people,
+    }
+    # "<" would end the script element that the JSON stands in
+    text = template.replace(_PLACEHOLDER, json.dumps(data).replace("<", "\\u003c"))
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _person(person: PlannedPerson, row: PlanRow) -> dict[str, Any]:
+    picture = person.picture
+    return {
+        "person": row.person,
+        "action": row.action,
+        "reason": row.reason,
+        "detail": row.detail,
+        "name": row.name,
+        "picture": " · ".join(filter(None, [row.picture, _size(row.size)])),
+        "shared": row.shared_by or 0,
+        "before": _base64(picture.preview if picture else None),
+        "after": _base64(picture.avatar_preview if picture and row.action == "upload" else None),
+    }
+
+
+def _size(number: int | None) -> str:
+    return f"{number / 1024:.1f} KiB" if number else ""
+
+
+def _base64(data: bytes | None) -> str:
+    return base64.b64encode(data).decode() if data else ""

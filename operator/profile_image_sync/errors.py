@@ -22,6 +22,7 @@ SyncError                      a run, or a command, ends with one line for a per
 │   ├── UploadsRejected        HighQ blames our requests, whatever the picture
 │   ├── StateUnavailable       the state could not be read or written just now
 │   └── Interrupted            asked to stop; what was accepted is recorded
+├── DeadlineReached            exit 0: the run ended by itself before its Job's deadline
 └── Busy                       exit 10: another run holds the state
 
 PersonError                    one person is not served; the others go on
@@ -141,6 +142,12 @@ class StateUnavailable(TransientError):
 
 class Interrupted(TransientError):
     """Asked to stop (SIGTERM); what was accepted is recorded."""
+
+
+class DeadlineReached(SyncError):
+    """The run ended by itself shortly before its Job's deadline; the next one does the rest."""
+
+    exit_code = EXIT_FINISHED
 
 
 class Busy(SyncError):

@@ -16,6 +16,7 @@ REFUSALS = {  # by reason: what is wrong, and what to do
     "NotAnImage": "the value is no picture: put the bytes of a JPEG, PNG, GIF or BMP into the directory",
     "Base64Text": "the value is base64 text: put the bytes themselves into the directory",
     "Corrupt": "the picture is cut off or damaged: put it into the directory anew",
+    "DiedDecoding": f"the pod died while the picture was decoded: {_REPLACE}, a smaller one",
     "TooSmall": "the picture is smaller than spec.image.minSourceSize: put a larger one into the directory",
     "TooManyPixels": f"the picture has too many pixels: {_REPLACE}, a smaller one",
     "ImageTooLarge": f"it is larger than HighQ takes: {_REPLACE}, a smaller one",

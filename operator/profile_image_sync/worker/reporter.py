@@ -14,7 +14,7 @@ import structlog
 
 from profile_image_sync.api.report import Matching, PeopleLists, Report
 from profile_image_sync.api.status import Brake, Outcome, Run, State
-from profile_image_sync.errors import EXIT_FINISHED, Busy, SyncError
+from profile_image_sync.errors import EXIT_FINISHED, Busy, DeadlineReached, SyncError
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.ledger import Ledger
 from profile_image_sync.worker.uploader import Progress
@@ -113,6 +113,8 @@ class RunReporter:
 
 def outcome_of(error: SyncError | None, counters: RunCounters, threshold_percent: int) -> Outcome:
     """Return how a real run has ended."""
+    if isinstance(error, DeadlineReached):
+        return Outcome.PARTIAL_FAILURE
     if error:
         return Outcome.BUSY if isinstance(error, Busy) else Outcome.FAILED
     return counters.outcome(threshold_percent)

@@ -294,6 +294,7 @@ class _Execution:
             dry_run=spec.dry_run,
             stop=context.stop,
             clock=context.clock,
+            deadline=context.deadline,
             progress=self._reporter.progress,
         ).upload_all(plan.plans)
 

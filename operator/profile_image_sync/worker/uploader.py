@@ -6,6 +6,7 @@ place. Only this thread reads the directory and writes the ledger; the pipeline'
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import structlog
 from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.report import PeopleKind
 from profile_image_sync.errors import (
+    DeadlineReached,
     ImageRefused,
     Interrupted,
     PersonError,
@@ -59,8 +61,9 @@ class Uploader:
         stop: threading.Event,
         clock: Callable[[], float],
         progress: Progress,
+        deadline: float = math.inf,
     ) -> None:
-        """`clock` is monotonic, in seconds; `stop` is set by SIGTERM."""
+        """`clock` is monotonic, in seconds, `deadline` a time on it; `stop` is set by SIGTERM."""
         self._directory = directory
         self._highq = highq
         self._ledger = ledger
@@ -71,6 +74,7 @@ class Uploader:
         self._stop = stop
         self._clock = clock
         self._progress = progress
+        self._deadline = deadline
         self._streaks = FailureStreaks()
         self._flushed_at = clock()
 
@@ -94,16 +98,14 @@ class Uploader:
         self._progress(len(work), len(work))
 
     def _process(self, plan: PersonPlan, pipeline: Pipeline) -> None:
-        if self._stop.is_set():
-            raise Interrupted(
-                "stopped as requested: what HighQ accepted is recorded, the next run does the rest"
-            )
+        self._require_time()
         if not plan.verdict.uploads:
             self._record_without_upload(plan)
         elif fetched := self._fetch(plan):
             upload, raw = fetched
             while not pipeline.has_room_for(raw):
                 self._collect_finished(pipeline)
+                self._require_time()
             try:
                 if pipeline.is_large(raw):
                     with self._mark_against_death(upload):
@@ -113,6 +115,18 @@ class Uploader:
                     pipeline.submit(upload, raw)
             except PersonError as error:
                 self._on_failure(upload, error)
+
+    def _require_time(self) -> None:
+        """Raise what ends the run when it is asked to stop, or when its Job's deadline comes."""
+        if self._stop.is_set():
+            raise Interrupted(
+                "stopped as requested: what HighQ accepted is recorded, the next run does the rest"
+            )
+        if self._clock() >= self._deadline:
+            raise DeadlineReached(
+                "the run ended by itself before spec.job.activeDeadlineSeconds: what HighQ accepted is "
+                "recorded, the next run does the rest"
+            )
 
     @contextmanager
     def _mark_against_death(self, upload: Upload) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from profile_image_sync.api.state_header import new_header
 from profile_image_sync.api.status import Run
 from profile_image_sync.errors import (
     AuthorisationRefused,
+    DeadlineReached,
     HighQUnavailable,
     Interrupted,
     StateUnavailable,
@@ -79,6 +81,7 @@ class Scenario:
     counters: RunCounters = field(default_factory=RunCounters)
     stop: threading.Event = field(default_factory=threading.Event)
     seconds: float = 0.0
+    deadline: float = math.inf
     progress: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -125,6 +128,7 @@ class Scenario:
             dry_run=self.dry_run,
             stop=self.stop,
             clock=lambda: self.seconds,
+            deadline=self.deadline,
             progress=lambda done, total: self.progress.append((done, total)),
         ).upload_all(plans)
 
@@ -393,6 +397,24 @@ def test_a_stopped_run_starts_no_further_upload_and_records_what_was_accepted(
     sent = {account for account, _ in scenario.highq.uploads}
     assert 0 < len(sent) <= IN_FLIGHT + 1
     assert all(scenario.stored(number) == accepted(png(number), number) for number in sent)
+
+
+def test_a_run_ends_by_itself_before_its_deadline(scenario: Scenario) -> None:
+    """Accepted uploads are recorded; everyone else is counted as still to upload."""
+
+    def tick(_account: int) -> None:
+        scenario.seconds += 1
+
+    scenario.highq.respond = tick
+    scenario.deadline = 20
+    with pytest.raises(DeadlineReached, match="activeDeadlineSeconds") as caught:
+        scenario.upload_all([scenario.plan(number) for number in range(1, 201)])
+    assert caught.value.exit_code == 0
+    sent = {account for account, _ in scenario.highq.uploads}
+    assert 20 <= len(sent) <= 20 + IN_FLIGHT + 1
+    assert all(scenario.stored(number) == accepted(png(number), number) for number in sent)
+    numbers = scenario.counters.filled(Run(id="r"))
+    assert (numbers.uploaded, numbers.to_upload) == (len(sent), 200 - len(sent))
 
 
 def test_a_dry_run_converts_pictures_but_sends_and_records_nothing(scenario: Scenario) -> None:

@@ -113,6 +113,8 @@ def test_the_operators_rights_are_what_it_uses(kubectl: Kubectl, tmp_path: Path)
     with running_operator(kubeconfig, **settings | {"namespaces": settings["watch_namespaces"]}):
         admin("apply", "-f", "-", body=RESOURCE)
         wait_for("a Job", lambda: admin.get("jobs")["items"])
+        account = ("serviceaccount", "pisync-acme")
+        wait_for("its pod's", lambda: len(admin.get(*account)["metadata"]["ownerReferences"]) > 1)
         patches = {
             "cronjob": {"spec": {"suspend": True}},
             "role": {"rules": []},

@@ -129,8 +129,12 @@ class _Plan:
             live = self.children.live.get((kind, child))
             owners = live["metadata"].get("ownerReferences", []) if live else []
             if live and pod.uid not in [each["uid"] for each in owners]:
-                metadata = {"ownerReferences": [*owners, reference]}
-                yield Action(Verb.PATCH, _patch(live, metadata), optional=True)
+                changed: Body = {"ownerReferences": [*owners, reference]}
+                if kind == "Lease":  # of which only the metadata is known
+                    yield Action(Verb.PATCH, _patch(live, changed), optional=True)
+                else:
+                    body = {**live, "metadata": {**live["metadata"], **changed}}
+                    yield Action(Verb.REPLACE, body, optional=True)
 
     def _in_line(self, body: Body) -> Iterator[Action]:
         wanted, live = with_spec_hash(body), self.children.live.get(_at(body))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from profile_image_sync.api import schedule
 from profile_image_sync.api.spec import Mode
 from profile_image_sync.api.state_header import StateHeader, new_header
 from profile_image_sync.api.status import Outcome, Pause, Retry, RunRequest, Trigger
@@ -26,6 +27,7 @@ from profile_image_sync.controller.snapshot import Blocker, JobView, Observed
 FIRST_RETRY = timedelta(minutes=1)  # of a run that was busy, or of a OneOff that is not complete
 LONGEST_RETRY = timedelta(hours=1)
 RETRIED_FOR = timedelta(days=1)  # uploads that fail for so long are told, not tried again
+RENEWED_BEFORE = timedelta(days=3)  # the end of HighQ's token, or a quarter of its life
 COLLECTED = timedelta(seconds=2)  # how often to look whether a former resource's children are gone
 POLL = timedelta(seconds=20)  # how often to ask for what is not watched, while something is wrong
 POD_WITHIN = timedelta(seconds=20)  # a Job without a pod for longer cannot have one
@@ -135,6 +137,9 @@ class _Due:
         """Return a run to start now, or when one is due."""
         wanted = pending(self.requests)
         trigger, at = self._due(wanted)
+        renewal = self._renewal_due()
+        if renewal and (at is None or at > max(self.now, renewal)):
+            trigger, at, wanted = Trigger.KEEP_ALIVE, max(self.now, renewal), ()
         if at is None and replaced:
             trigger, at = Trigger.RETRY, self.now
         if at is None:
@@ -179,6 +184,25 @@ class _Due:
             return None
         wait: timedelta = FIRST_RETRY * 2 ** min(max(retry.tries - 1, 0), 10)
         return ended + min(wait, LONGEST_RETRY)
+
+    def _renewal_due(self) -> datetime | None:
+        """Return when HighQ's token must be renewed, because no run comes before it expires.
+
+        Suspended or not: a token that has expired needs an administrator. Refused credentials do not improve.
+        """
+        observed, last = self.observed, self.last
+        expiry, spec = observed.status.highq_token_expiry, observed.tenant.spec
+        refused = last is not None and last.failed and last.reason in CREDENTIALS
+        if expiry is None or expiry <= self.now or refused:
+            return None
+        if spec.schedule and not spec.suspend:
+            at = (self.now, observed.tenant.identity)
+            if schedule.next_run(spec.schedule, spec.time_zone, *at) < expiry:
+                return None
+        report, known = observed.report, observed.status.last_run
+        ended = [run.completion_time for run in (report and report.run, known) if run]
+        since = max((each for each in ended if each), default=self.now)
+        return expiry - min(RENEWED_BEFORE, max(expiry - since, timedelta()) / 4)
 
     @property
     def retry(self) -> Retry | None:

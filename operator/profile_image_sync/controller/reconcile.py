@@ -201,7 +201,7 @@ class Reconciler:
             self._store.take_written(self._client.replace_status({**written, "status": status}))
         for number, event in enumerate(told):
             write = log.warning if event.warning else log.info
-            write("event", resource=_identity(body), reason=event.reason, note=event.note)
+            write(event.reason, resource=_identity(body), note=event.note)
             try:
                 self._client.create(events.event_body(body, event, now, number))
             except ApiError as error:  # an event is no reason to begin anew

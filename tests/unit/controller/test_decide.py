@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,8 @@ from profile_image_sync.api.status import (
     State,
     Trigger,
 )
+from profile_image_sync.controller import run_result
+from profile_image_sync.controller import status as statuses
 from profile_image_sync.controller.evidence import Evidence, Problem
 from profile_image_sync.controller.manifests import template_digest
 from profile_image_sync.controller.snapshot import Blocker, Observed, OtherState, Request
@@ -541,3 +544,62 @@ def test_a_first_run_that_failed_is_tried_again_before_the_schedule() -> None:
     decision = decided(observed({"schedule": "@weekly"}, report=away))
     assert decision.requeue_at == NOW + timedelta(minutes=1)
     assert decided(observed({"schedule": "@weekly"}, header=DONE, report=away)).requeue_at is None
+
+
+def token(days: float, **facts: Any) -> Observed:
+    """Return a resource whose last run was ten days ago, and whose token expires in so many days."""
+    told = ProfileImageSyncStatus(
+        last_run=run(minutes_ago=10 * 24 * 60),
+        last_success_time=NOW - timedelta(days=10),
+        highq_token_expiry=NOW + timedelta(days=days),
+    )
+    return observed(facts.pop("spec", {"suspend": True}), status=told, header=DONE, **facts)
+
+
+KEEP_ALIVES = {
+    "suspended, three days before its end": (token(2.9), True),
+    "suspended, long before its end": (token(20), False),
+    "one-off, complete": (token(2.9, spec=ONE_OFF), True),
+    "the schedule's next run comes before": (token(2.9, spec={}), False),
+    "the schedule's next run comes too late": (token(2.9, spec={"schedule": "@yearly"}), True),
+    "it has expired: an administrator must authorise": (token(-1), False),
+    "a run is under way": (token(2.9, jobs=(job(),)), False),
+}
+
+
+@pytest.mark.parametrize("case", KEEP_ALIVES.values(), ids=KEEP_ALIVES.keys())
+def test_a_token_is_renewed_before_it_expires(case: tuple[Observed, bool]) -> None:
+    """Suspended or not: else an administrator would have to authorise again."""
+    seen, renews = case
+    start = decided(seen).start
+    assert (start is not None and start.trigger is Trigger.KEEP_ALIVE) is renews
+
+
+def test_a_renewal_that_is_not_due_yet_is_remembered() -> None:
+    """The operator looks again when it is."""
+    assert decided(token(20)).requeue_at == NOW + timedelta(days=17)
+
+
+def test_a_renewal_changes_the_expiry_and_nothing_else() -> None:
+    """It is no run of the sync: lastRun, outcome and conditions stay."""
+    renewed = run(minutes_ago=1, id="ka", trigger=Trigger.KEEP_ALIVE)
+    told = report(renewed).model_copy(update={"highq_token_expiry": NOW + timedelta(days=90)})
+    seen = token(2, report=told)
+    after = statuses.status(seen, run_result.latest(seen), decided(seen), NOW)
+    assert after.highq_token_expiry == NOW + timedelta(days=90)
+    assert after.last_run == seen.status.last_run
+    assert after.history == seen.status.history
+
+
+def test_a_short_lived_token_is_not_renewed_again_and_again() -> None:
+    """A day's life: each renewal is due at three quarters of it."""
+    renewed = run(minutes_ago=0, id="ka", trigger=Trigger.KEEP_ALIVE)
+    told = ProfileImageSyncStatus(last_run=run(), highq_token_expiry=NOW + timedelta(days=1))
+    seen = observed({"suspend": True}, status=told, header=DONE, report=report(renewed))
+    assert decided(seen).requeue_at == NOW + timedelta(hours=18)
+
+
+def test_refused_credentials_are_not_tried_by_a_renewal() -> None:
+    """They do not improve by it."""
+    refused = report(run(Outcome.FAILED, 1, generation=1), 20, "AuthorisationRefused")
+    assert decided(token(2, report=refused)).start is None

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,6 +142,7 @@ class Bench:
     def _create_at_rate(self, prefix: str, count: int) -> dict[str, float]:
         """Create OneOff resources at a fixed rate; return when each was begun."""
         began: dict[str, float] = {}
+        created: list[Future[None]] = []
 
         def create(index: int) -> None:
             began[f"{prefix}{index}"] = time.monotonic()
@@ -151,7 +152,9 @@ class Bench:
         with ThreadPoolExecutor(8) as pool:
             for index in range(count):
                 time.sleep(max(0.0, start + index / CREATES_A_SECOND - time.monotonic()))
-                pool.submit(create, index)
+                created.append(pool.submit(create, index))
+        for each in created:
+            each.result()
         wait_for("their Jobs", lambda: began.keys() <= self.jobs.first.keys(), 120)
         return began
 

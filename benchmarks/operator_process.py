@@ -55,14 +55,12 @@ class Installation:
         """Start a replica."""
         number = len(self.replicas)
         command = [
+            *_hostname(f"replica-{number}"),
             *(sys.executable, "-m", "profile_image_sync", "operator"),
             f"--settings={self._settings}",
             f"--health-port={18080 + number}",
         ]
-        environment = os.environ | {
-            "KUBECONFIG": str(self._kubeconfig),
-            "HOSTNAME": f"replica-{number}",
-        }
+        environment = os.environ | {"KUBECONFIG": str(self._kubeconfig)}
         with (self.folder / f"operator-{number}.log").open("wb") as log:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self.replicas.append(process)
@@ -80,6 +78,13 @@ class Installation:
     @property
     def _settings(self) -> Path:
         return self.folder / "operator.json"
+
+
+def _hostname(name: str) -> list[str]:
+    """Return what gives a program a host name of its own, as a pod has; only root may."""
+    if os.geteuid():
+        return []
+    return ["unshare", "--uts", "sh", "-c", f'hostname {name} && exec "$@"', "sh"]
 
 
 def end(process: subprocess.Popen[bytes], *, kill: bool = False) -> None:

@@ -1,6 +1,6 @@
 # One command each; what has logic is a script.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast mutation bench-operator demo demo-down check crd lock
+.PHONY: help setup test test-fast model mutation bench-operator demo demo-down check crd lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -13,6 +13,9 @@ test:  ## everything: checks, unit tests, tests against a real AD and the HighQ 
 
 test-fast:  ## checks and tests without root and containers, for the inner loop
 	@scripts/test fast
+
+model: setup  ## the rules in any order of events, N=20000 sequences (make test walks fewer)
+	@N=$${N:-20000} .venv/bin/pytest -q tests/model
 
 mutation: setup  ## which one-line mutations of pure modules no test notices: MODULES="api/schedule.py ..."; minutes a module
 	@scripts/mutation $(MODULES)

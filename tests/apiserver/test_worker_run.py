@@ -345,7 +345,8 @@ def test_a_run_without_a_change_asks_the_api_server_little(pod: Pod) -> None:
     user = f"system:serviceaccount:{pod.worker.namespace}:pisync-acme"
     log = pod.worker.control_plane.audit_log
     asked = read_audit_log(log, user, since, datetime.now(UTC))
-    assert len(asked) <= 12, [f"{each.verb} {each.resource} {each.name}" for each in asked]
+    # a full sweep lists HighQ's users, so that it reads the token pair
+    assert len(asked) <= 13, [f"{each.verb} {each.resource} {each.name}" for each in asked]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from profile_image_sync.errors import (
     MissingReference,
     UploadDenied,
     UploadRefused,
+    UploadUnconfirmed,
 )
 from profile_image_sync.worker.images import make_avatar
 from profile_image_sync.worker.people import Account, Avatar, Domain, Person, Source
@@ -128,6 +129,8 @@ class FakeHighQ(Closing):
         if account.denied:
             raise UploadDenied("AccessDenied", "denied")
         self.world.accounts[account_id] = replace(account, shows=f"AD {number}")
+        if account.deaf:
+            raise UploadUnconfirmed("ResponseLost", "no answer came, in spite of retries")
 
 
 class NoReferences:

@@ -1,4 +1,4 @@
-"""What the reference model remembers from run to run: a dictionary a person, and a few facts of everyone."""
+"""What the reference model remembers: a dictionary a person, and a few facts of everyone."""
 
 from __future__ import annotations
 

@@ -6,12 +6,12 @@ No shards, no threads, no HTTP. Read it as the specification; the state machine 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from profile_image_sync.api.spec import FirstSync, Mode
 from tests.model.memory import Done, Memory, Row
-from tests.model.world import ADPerson, HighQAccount, Settings, World, refusal, spelled
+from tests.model.world import ADPerson, HighQAccount, Settings, World, spelled
 
 FROM_PEOPLE = 4  # "from 20 people on" in the design; the machine's firms are small
 COMPARE_FROM = 3  # "a share of fewer people says nothing" (5 in the product)
@@ -100,7 +100,11 @@ class Run:
         new = not row or row.picture != picture  # rule 3: "only when that hash differs"
         if row and new and row.attribute in order[: order.index(attribute)]:
             return Done("Removed")  # rule 10: "never served from the next attribute"
-        again = bool(row and row.resend and not refuses) or self.gives_up(guid)
+        if row and row.resend and refuses:
+            return Done("Refused")
+        again = bool(row and row.resend) or self.gives_up(
+            guid
+        )  # by `state resend` or `state release`
         older = bool(row and row.version < self.version)
         moved = older and new and row is not None and row.attribute != attribute
         moved = moved and not self.allows(f"attributes {self.version}")
@@ -184,71 +188,23 @@ class Run:
             found["changed"] = changed  # "Brakes count every picture that would replace one"
         return found
 
+    def brake_holds(self) -> bool:
+        """Tell: "its numbers are at most 5 % above those when the id was given"."""
+        pending = self.memory.brake
+        return pending is not None and all(
+            n * 100 <= pending.get(c, -1) * 105 for c, n in self.found.items()
+        )
+
     def stop(self) -> str:
         """Return why the run stops before its first upload; "": it does not."""
         if not self.people:
             return "DirectoryMisconfigured"  # rule 10: "Zero people"
         if self.memory.first_sync is None and not any(self.images.values()):
             return "DirectoryMisconfigured"
-        found, pending = self.found, self.memory.brake
-        holds = pending and all(n * 100 <= pending.get(c, -1) * 105 for c, n in found.items())
-        if found and not (holds and self.allows("brake")) and not self.settings.dry_run:
+        let_through = self.brake_holds() and self.allows("brake")
+        if self.found and not let_through and not self.settings.dry_run:
             return "BrakeTripped"
         adopts = any(done.action == "Adopt" for done in self.done.values())
         policy = self.memory.first_sync[0] if self.memory.first_sync else self.settings.first_sync
         unknown = not self.world.tells_pictures  # "a list that does not say so stops the run"
         return "PicturesUnknown" if policy is FirstSync.FILL_EMPTY and adopts and unknown else ""
-
-    def apply(self) -> None:
-        """Remember what the next run needs."""
-        m, s, start, stop, found = (
-            self.memory,
-            self.settings,
-            dict(self.memory.rows),
-            self.stop(),
-            self.found,
-        )
-        if s.dry_run or stop == "DirectoryMisconfigured":
-            return  # a dry run leaves no trace
-        m.attributes, m.version = tuple(a.lower() for a in s.attributes), self.version
-        m.match, m.match_version = s.match, self.match_version
-        if stop:
-            holds = m.brake and all(n * 100 <= m.brake.get(c, -1) * 105 for c, n in found.items())
-            m.brake = m.brake if stop != "BrakeTripped" or holds else found
-            return
-        for guid, row in start.items():
-            passed_on = any(
-                g in self.people and r.account == row.account for g, r in start.items() if r.account
-            )
-            if guid not in self.people and passed_on:
-                del m.rows[guid]
-            else:  # rule 8: "a full sweep marks them *gone*"
-                m.rows[guid] = replace(row, gone=guid not in self.people)
-        for guid, done in self.done.items():
-            self.remember(guid, done)
-        m.waiting &= set(self.people)
-        if m.first_sync is None:  # rule 7: "when a run has attempted everyone in scope"
-            m.first_sync = (s.first_sync, self.world.now, max(self.world.accounts, default=0))
-        lowered = any(cause != "changed" for cause in found)  # "becomes the only baseline"
-        m.sweeps = [*([] if lowered else m.sweeps), self.sweep][-8:]
-        m.brake = None
-        changes = {f"attributes {m.version}", f"match {m.match_version}"}
-        m.spent |= changes & self.acknowledged  # "spent when a run that it let through has ended"
-
-    def remember(self, guid: int, done: Done) -> None:
-        """Rule 4: what is recorded of one person."""
-        m, s, image = self.memory, self.settings, self.images[guid]
-        m.waiting.discard(guid)
-        if done.action in ("Unmatched", "Ambiguous"):
-            m.waiting.add(guid)
-        if image is None or done.action not in ("Adopt", "Record", "Upload", "Upload replacing"):
-            return
-        row = Row(image[1], image[0].lower(), done.account, self.version)
-        if done.action.startswith("Upload"):
-            if settings := refusal(image[1], s):
-                m.refused[guid] = (image[1], settings)
-                return
-            if self.world.accounts[done.account].denied:
-                m.waiting.add(guid)  # "A failed upload is tried again in the next run"
-                return
-        m.rows[guid] = row

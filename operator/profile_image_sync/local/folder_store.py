@@ -5,12 +5,24 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
+from uuid import UUID, uuid4
 
-from profile_image_sync.api.state_header import StateHeader, decode_header, encode_header
-from profile_image_sync.errors import Busy, StateMismatch, StateMissing, StateUnavailable
+from profile_image_sync.api.state_header import (
+    StateHeader,
+    decode_header,
+    encode_header,
+    new_header,
+)
+from profile_image_sync.errors import (
+    Busy,
+    StateDamaged,
+    StateMismatch,
+    StateMissing,
+    StateUnavailable,
+)
 from profile_image_sync.local.files import UNFINISHED, write_file
 
 _HEADER = "state"
@@ -74,6 +86,24 @@ class FolderStore:
                 f"{self.where} holds a state already: name an empty folder with --state"
             )
         self.write_header(encode_header(header))
+
+    def begin_anew(self, lost: UUID) -> bool:
+        """Begin a state in place of a lost or given-up one; what is left of that is put aside, not removed.
+
+        Good once: False, and nothing is changed, when another state is here, or one that was begun so.
+        """
+        data = self.read_header()
+        with suppress(StateDamaged):
+            if data is not None and decode_header(data, self.where).id != lost:
+                return False
+        with _explaining(self._path, "put aside"):
+            aside = self._path / f"given-up-{lost}"
+            aside.mkdir(mode=0o700, exist_ok=True)
+            for path in (self._path / _HEADER, *self._path.glob(f"{_HEADER}-[0-9][0-9][0-9]")):
+                if path.exists():
+                    path.replace(aside / path.name)
+        self.write_header(encode_header(new_header(uuid4(), replaces=lost)))
+        return True
 
     def header(self) -> StateHeader:
         """Return the header, decoded. Raises StateMissing, and what decode_header raises."""

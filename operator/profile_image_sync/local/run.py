@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from profile_image_sync.api.model import ApiModel
 from profile_image_sync.api.report import LISTED
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.state_header import new_header
+from profile_image_sync.api.state_policy import StatePolicy
+from profile_image_sync.errors import StateMissing
 from profile_image_sync.local.files import write_file
 from profile_image_sync.local.folder_store import FolderStore
 from profile_image_sync.local.folder_token_store import FolderTokenStore
@@ -56,8 +58,7 @@ def run_once(
     references = manifest.references(secret_folders)
     tokens = FolderTokenStore(folder)
     with FolderStore.open(folder) as store:
-        if store.is_new():
-            store.initialise(new_header(uuid4()))
+        if begin_state(store, resource.spec.state):
             notice(f"New state in {folder}: this is a first sync ({resource.spec.first_sync}).")
         run_spec = RunSpec(
             namespace=resource.metadata.namespace,
@@ -89,6 +90,26 @@ def run_once(
 
 def _as_file(model: ApiModel) -> bytes:
     return f"{model.model_dump_json(by_alias=True, indent=2)}\n".encode()
+
+
+def begin_state(store: FolderStore, policy: StatePolicy) -> bool:
+    """Begin a state if there is none, or the loss of the one that was is acknowledged; tell whether it was.
+
+    Raises StateMissing when the spec pins a state and there is none (rule 9).
+    """
+    lost = policy.acknowledge_loss
+    if lost and store.begin_anew(UUID(lost)):
+        return True
+    if not store.is_new():
+        return False
+    if policy.id:
+        raise StateMissing(
+            f"there is no state in {store.where}, but spec.state.id is {policy.id}: restore it from a "
+            "backup or with `profile-image-sync state import`, or give it up and begin a first sync anew with "
+            f'spec.state.acknowledgeLoss: "{policy.id}"'
+        )
+    store.initialise(new_header(uuid4()))
+    return True
 
 
 def _warn_of_first_refresh(manifest: Manifest, tokens: FolderTokenStore, notice: Notice) -> None:

@@ -138,8 +138,8 @@ def classify(source: Source | None, record: PersonRecord, policy: Policy) -> Ver
     same = bool(accepted and accepted.md5 == source.md5)
     if accepted and not same and _vanished(accepted, source, policy):
         return Verdict.REMOVED  # rule 10: never served from the next attribute in the list
-    if accepted and accepted.resend and not refuses:
-        return Verdict.UPLOAD_AGAIN
+    if accepted and accepted.resend:
+        return Verdict.REFUSED if refuses else Verdict.UPLOAD_AGAIN
     if accepted and same:  # rules 3, 4 (accepted A, refused B, back to A), 6
         if accepted.unconfirmed:
             return Verdict.UNCONFIRMED

@@ -15,9 +15,11 @@ from uuid import UUID
 import pytest
 
 from profile_image_sync.api.state_header import encode_header, new_header
+from profile_image_sync.api.state_policy import StatePolicy
 from profile_image_sync.errors import Busy, StateMismatch, StateMissing, StateUnavailable
 from profile_image_sync.local.folder_store import FolderStore
-from profile_image_sync.worker.ledger import Ledger
+from profile_image_sync.local.run import begin_state
+from profile_image_sync.worker.ledger import Ledger, PersonRecord
 
 STATE, PERSON = UUID(int=1), UUID(int=7)
 PACKAGE = Path(__file__).parents[3] / "operator"
@@ -210,3 +212,53 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
         store.write_shard(0, b"new")
         assert store.read_shard(0) == b"new"
     assert victim.read_bytes() == b"untouched"
+
+
+LOSSES = ["there", "header gone", "header damaged", "a shard gone", "nothing there"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_acknowledged_loss_begins_anew_once(tmp_path: Path, loss: str) -> None:
+    """Rule 9: "the one way to begin anew is `state.acknowledgeLoss: ID` … good once"; nothing is removed."""
+    folder = tmp_path / "state"
+    with FolderStore.open(folder) as store:
+        if loss != "nothing there":
+            store.initialise(new_header(STATE))
+            ledger = Ledger.open(store, expected_id=STATE)
+            ledger.put(PERSON, PersonRecord(waiting="NoAccount"))
+            ledger.commit(ledger.header)
+            (folder / "report.json").write_text("{}")
+        match loss:
+            case "header gone":
+                (folder / "state").unlink()
+            case "header damaged":
+                (folder / "state").write_bytes(b"?")
+            case "a shard gone":
+                (folder / "state-000").unlink()
+
+        assert store.begin_anew(STATE)
+        header = store.header()
+        assert (header.replaces, header.first_sync_completed) == (STATE, False)
+        assert header.id != STATE
+        assert list(Ledger.open(store, expected_id=header.id).items()) == []
+        assert not store.begin_anew(STATE)
+        assert store.header() == header
+    aside = folder / f"given-up-{STATE}"
+    assert (aside / "state-000").exists() == (loss in LOSSES[:3])
+
+
+def test_a_loss_of_another_state_begins_nothing(tmp_path: Path) -> None:
+    """The id must be that of the state that is given up."""
+    with FolderStore.open(tmp_path) as store:
+        store.initialise(new_header(STATE))
+        assert not store.begin_anew(UUID(int=99))
+        assert store.header().id == STATE
+
+
+def test_a_pinned_state_is_never_begun_in_silence(tmp_path: Path) -> None:
+    """Rule 9: "`state.id` in the spec pins the state": an empty folder is no first sync then."""
+    with FolderStore.open(tmp_path) as store:
+        with pytest.raises(StateMissing, match=rf"acknowledgeLoss: \"{STATE}\""):
+            begin_state(store, StatePolicy(id=str(STATE)))
+        assert begin_state(store, StatePolicy(id=str(STATE), acknowledge_loss=str(STATE)))
+        assert not begin_state(store, StatePolicy())

@@ -158,7 +158,7 @@ CLASSIFY = {
     ),
     "what HighQ refused once more is not sent a third time": (
         image("a"), PersonRecord(replace(accepted("a"), resend=True), refused("a")), policy(),
-        Verdict.UNCHANGED,
+        Verdict.REFUSED,
     ),
     "a one-off leaves an image of another attribute alone": (
         image("b", JPEG), PersonRecord(accepted("a", THUMB)),

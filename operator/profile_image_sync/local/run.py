@@ -105,7 +105,7 @@ def begin_state(store: FolderStore, policy: StatePolicy) -> bool:
     if policy.id:
         raise StateMissing(
             f"there is no state in {store.where}, but spec.state.id is {policy.id}: restore it from a "
-            "backup or with `profile-image-sync state import`, or give it up and begin a first sync anew with "
+            "backup or with `profile-image-sync state import`, or give it up and begin a first sync with "
             f'spec.state.acknowledgeLoss: "{policy.id}"'
         )
     store.initialise(new_header(uuid4()))

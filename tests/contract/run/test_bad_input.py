@@ -246,7 +246,9 @@ def test_many_failures_are_a_failed_run(tenant: LocalTenant) -> None:
     people = [ordinary(f"Person {letter}", seed) for seed, letter in enumerate("ABCD")]
     tenant.add_people(people)
     for account in ("person.a", "person.b"):
-        tenant.highq.fail_next("avatar", "status", user_id=tenant.ids[account], status=500, times=10)
+        tenant.highq.fail_next(
+            "avatar", "status", user_id=tenant.ids[account], status=500, times=10
+        )
 
     for outcome, number in (("PartialFailure", 2), ("Failed", 0)):
         ran = tenant.sync()

@@ -31,6 +31,7 @@ from profile_image_sync.errors import (
     UploadsRejected,
     UploadUnconfirmed,
 )
+from profile_image_sync.worker import pipeline
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.failure_streaks import MAX_STREAK
@@ -427,8 +428,13 @@ def test_a_dry_run_converts_pictures_but_sends_and_records_nothing(scenario: Sce
     assert scenario.listed(PeopleKind.REFUSED) == [("p2@ad.test", "NotAnImage")]
 
 
-def test_records_are_written_every_few_seconds_while_uploads_go_on(scenario: Scenario) -> None:
+def test_records_are_written_every_few_seconds_while_uploads_go_on(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A killed run repeats at most the uploads of the last seconds."""
+    monkeypatch.setattr(
+        pipeline, "IN_FLIGHT", 1
+    )  # one after the other: else they may all end at once
     writes: list[int] = []
 
     def tick(_account: int) -> None:

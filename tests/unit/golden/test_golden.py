@@ -20,6 +20,7 @@ from profile_image_sync.api.run_spec import decode_run_spec
 from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.api.state_header import decode_header, encode_header
 from profile_image_sync.api.status import Outcome
+from profile_image_sync.controller.stored import read_status
 from profile_image_sync.errors import InvalidSpec, StateMismatch
 
 FOLDER = Path(__file__).parent
@@ -99,6 +100,22 @@ def test_every_deliverys_header_is_read(delivery: str) -> None:
     assert header.handled_requests == ("2026-10-01", "2026-11-02")
     assert header.first_sync_completed
     assert header.sweeps[-1].images == {"jpegPhoto": 60, "thumbnailPhoto": 51}
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_every_deliverys_status_is_read(delivery: str) -> None:
+    """An upgrade forgets no pause (retries lock accounts), no state, no run and no request."""
+    status = read_status({"status": json.loads(golden(delivery, "status"))})
+    assert status.state
+    assert status.state.id == str(STATE)
+    assert status.pause
+    assert (status.pause.run, status.pause.generation) == ("run-2", 3)
+    assert status.last_run
+    assert (status.last_run.outcome, status.last_handled_run_request) == (
+        Outcome.FAILED,
+        "2026-11-02",
+    )
+    assert status.first_sync_completed
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,11 @@ def test_the_workflow_calls_make_and_nothing_else() -> None:
     called = [re.fullmatch(r"(?:sudo \S+ )?make ([a-z-]+)", command) for command in commands]
     assert all(called), commands
     assert {call[1] for call in called if call} <= TARGETS
+
+
+def test_what_is_mutated_exists_with_its_tests() -> None:
+    """A module that was renamed must not drop out of `make mutation` unseen."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutation"]
+    modules = [f"operator/profile_image_sync/{module}" for module in table]
+    tests = [path for paths in table.values() for path in paths.split()]
+    assert [path for path in (*modules, *tests) if not (ROOT / path).exists()] == []

@@ -32,16 +32,16 @@ def main() -> int:
     try:
         with running_environment(CLUSTER, say) as environment:
             environment.clear()
-            tell(Scenario.begin(environment))
-            farewell(environment, time.monotonic() - started)
+            show(Scenario.begin(environment))
+            next_steps(environment, time.monotonic() - started)
     except (AssertionError, CommandFailed) as problem:
         console.print(f"the demo failed: {problem}", style="bold red", markup=False)
         return 1
     return 0
 
 
-def tell(scenario: Scenario) -> None:
-    """Go through the scenario; each step asserts what it shows."""
+def show(scenario: Scenario) -> None:
+    """Show the scenario; each step asserts what it shows."""
     people_and_plan(scenario)
     first_sync(scenario)
     later_runs(scenario)
@@ -84,7 +84,7 @@ def later_runs(scenario: Scenario) -> None:
     """Show what later runs carry over, and what they leave alone."""
     with step(
         "Another run, with nothing changed",
-        "The hash of the directory's bytes is compared with the recorded one, so HighQ hears of no picture.",
+        "The hash of the directory's bytes is compared with the recorded one, so HighQ gets no picture.",
     ):
         command(
             "kubectl annotate -n tenant-acme profileimagesync acme --overwrite "
@@ -149,8 +149,8 @@ def command(text: str) -> None:
 
 def show_run(run: LastRun) -> None:
     """Tell a run's numbers, those that are not zero."""
-    told = ", ".join(f"{run[kind]} {kind}" for kind in NUMBERS if run[kind])
-    console.print(f"   {run['outcome']}: {told}", style="green", markup=False)
+    counts = ", ".join(f"{run[kind]} {kind}" for kind in NUMBERS if run[kind])
+    console.print(f"   {run['outcome']}: {counts}", style="green", markup=False)
 
 
 def columns(scenario: Scenario) -> None:
@@ -170,7 +170,7 @@ def show_pictures(who: str, before: ShownPicture, after: ShownPicture) -> None:
             console.print(Text("   ") + line)
 
 
-def farewell(environment: Environment, seconds: float) -> None:
+def next_steps(environment: Environment, seconds: float) -> None:
     """Say where to look, and how to tear down."""
     address, cluster = environment.cluster.address(HIGHQ_PORT), environment.cluster
     headline(f"Every number above was asserted. {seconds:.0f} s in all")

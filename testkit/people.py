@@ -1,4 +1,4 @@
-"""Forty invented people as a firm has them: most are ordinary, each of the others is a case.
+"""Forty sample people: most are ordinary, each of the others is a special case.
 
 The same people are loaded into the domain controller and, as far as `highq` says, into the HighQ
 simulator. Deterministic: two calls give equal people and equal bytes.
@@ -33,7 +33,7 @@ class HighQUser:
 
 @dataclass(frozen=True, slots=True)
 class SamplePerson:
-    """One person of the firm, in the directory and, if `highq` is set, in HighQ."""
+    """One sample person, in the directory and, if `highq` is set, in HighQ."""
 
     name: str  # the common name
     account: str  # sAMAccountName

@@ -42,9 +42,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m testkit.samba", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where the domain lives")
-    parser.add_argument(
-        "--sample-people", action="store_true", help="with the forty invented people"
-    )
+    parser.add_argument("--sample-people", action="store_true", help="with the forty sample people")
     parser.add_argument("--people", type=Path, help="with the entries of an LDIF file")
     parser.add_argument(
         "--address", action="append", help="serve on this address only (may be repeated)"

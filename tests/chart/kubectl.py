@@ -17,7 +17,7 @@ OTHER = "tenant-globex"
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """Kubectl as some user; the administrator unless told."""
+    """Kubectl as some user; the administrator by default."""
 
     control_plane: ControlPlane
     user: str = ""

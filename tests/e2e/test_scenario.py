@@ -9,7 +9,7 @@ from testkit.scenario import PEOPLE, Scenario
 
 
 def test_a_dry_run_plans_and_touches_nothing(scenario: Scenario) -> None:
-    """The example as it stands tells what would be uploaded; HighQ hears of no picture."""
+    """The example as it stands says what would be uploaded; HighQ gets no call about a picture."""
     assert scenario.people_arrive() == PEOPLE + 1  # one of them is disabled
     scenario.dry_run()
     (condition,) = [c for c in scenario.acme.status()["conditions"] if c["type"] == "Synced"]

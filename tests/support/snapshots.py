@@ -1,4 +1,4 @@
-"""Resources as the operator sees them, invented case by case."""
+"""Snapshots of a resource as the operator observes it, for tables of cases."""
 
 from __future__ import annotations
 

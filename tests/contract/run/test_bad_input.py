@@ -315,13 +315,13 @@ def test_an_unknown_certificate_sees_no_password(tenant: LocalTenant, tmp_path: 
     tenant.add_people([ordinary("Ann Ash", 1)])
     reader = tenant.administrator.add_account("Reader", tenant.organizational_unit, "right-Horse-9")
     tenant.secrets["ad-bind"] = {"username": "reader@ad.test", "password": SECRETS[0]}
-    stranger = CertificateAuthority(tmp_path / "stranger").ca_file.read_text()
+    unknown = CertificateAuthority(tmp_path / "unknown").ca_file.read_text()
     folder = tmp_path / "bundle"
     folder.mkdir()
-    (folder / "ca.crt").write_text(stranger)
-    bundle = {"kind": "Secret", "name": "stranger", "key": "ca.crt"}
+    (folder / "ca.crt").write_text(unknown)
+    bundle = {"kind": "Secret", "name": "unknown", "key": "ca.crt"}
 
-    ran = tenant.sync("--secret", f"stranger={folder}", activeDirectory={"caBundleRef": bundle})
+    ran = tenant.sync("--secret", f"unknown={folder}", activeDirectory={"caBundleRef": bundle})
 
     assert (ran.exit_code, ran.report["reason"]) == (20, "DirectoryUntrusted")
     assert tenant.administrator.wrong_passwords(reader) == 0

@@ -9,14 +9,18 @@ import pytest
 
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController, free_loopback_addresses
-from testkit.samba.provision import provision
+from testkit.samba.provision import copy, provision
+from testkit.shared_session import exclusive, shared_folder
 
 
 @pytest.fixture(scope="session")
 def domain_controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DomainController]:
     """Give the session's domain controller; it also listens on one address it does not prove."""
+    domain = shared_folder(tmp_path_factory) / "samba-domain"
+    with exclusive(tmp_path_factory, domain.name):
+        provision(domain)
     folder = tmp_path_factory.mktemp("samba") / "dc1"
-    provision(folder)
+    copy(domain, folder)
     proven, unnamed = free_loopback_addresses(2)
     with DomainController(folder, [proven], unnamed=[unnamed]) as running:
         yield running

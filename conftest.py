@@ -1,6 +1,6 @@
 """What each test needs is known from its fixtures: it gets that marker, and its place in the order of a run.
 
-No file marks itself, so no mark can be forgotten: `not samba and not apiserver and not e2e` means fast.
+No file marks itself, so no mark can be forgotten: a test without any of them is fast.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ MARKERS = {
     "e2e": {"kind_environment", "product_image"},
     "samba": {"domain_controller"},
     "apiserver": {"control_plane", "helm"},
+    "chromium": {"browser"},
 }
 
 

@@ -63,6 +63,7 @@ class Script:
     binds: list[bytes] = field(default_factory=list)  # passwords that were sent
     requests: int = 0  # of any kind, in clear text or not
     pages: int = 0
+    searches: list[bytes] = field(default_factory=list)  # subtree searches, as they came
     silent: bool = False  # read requests and respond to none, as a firewall that dropped us
 
 
@@ -191,6 +192,7 @@ class ScriptedClient:
         (_, base), (_, scope), *_ = _parts(body)
         if scope[0] == SUBTREE:
             self._script.pages += 1
+            self._script.searches.append(body)
             return self._page(message, self._script.page(self._script.pages))
         entry = self._script.entry(base) if base else self._script.root
         code = self._script.filter_result if b"sAMAccountType" in body else SUCCESS

@@ -40,11 +40,15 @@ class DomainController:
         *,
         names: Iterable[str] = (),
         unnamed: Sequence[str] = (),
+        authority: CertificateAuthority | None = None,
+        services: str = "ldap",
+        prefix: Sequence[str] = (),
     ) -> None:
         """Serve the domain in `folder` on `addresses`; LDAP's ports are fixed, so these must be free.
 
         The certificate proves dc1.ad.test, `addresses` and `names`; the server also listens on
-        `unnamed` addresses, which it does not prove. EVERYWHERE serves all addresses.
+        `unnamed` addresses, which it does not prove. EVERYWHERE serves all addresses. `authority`: of
+        the certificate; `services`: Samba's; `prefix`: of the command.
         """
         self.folder = folder
         self._addresses = [*addresses, *unnamed]
@@ -52,10 +56,11 @@ class DomainController:
         self.url = f"ldaps://{self.host}"
         self.start_tls_url = f"ldap://{self.host}"
         self.unnamed_urls = [f"ldaps://{address}" for address in unnamed]
-        authority = CertificateAuthority(folder.with_name(f"{folder.name}-ca"))
-        self.ca_file = authority.ca_file
+        self._services, self._prefix = services, prefix
+        issuer = authority or CertificateAuthority(folder.with_name(f"{folder.name}-ca"))
+        self.ca_file = issuer.ca_file
         proven = dict.fromkeys([provision.HOST_NAME, self.host, *addresses, *names])
-        self._certificate, self._key = authority.issue(*proven)
+        self._certificate, self._key = issuer.issue(*proven)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -63,7 +68,7 @@ class DomainController:
         run = self.folder / "run"
         run.mkdir(exist_ok=True)
         options = {
-            "server services": "ldap",
+            "server services": self._services,
             "prefork children": "2",
             "ldb:nosync": "true",  # a test's domain need not survive a power cut
             "interfaces": " ".join(f"{address}/8" for address in self._addresses),
@@ -74,7 +79,7 @@ class DomainController:
             "pid directory": run,
             "ncalrpc dir": run / "ncalrpc",
         }
-        command = ["samba", "-i", "-M", "prefork", "--debug-stdout"]
+        command = [*self._prefix, "samba", "-i", "-M", "prefork", "--debug-stdout"]
         command += ["-s", str(self.folder / "etc" / "smb.conf")]
         command += [f"--option={name}={value}" for name, value in options.items()]
         with (self.folder / "samba.log").open("ab") as log:

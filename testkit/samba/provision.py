@@ -23,15 +23,19 @@ LOCKOUT_THRESHOLD = 10  # without one, Samba does not count wrong passwords
 PASSWORD_NEVER_EXPIRES = "66048"  # and a normal account
 
 
-def provision(folder: Path) -> None:
-    """Make the domain with its two accounts, unless `folder` has it already. Takes about 6 s."""
+def provision(folder: Path, *, address: str = "127.0.0.1", dns: bool = False) -> None:
+    """Make the domain with its two accounts, unless `folder` has it already. Takes about 6 s.
+
+    `dns`: also the zones that Samba's own DNS server serves, with `address` as the domain controller's.
+    """
     if (folder / "etc" / "smb.conf").exists():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     command = [
         "samba-tool", "domain", "provision", "--quiet",
-        f"--realm={DOMAIN.upper()}", "--domain=ADTEST", "--server-role=dc", "--dns-backend=NONE",
-        "--host-name=dc1", "--host-ip=127.0.0.1", f"--adminpass={ADMINISTRATOR_PASSWORD}",
+        f"--realm={DOMAIN.upper()}", "--domain=ADTEST", "--server-role=dc",
+        f"--dns-backend={'SAMBA_INTERNAL' if dns else 'NONE'}",
+        "--host-name=dc1", f"--host-ip={address}", f"--adminpass={ADMINISTRATOR_PASSWORD}",
         f"--targetdir={folder}",
     ]  # fmt: skip
     if not _may_write_security_attributes(folder.parent):

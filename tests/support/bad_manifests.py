@@ -155,12 +155,6 @@ BAD = (
     BadManifest(
         "servers and domain", _ad(domain="corp.example"), _SERVER, "exactly one of the two"
     ),
-    BadManifest(
-        "domain is not built",
-        _ad(servers=None, domain="corp.example"),
-        "spec.activeDirectory.domain",
-        "is not built yet",
-    ),
     BadManifest("no server", _ad(servers=[]), _SERVER, "at least 1"),
     BadManifest(
         "http server", _ad(servers=["http://dc1"]), f"{_SERVER}[0]", f"'http://dc1' {_LDAPS}"

@@ -17,7 +17,7 @@ def longest(values: Sequence[bytes]) -> bytes:
 
 
 def connect_directory(
-    servers: Sequence[str],
+    servers: Sequence[str] | None,
     ca_file: Path | None,
     username: str,
     password: str,

@@ -18,6 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 HOMES = {
     "httpx": {"worker/highq/transport.py"},
     "ldap3": {"worker/directory"},
+    "dns": {"worker/directory/discovery.py"},
     "PIL": {"worker/images"},
     "yaml": {"local/yaml_documents.py", "api/crd.py"},
     "kopf": {"controller/handlers.py"},

@@ -86,7 +86,7 @@ class ActiveDirectory(ApiModel):
     certificate must be valid for the host as written here. Give either servers or domain."""
     domain: DomainName | None = Field(None, examples=["corp.example"])
     """Instead of servers: find domain controllers by the DNS SRV records of this domain. Hosts outside of
-    the domain are not used. Not built yet: give servers."""
+    the domain are not used; port 636 (ldaps) is. Their certificates must be valid for the names in DNS."""
     search_bases: tuple[DistinguishedName, ...] = Field(
         (),
         max_length=32,

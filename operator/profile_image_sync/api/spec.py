@@ -1,17 +1,15 @@
 """The resource itself: `ProfileImageSync` and its spec.
 
 The models are frozen; their docstrings and the ones under each field are what `kubectl explain`
-shows. No field is ever ignored: what is not built yet is refused (`NOT_BUILT_YET`).
+shows. No field is ever ignored.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import reduce
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_snake
 
 from profile_image_sync import names
 from profile_image_sync.api.activedirectory import ActiveDirectory
@@ -27,12 +25,6 @@ from profile_image_sync.api.object_references import (
 from profile_image_sync.api.safety import Safety
 from profile_image_sync.api.schedule_fields import Schedule, TimeZone
 from profile_image_sync.api.state_policy import StatePolicy
-
-# Fields of the contract whose behaviour does not exist yet, and what to do instead. To build one is to
-# delete its line here and its sentence in the field's description.
-NOT_BUILT_YET = {
-    "activeDirectory.domain": "list the domain controllers in activeDirectory.servers",
-}
 
 
 class Mode(StrEnum):
@@ -50,19 +42,6 @@ class FirstSync(StrEnum):
     FILL_EMPTY = "FillEmpty"
 
 
-def _value_at(spec: ApiModel, path: str) -> Any:
-    return reduce(lambda part, name: getattr(part, to_snake(name)), path.split("."), spec)
-
-
-def _not_built(path: str, instead: str) -> Rule:
-    return Rule(
-        field=path,
-        cel=f"!has(self.{path})",
-        holds=lambda spec: _value_at(spec, path) is None,
-        message=f"is not built yet: {instead}",
-    )
-
-
 class ProfileImageSyncSpec(ApiModel):
     """What is synchronised, from where, to where, and when."""
 
@@ -73,7 +52,6 @@ class ProfileImageSyncSpec(ApiModel):
             holds=lambda spec: spec.mode is not Mode.CONTINUOUS or spec.schedule is not None,
             message="must be given when mode is Continuous",
         ),
-        *(_not_built(path, instead) for path, instead in NOT_BUILT_YET.items()),
     )
 
     mode: Mode = Mode.CONTINUOUS

@@ -18,7 +18,7 @@ from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.local.manifest import Manifest
 from profile_image_sync.local.run import Notice, run_once
 from profile_image_sync.worker.connections import open_directory
-from profile_image_sync.worker.directory import Directory
+from profile_image_sync.worker.directory import Directory, Window
 from profile_image_sync.worker.images import PictureFacts, inspect, preview_avatar, preview_source
 from profile_image_sync.worker.people import Person, PersonDetails
 from profile_image_sync.worker.references import References
@@ -172,9 +172,9 @@ class _ObservedDirectory(Directory):
         self._observer = observer
         self.domain = directory.domain
 
-    def people(self) -> Iterator[Person]:
+    def people(self, window: Window | None = None) -> Iterator[Person]:
         """See Directory."""
-        for person in self._directory.people():
+        for person in self._directory.people(window):
             self._observer.saw_person(person)
             yield person
 

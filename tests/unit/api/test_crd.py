@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from profile_image_sync.api import crd
-from profile_image_sync.api.spec import NOT_BUILT_YET, ProfileImageSync
+from profile_image_sync.api.spec import ProfileImageSync
 from profile_image_sync.api.status import Condition
 from profile_image_sync.api.validation import validated
 from tests.support.bad_manifests import GOOD, tenant
@@ -94,14 +94,6 @@ def test_every_rule_speaks(path: str) -> None:
         assert rule["message"]
         place = f"{path}{rule.get('fieldPath', '')}"
         assert place in NODES
-
-
-def test_what_is_not_built_yet_is_refused_by_the_api_server() -> None:
-    """As by the model: one table, two readers."""
-    rules = {rule["fieldPath"]: rule for rule in NODES["spec"]["x-kubernetes-validations"]}
-    for path, instead in NOT_BUILT_YET.items():
-        assert rules[f".{path}"]["rule"] == f"!has(self.{path})"
-        assert instead in rules[f".{path}"]["message"]
 
 
 def test_names_whose_children_would_collide_are_refused_at_the_root() -> None:

@@ -13,7 +13,6 @@ from profile_image_sync.api.highq import Endpoint, MatchKey
 from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.model import shown
 from profile_image_sync.api.spec import (
-    NOT_BUILT_YET,
     FirstSync,
     Mode,
     ProfileImageSync,
@@ -62,15 +61,6 @@ def test_what_is_left_out_has_the_documented_default() -> None:
     assert (spec.safety.max_changed_percent, spec.safety.min_people_percent) == (50, 50)
     assert (spec.safety.failure_threshold_percent, spec.safety.max_first_uploads) == (10, None)
     assert (spec.job.active_deadline_seconds, spec.job.backoff_limit) == (14400, 2)
-
-
-@pytest.mark.parametrize("path", NOT_BUILT_YET)
-def test_a_field_that_is_not_built_yet_is_in_the_contract_but_refused(path: str) -> None:
-    """It is never silently ignored: the message says what to do instead."""
-    part, name = path.split(".")
-    value = "corp.example" if name == "domain" else {"url": "http://proxy:3128"}
-    patch = {part: {name: value, **({"servers": None} if name == "domain" else {})}}
-    assert refusals(tenant(patch)) == [f"spec.{path}: is not built yet: {NOT_BUILT_YET[path]}"]
 
 
 def test_every_mistake_has_its_line() -> None:

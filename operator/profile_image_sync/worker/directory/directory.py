@@ -7,6 +7,7 @@ scope that would show nobody because of a typing error.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from random import Random
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -15,14 +16,16 @@ import structlog
 
 from profile_image_sync.api.activedirectory import ActiveDirectory
 from profile_image_sync.errors import DirectoryMisconfigured, DirectoryUnavailable, InvalidSpec
+from profile_image_sync.worker.directory.changes import Position, Window
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
+from profile_image_sync.worker.directory.discovery import discover
 from profile_image_sync.worker.directory.entries import (
     LdapEntry,
     PersonReader,
     SelectImage,
     only_text,
 )
-from profile_image_sync.worker.directory.filters import find_filter, people_filter
+from profile_image_sync.worker.directory.filters import changed_filter, find_filter, people_filter
 from profile_image_sync.worker.directory.paging import pages
 from profile_image_sync.worker.directory.session import Credentials, Session, open_session
 from profile_image_sync.worker.people import Domain, Person, PersonDetails
@@ -59,7 +62,7 @@ class Directory:
         ca_bundle: str | None,
         select_image: SelectImage,
     ) -> Self:
-        """Bind to the first server of the spec that can be reached.
+        """Bind to the first server of the spec, or of its domain's DNS, that can be reached.
 
         `match_attributes` become `Person.keys`, in that order. `ca_bundle` is PEM; None: the
         system's store. `select_image` picks one of several images in an attribute, in any order.
@@ -69,7 +72,10 @@ class Directory:
             spec.user_filter, spec.groups, include_disabled=spec.include_disabled
         )
         reader = PersonReader(match_attributes, spec.image_attributes, select_image)
-        servers = [ServerAddress.parse(url, i) for i, url in enumerate(spec.servers or ())]
+        if spec.domain:
+            servers = discover(spec.domain, Random())  # noqa: S311  # spreads load, keeps no secret
+        else:
+            servers = [ServerAddress.parse(url, i) for i, url in enumerate(spec.servers or ())]
         context = tls_context(ca_bundle)
 
         def open_preferring(url: str) -> Session:
@@ -78,8 +84,15 @@ class Directory:
 
         return cls(open_preferring, spec, reader, people)
 
-    def people(self) -> Iterator[Person]:
-        """Yield everyone in scope once, in no order.
+    def position(self) -> Position:
+        """Return where the changes of the server stand; ask before `people`, to miss none made meanwhile."""
+        return self._session.position()
+
+    def people(self, window: Window | None = None) -> Iterator[Person]:
+        """Yield everyone in scope once, in no order; with a window, those in scope whose entry changed in it.
+
+        A window shows neither who left the scope nor who came into it without a change of their entry (a
+        group's new member, a moved unit): only a full sweep does.
 
         Raises DirectoryMisconfigured or InvalidSpec when the scope names what is not there, and
         DirectoryUnavailable when the answer breaks off: then nothing of it may be used.
@@ -87,8 +100,9 @@ class Directory:
         self._check_scope()
         bases = self._spec.search_bases or (self._session.naming_context,)
         seen: set[UUID] | None = set() if len(bases) > 1 else None  # bases may overlap
+        search_filter = changed_filter(self._people, window.first) if window else self._people
         for base in bases:
-            for page in pages(self._session, base, self._people, self._reader.attributes):
+            for page in pages(self._session, base, search_filter, self._reader.attributes):
                 while page:
                     person = self._reader.person(page.pop())  # and its picture goes
                     if seen is not None:

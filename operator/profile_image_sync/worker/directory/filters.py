@@ -42,6 +42,11 @@ def people_filter(user_filter: str, groups: Iterable[str], *, include_disabled: 
     return f"(&{''.join(parts)})"
 
 
+def changed_filter(people: str, first: int) -> str:
+    """Return the filter of those of `people` whose entry changed since this update sequence number."""
+    return f"(&(uSNChanged>={first}){people})"
+
+
 def find_filter(text: str) -> str:
     """Return the filter for people with this mail, UPN, account name or objectGUID."""
     try:

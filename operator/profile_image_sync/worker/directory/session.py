@@ -10,12 +10,14 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Literal
+from uuid import UUID
 
 import structlog
 from ldap3 import BASE, DEREF_NEVER, SIMPLE, SUBTREE, Connection
 from ldap3.core.exceptions import LDAPControlError, LDAPOperationResult
 
 from profile_image_sync.errors import BindRefused, DirectoryMisconfigured, DirectoryUnavailable
+from profile_image_sync.worker.directory.changes import Position
 from profile_image_sync.worker.directory.connection import (
     LDAP_ERRORS,
     ServerAddress,
@@ -69,6 +71,27 @@ class Session:
                 return None
             raise self._interrupted("an entry", error) from error
         return found.entries[0] if found.entries else None
+
+    def position(self) -> Position:
+        """Return where the changes of this server's database stand.
+
+        Raises DirectoryUnavailable, or DirectoryMisconfigured when the account may not see it.
+        """
+        root = self.read("", ["dnsHostName", "dsServiceName", "highestCommittedUSN"]) or {}
+        service = root.get("dsservicename", [b""])[0].decode()
+        settings = (self.read(service, ["invocationId"]) if service else None) or {}
+        try:
+            return Position(
+                server=root["dnshostname"][0].decode().lower(),
+                invocation=UUID(bytes_le=settings["invocationid"][0]),
+                usn=int(root["highestcommittedusn"][0]),
+            )
+        except (LookupError, ValueError) as error:
+            raise DirectoryMisconfigured(
+                f"{self.server} does not tell how far its changes are; let the account that "
+                "spec.activeDirectory.credentialsSecretRef names read invocationId of the server's NTDS "
+                "settings"
+            ) from error
 
     def filter_error(self, search_filter: str) -> str:
         """Return why the server refuses a filter; "" when it accepts it."""

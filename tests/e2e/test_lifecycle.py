@@ -159,6 +159,36 @@ def test_a_request_in_the_spec_makes_one_run(tenant: ClusterTenant) -> None:
     assert len(tenant.jobs()) == 1
 
 
+def test_a_pod_that_no_node_takes_is_told_and_replaced_when_the_spec_is_corrected(
+    tenant: ClusterTenant,
+) -> None:
+    """Told as that within half a minute; the correction does not wait for the Job's deadline."""
+    tenant.add_people([ordinary("Gil Ashes", 7)])
+    tenant.apply(dryRun=False, job={"nodeSelector": {"kubernetes.io/arch": "z80"}})
+    wait_for("told", lambda: tenant.condition("Ready").get("reason") == "Unschedulable", 60)
+    assert tenant.condition("Stalled")["status"] == "False"
+
+    tenant.apply(job={"nodeSelector": None})
+
+    assert tenant.next_run({})["uploaded"] == 1
+    assert tenant.condition("Ready")["status"] == "True"
+
+
+def test_a_worker_that_is_killed_for_its_memory_is_told_as_that(tenant: ClusterTenant) -> None:
+    """With the field to raise; raised, a run starts at once."""
+    tenant.add_people([ordinary("Hal Ashes", 8)])
+    tenant.apply(dryRun=False, job={"backoffLimit": 0, "resources": {"limits": {"memory": "20Mi"}}})
+
+    killed = tenant.next_run({})
+
+    assert (killed["outcome"], killed["reason"]) == ("Failed", "OOMKilled")
+    assert tenant.condition("Stalled")["reason"] == "OOMKilled"
+    assert "spec.job.resources.limits.memory" in tenant.condition("Ready")["message"]
+
+    tenant.apply(job={"resources": {"limits": {"memory": "512Mi"}}})
+    assert tenant.next_run(killed)["uploaded"] == 1
+
+
 def _none_left(tenant: ClusterTenant, kind: str) -> bool:
     label = f"profileimagesync.io/sync={tenant.name}"
     return not tenant.environment.cluster.select(kind, tenant.namespace, label)

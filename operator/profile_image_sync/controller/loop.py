@@ -23,7 +23,7 @@ from profile_image_sync.kube.errors import ApiError
 from profile_image_sync.kube.informer import Informer
 from profile_image_sync.kube.store import Change, ObjectStore, Selection
 
-WORKERS = 4  # threads: reconciling waits for the API server most of the time
+WORKERS = 8  # threads: reconciling waits for the API server most of the time
 TURN_SECONDS = 5.0  # how often idle threads look up
 UNSYNCED_SECONDS = 1.0  # how long a resource waits whose namespace has not been listed yet
 STALE_SECONDS = 120.0  # without a turn: the process is stuck

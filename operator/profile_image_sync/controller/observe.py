@@ -33,6 +33,8 @@ from profile_image_sync.kube.store import ObjectStore
 
 REQUEST_LENGTH = 128  # characters of the annotation that count; spec.runRequest has no more
 
+NOT_ASKED = "-"  # in place of the name of a run
+
 At = tuple[str, str]  # kind and name
 
 
@@ -137,6 +139,8 @@ class Observer:
             header = self._client.get(ref)
         if before and before.run == run:
             return Asked(run, header, before.secrets)
+        if copy is None:  # new: what is there shows when it is made; the next look asks
+            return Asked(NOT_ASKED, None, {})
         refs = [ObjectRef("Secret", tenant.namespace, name) for name in manifests.secrets(tenant)]
         found = {(ref.kind, ref.name): self._client.get_metadata(ref) for ref in refs}
         return Asked(run, header, {at: ownership_of(b, tenant) for at, b in found.items() if b})

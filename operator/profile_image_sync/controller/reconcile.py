@@ -19,6 +19,7 @@ from profile_image_sync.api.status import ProfileImageSyncStatus
 from profile_image_sync.controller import conditions, events, run_result
 from profile_image_sync.controller import status as statuses
 from profile_image_sync.controller.actions import Action, Verb, actions
+from profile_image_sync.controller.advisories import Advisories
 from profile_image_sync.controller.bodies import Body
 from profile_image_sync.controller.decide import COLLECTED, POLL, Decision, decide
 from profile_image_sync.controller.drift import Defaults
@@ -63,6 +64,7 @@ class Reconciler:
         self._settings = settings
         self._now = now
         self._defaults = Defaults()
+        self._advisories = Advisories()
         self._owners_refused: set[str] = set()  # uids of resources that were told so
         self._asked: dict[tuple[str, str], tuple[str, Asked]] = {}  # with the uid
 
@@ -74,6 +76,7 @@ class Reconciler:
         body = self._observer.resource(namespace, name)
         if body is None:  # the garbage collector takes the children; state is retained
             self._asked.pop((namespace, name), None)
+            self._advisories.forget(namespace, name)
             return None
         try:
             snapshot, last, decision = self._decide(body)
@@ -187,6 +190,7 @@ class Reconciler:
         told = [
             *events.of_writes(writes.done),
             *writes.events,
+            *self._advisories.about(observed.tenant, after.highq_token_expiry, self._now()),
             *events.between(observed.status, after, last, job),
         ]
         self._write_status(body, after, told)

@@ -26,8 +26,8 @@ class Safety(ApiModel):
     )
     """Brake: largest number of first uploads in one run. Omitted: off."""
     failure_threshold_percent: Percent = Field(10, examples=[5])
-    """Percent of the people with a picture whose upload may fail. With more, the outcome of the run is Failed
-    instead of PartialFailure."""
+    """Percent of the uploads of a run that may fail, from 20 uploads on; of fewer, all must fail. With more,
+    the outcome of the run is Failed instead of PartialFailure."""
     acknowledge: str = Field(
         "", max_length=512, examples=["3f9a2c71", "3f9a2c71 attributes-5d0c11ae"]
     )

@@ -233,6 +233,12 @@ def replan(
     return replace(plan, person=person, verdict=verdict, reason=reason)
 
 
+def was_attempted(record: PersonRecord) -> bool:
+    """Tell whether an upload was attempted, whatever came of it; to wait for an account is no attempt."""
+    failed = record.waiting and record.waiting not in {outcome.value for outcome in MatchOutcome}
+    return bool(record.accepted or record.refused or failed)
+
+
 def record_after(plan: PersonPlan, record: PersonRecord, policy: Policy) -> PersonRecord:
     """Return what is remembered of a person for whom nothing was uploaded."""
     source = plan.person.source

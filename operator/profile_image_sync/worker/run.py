@@ -37,10 +37,10 @@ from profile_image_sync.worker.connections import open_directory, open_highq, to
 from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
-from profile_image_sync.worker.ledger import Ledger, PersonRecord
+from profile_image_sync.worker.ledger import Ledger
 from profile_image_sync.worker.matching import Holders
 from profile_image_sync.worker.people import Account, Domain, Person
-from profile_image_sync.worker.plan import Policy, Verdict, policy_for
+from profile_image_sync.worker.plan import Policy, Verdict, policy_for, was_attempted
 from profile_image_sync.worker.planner import SweepPlan, plan_sweep, records_of_leavers
 from profile_image_sync.worker.references import References
 from profile_image_sync.worker.reporter import RunOutput, RunReporter, outcome_of
@@ -306,7 +306,7 @@ class _Execution:
         if ledger is None or isinstance(error, StateUnavailable):
             return
         uploads = (each.person.guid for each in plan.plans if each.verdict.uploads)
-        if all(ledger.get(guid) != PersonRecord() for guid in uploads):
+        if all(was_attempted(ledger.get(guid)) for guid in uploads):
             header, first_sync = ledger.header, self._spec.first_sync
             now = self._context.now()
             self._commit(ledger, transitions.completed(header, first_sync, accounts, now))

@@ -28,6 +28,7 @@ from profile_image_sync.worker.plan import (
     record_after,
     replan,
     settings_fingerprint,
+    was_attempted,
 )
 
 THUMB, JPEG = "thumbnailPhoto", "jpegPhoto"
@@ -414,6 +415,22 @@ def test_a_picture_that_changed_meanwhile_is_judged_again(
     again = replan(plan, source, record, policy())
     assert (again.verdict, again.person.source, again.account_id) == (expected, source, number)
     assert again.reason == ("TooSmall" if expected is Verdict.REFUSED else "")
+
+
+@pytest.mark.parametrize(
+    ("record", "attempted"),
+    [
+        (PersonRecord(), False),
+        (KEPT, True),
+        (PersonRecord(None, refused("a")), True),
+        (PersonRecord(waiting="HighQTrouble"), True),
+        (PersonRecord(waiting="NoAccount"), False),
+        (PersonRecord(waiting="SeveralPeople"), False),
+    ],
+)
+def test_an_attempt_counts_whatever_came_of_it(record: PersonRecord, attempted: bool) -> None:
+    """Rule 7: who still waited for an account when a run ended early has not been attempted."""
+    assert was_attempted(record) is attempted
 
 
 def test_what_is_remembered_without_an_upload() -> None:

@@ -1,6 +1,6 @@
 # One command each; what has logic is a script.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast model mutation bench-operator demo demo-down check crd lock
+.PHONY: try help setup test test-fast model mutation bench-operator demo demo-down check crd lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -22,6 +22,9 @@ mutation: setup  ## which one-line mutations of pure modules no test notices: MO
 
 demo: setup  ## the main job, shown: real cluster, real AD, simulated HighQ, two tenants
 	@.venv/bin/python -m demo
+
+try: setup  ## the main job in under a minute, without root, containers or a cluster
+	@.venv/bin/python -m demo.try_out
 
 demo-down:  ## remove the demo's cluster
 	@testcluster/cluster down pis-demo

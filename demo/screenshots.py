@@ -1,9 +1,14 @@
-"""`python -m demo.screenshots`: the pictures of the README, by Debian's chromium, from the scenario."""
+"""`python -m demo.screenshots`: the pictures of the README, by Debian's chromium, from the scenario.
+
+`python -m demo.screenshots plan` takes the page that `make try` has left; it needs no cluster.
+"""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 
+from demo.try_out import FOLDER
 from testkit.environment import HIGHQ_PORT, Environment, running_environment
 from testkit.kind_cluster import ROOT
 from testkit.scenario import Scenario
@@ -13,21 +18,28 @@ CHROMIUM = "/usr/bin/chromium"  # apt-get install chromium
 
 
 def main() -> None:
-    """Take the people directory before and after the first run."""
+    """Take the people directory before and after the first run, or the page of a plan."""
+    if sys.argv[1:] == ["plan"]:
+        take((FOLDER / "plan.html").as_uri(), "plan.png")
+        return
     with running_environment("pis-demo", print) as environment:
         environment.clear()
         scenario = Scenario.begin(environment)
         scenario.people_arrive()
-        take(environment, "people-before.png")
+        take(people_page(environment), "people-before.png")
         scenario.dry_run()
         scenario.first_run()
-        take(environment, "people-after.png")
+        take(people_page(environment), "people-after.png")
 
 
-def take(environment: Environment, name: str) -> None:
-    """Write a picture of acme's people directory as it is now."""
+def people_page(environment: Environment) -> str:
+    """Return the address of acme's people directory."""
+    return f"https://{environment.cluster.address(HIGHQ_PORT)}/acme/people"
+
+
+def take(page: str, name: str) -> None:
+    """Write a picture of a page as it is now."""
     options = ("--headless=new", "--no-sandbox", "--ignore-certificate-errors", "--hide-scrollbars")
-    page = f"https://{environment.cluster.address(HIGHQ_PORT)}/acme/people"
     picture = f"--screenshot={IMAGES / name}"
     subprocess.run([CHROMIUM, *options, "--window-size=1180,900", picture, page], check=True)
 

@@ -179,6 +179,10 @@ class Administrator:
         """Return how many wrong passwords in a row the account has seen."""
         return int((self._read(guid, "badPwdCount") or [b"0"])[0])
 
+    def relative_id(self, guid: UUID) -> int:
+        """Return the last part of an entry's SID."""
+        return int(self._sid(guid).rpartition("-")[2])
+
     def dn(self, guid: UUID) -> str:
         """Return where the entry is now."""
         self._connection.search(f"<GUID={guid}>", "(objectClass=*)", BASE, attributes=["1.1"])

@@ -9,6 +9,7 @@ from profile_image_sync.worker.directory import Directory
 from testkit.people import sample_people
 from testkit.samba.administrator import Administrator
 from testkit.samba.domain_controller import DomainController
+from testkit.samba.provision import NAMING_CONTEXT
 from tests.contract.directory.conftest import Connect
 
 ODD_NAMES = (
@@ -129,6 +130,25 @@ def test_groups_limit_the_scope_to_their_members_nested_ones_too(
     assert labels(connect(groups=[administrator.dn(inner)])) == ["nested"]
     both = [administrator.dn(inner), administrator.dn(other)]
     assert labels(connect(groups=both)) == ["nested", "outsider"]
+
+
+def test_who_has_a_group_as_primary_group_is_a_member_of_it(
+    connect: Connect, administrator: Administrator, organizational_unit: str
+) -> None:
+    """Active Directory does not list them as members: "Domain Users" would show nobody; nested groups too."""
+    unit = organizational_unit
+    users = f"CN=Domain Users,CN=Users,{NAMING_CONTEXT}"
+    outer = administrator.add_group("Outer", unit)
+    inner = administrator.add_group("Inner", unit)
+    administrator.add_members(outer, [inner])
+    primary, other = (administrator.add_person(name, unit) for name in ("primary", "other"))
+    administrator.add_members(inner, [primary])
+    administrator.set(primary, "primaryGroupID", str(administrator.relative_id(inner)))
+    for group in (inner, outer):
+        directory = connect(searchBases=[unit], groups=[administrator.dn(group)])
+        assert [person.guid for person in directory.people()] == [primary]
+    everyone = connect(searchBases=[unit], groups=[users])
+    assert {person.guid for person in everyone.people()} == {primary, other}
 
 
 def test_a_group_that_does_not_exist_is_named(

@@ -25,7 +25,12 @@ from profile_image_sync.worker.directory.entries import (
     SelectImage,
     only_text,
 )
-from profile_image_sync.worker.directory.filters import changed_filter, find_filter, people_filter
+from profile_image_sync.worker.directory.filters import (
+    changed_filter,
+    find_filter,
+    nested_groups_filter,
+    people_filter,
+)
 from profile_image_sync.worker.directory.paging import pages
 from profile_image_sync.worker.directory.session import Credentials, Session, open_session
 from profile_image_sync.worker.people import Domain, Person, PersonDetails
@@ -39,14 +44,13 @@ class Directory:
     """An open directory: `with Directory.connect(...) as directory`. Not for several threads."""
 
     def __init__(
-        self, open_session: OpenSession, spec: ActiveDirectory, reader: PersonReader, people: str
+        self, open_session: OpenSession, spec: ActiveDirectory, reader: PersonReader
     ) -> None:
-        """Open a session; `connect` is simpler. `people` is the LDAP filter of the scope."""
+        """Open a session; `connect` is simpler."""
         self._open_session = open_session
         self._session = session = open_session("")
         self._spec = spec
         self._reader = reader
-        self._people = people
         try:
             self.domain = _domain(session)
         except BaseException:
@@ -68,9 +72,9 @@ class Directory:
         system's store. `select_image` picks one of several images in an attribute, in any order.
         Raises InvalidSpec, DirectoryUntrusted, BindRefused, DirectoryMisconfigured, DirectoryUnavailable.
         """
-        people = people_filter(
-            spec.user_filter, spec.groups, include_disabled=spec.include_disabled
-        )
+        people_filter(
+            spec.user_filter, (), include_disabled=False
+        )  # refused before anything is sent
         reader = PersonReader(match_attributes, spec.image_attributes, select_image)
         if spec.domain:
             servers = discover(spec.domain, Random())  # noqa: S311  # spreads load, keeps no secret
@@ -82,7 +86,7 @@ class Directory:
             ordered = sorted(servers, key=lambda server: server.url != url)
             return open_session(ordered, credentials, context)
 
-        return cls(open_preferring, spec, reader, people)
+        return cls(open_preferring, spec, reader)
 
     def position(self) -> Position:
         """Return where the changes of the server stand; ask before `people`, to miss none made meanwhile."""
@@ -97,10 +101,10 @@ class Directory:
         Raises DirectoryMisconfigured or InvalidSpec when the scope names what is not there, and
         DirectoryUnavailable when the answer breaks off: then nothing of it may be used.
         """
-        self._check_scope()
+        people = self._scope_filter()
         bases = self._spec.search_bases or (self._session.naming_context,)
         seen: set[UUID] | None = set() if len(bases) > 1 else None  # bases may overlap
-        search_filter = changed_filter(self._people, window.first) if window else self._people
+        search_filter = changed_filter(people, window.first) if window else people
         for base in bases:
             for page in pages(self._session, base, search_filter, self._reader.attributes):
                 while page:
@@ -172,31 +176,50 @@ class Directory:
                 ) from error
             return self._session.read(dn, attributes)
 
-    def _check_scope(self) -> None:
-        """Refuse a scope that names what does not exist: it would show nobody."""
-        for index, base in enumerate(self._spec.search_bases):
+    def _scope_filter(self) -> str:
+        """Return the filter of the scope; refuse one that names what does not exist: it would show nobody."""
+        spec = self._spec
+        for index, base in enumerate(spec.search_bases):
             self._require_entry(base, f"searchBases[{index}]")
-        for index, group in enumerate(self._spec.groups):
-            classes = self._require_entry(group, f"groups[{index}]")
-            if b"group" not in classes:
-                raise DirectoryMisconfigured(
-                    f"spec.activeDirectory.groups[{index}]: {group!r} is not a group"
-                )
-        if self._spec.user_filter and (problem := self._session.filter_error(self._people)):
+        people = people_filter(
+            spec.user_filter,
+            spec.groups,
+            include_disabled=spec.include_disabled,
+            primary_groups=self._relative_ids_of_groups(),
+        )
+        if spec.user_filter and (problem := self._session.filter_error(people)):
             raise InvalidSpec(
                 f"spec.activeDirectory.userFilter: {self._session.server} does not take it "
                 f"({problem}); correct it"
             )
+        return people
 
-    def _require_entry(self, dn: str, field: str) -> list[bytes]:
-        """Return the object classes of an entry that the spec names."""
-        entry = self._session.read(dn, ["objectClass"])
+    def _relative_ids_of_groups(self) -> list[int]:
+        """Return the relative ids of the groups of the spec, and of those nested in them."""
+        groups, found = self._spec.groups, []
+        for index, group in enumerate(groups):
+            entry = self._require_entry(group, f"groups[{index}]")
+            if b"group" not in entry.get("objectclass", []):
+                raise DirectoryMisconfigured(
+                    f"spec.activeDirectory.groups[{index}]: {group!r} is not a group"
+                )
+            found.append(entry)
+        if groups:
+            base, nested = self._session.naming_context, nested_groups_filter(groups)
+            for page in pages(self._session, base, nested, ["objectGUID", "objectSid"]):
+                found += page
+        sids = [sid for entry in found for sid in entry.get("objectsid", ())]
+        return [int.from_bytes(sid[-4:], "little") for sid in sids]  # the last part of a SID
+
+    def _require_entry(self, dn: str, field: str) -> LdapEntry:
+        """Return an entry that the spec names: its object classes, and its SID if it has one."""
+        entry = self._session.read(dn, ["objectClass", "objectSid"])
         if entry is None:
             raise DirectoryMisconfigured(
                 f"spec.activeDirectory.{field}: there is no entry {dn!r} in {self.domain.name}, or "
                 "the account may not see it; correct the name, or let the account read it"
             )
-        return entry.get("objectclass", [])
+        return entry
 
 
 def _domain(session: Session) -> Domain:

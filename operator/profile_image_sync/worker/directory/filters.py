@@ -26,9 +26,16 @@ _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)*")
 _LONE_BACKSLASH = re.compile(r"\\(?![0-9a-fA-F]{2})")
 
 
-def people_filter(user_filter: str, groups: Iterable[str], *, include_disabled: bool) -> str:
+def people_filter(
+    user_filter: str,
+    groups: Iterable[str],
+    *,
+    include_disabled: bool,
+    primary_groups: Iterable[int] = (),
+) -> str:
     """Return the filter for people: enabled ones unless told, matching `user_filter`, in a group.
 
+    `primary_groups`: relative ids of groups; who has one of them as primary group is no `member` of it.
     Raises InvalidSpec when `user_filter` (RFC 4515, or empty) cannot be read.
     """
     parts = [_PEOPLE]
@@ -37,9 +44,16 @@ def people_filter(user_filter: str, groups: Iterable[str], *, include_disabled: 
     if user_filter.strip():
         parts.append(_valid(user_filter.strip()))
     memberships = [f"({_NESTED_MEMBER_OF}={escape_filter_chars(group)})" for group in groups]
+    memberships += [f"(primaryGroupID={group})" for group in primary_groups]
     if memberships:
         parts.append(f"(|{''.join(memberships)})")
     return f"(&{''.join(parts)})"
+
+
+def nested_groups_filter(groups: Iterable[str]) -> str:
+    """Return the filter for the groups that are members of these, directly or not."""
+    memberships = [f"({_NESTED_MEMBER_OF}={escape_filter_chars(group)})" for group in groups]
+    return f"(&(objectClass=group)(|{''.join(memberships)}))"
 
 
 def changed_filter(people: str, first: int) -> str:

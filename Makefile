@@ -1,6 +1,6 @@
 # One command each; what has logic is a script.
 .DEFAULT_GOAL := help
-.PHONY: try help setup test test-fast model mutation bench-operator demo demo-down check crd lock
+.PHONY: try help setup test test-fast model mutation bench-operator bench-uploading demo demo-down check crd lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,6 +35,9 @@ check: setup  ## ruff, mypy, import-linter, CRD drift
 crd: setup  ## write the CRD anew from the model, also the chart's copy
 	@.venv/bin/profile-image-sync crd > crds/profileimagesyncs.profileimagesync.io.yaml
 	@cp crds/*.yaml charts/profile-image-sync/files/
+
+bench-uploading: setup  ## how fast pictures get into HighQ, beside a plain script [N=5000]
+	@N=$(N) .venv/bin/python -m benchmarks.uploading
 
 bench-operator: setup  ## what the operator costs the API server, and how soon it acts [N=1000] [IDLE=600]
 	@N=$(N) IDLE=$(IDLE) .venv/bin/python -m benchmarks.operator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -44,6 +44,7 @@ class Call:
     instance: Instance
     target: Target
     entry: AuditEntry
+    headers: dict[str, str] = field(default_factory=dict)  # of the answer: the rate limit
 
     @property
     def base(self) -> str:
@@ -125,7 +126,7 @@ def admit(call: Call) -> User:
         raise ApiError(401, 53)
     if token.expires <= call.entry.at:
         raise ApiError(403, 123) if knobs.expired_status == 403 else not_authorised
-    instance.admit(secret, address)
+    call.headers |= instance.admit(secret, address)
     user = instance.users.get(token.user_id)
     if user is None:
         raise not_authorised

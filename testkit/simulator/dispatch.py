@@ -33,6 +33,7 @@ async def respond(request: Request) -> Response:
         response = faults.Cut()
     call.entry.status = 0 if isinstance(response, faults.Cut) else response.status_code
     instance.record(call.entry)
+    response.headers.update(call.headers)
     response.headers["Date"] = formatdate(call.entry.at, usegmt=True)
     return response
 

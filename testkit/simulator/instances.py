@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from email.utils import formatdate
 
 from pydantic import BaseModel
 
@@ -119,19 +120,34 @@ class Instance:
         self.save()
         return pair
 
-    def admit(self, token: str, address: str) -> None:
-        """Count a call of this token and address, or refuse it with 429."""
+    def admit(self, token: str, address: str) -> dict[str, str]:
+        """Count a call of this token and address, or refuse it with 429; return what tells of the limit."""
         if self.knobs.rate_limit is None:
-            return
+            return {}
         now = self.now()
         window = self._windows.get((token, address))
         if window is None or now >= window.start + self.knobs.rate_window:
             window = self._windows[token, address] = Window(now, 0)
         window.calls += 1
-        if window.calls > self.knobs.rate_limit:
-            reset = math.ceil(window.start + self.knobs.rate_window)
-            summary = "The user API call limit has exceeded"
-            raise ApiError(429, None, summary, {"X-Ratelimit-Reset": str(reset)})
+        left = self.knobs.rate_limit - window.calls
+        headers = self._rate_headers(max(left, 0), window.start + self.knobs.rate_window)
+        if left < 0:
+            raise ApiError(429, None, "The user API call limit has exceeded", headers)
+        return headers if self.knobs.rate_headers == "all" else {}
+
+    def _rate_headers(self, left: int, ends: float) -> dict[str, str]:
+        reset = {"X-Ratelimit-Reset": str(math.ceil(ends))}
+        match self.knobs.rate_headers:
+            case "all":
+                limit = str(self.knobs.rate_limit)
+                return reset | {"X-Ratelimit-Limit": limit, "X-Ratelimit-Remaining": str(left)}
+            case "seconds":
+                return {"Retry-After": str(math.ceil(ends - self.now()))}
+            case "date":
+                return {"Retry-After": formatdate(math.ceil(ends), usegmt=True)}
+            case "none":
+                return {}
+        return reset
 
     # --- users -----------------------------------------------------------------------------------
 

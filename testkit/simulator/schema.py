@@ -73,6 +73,9 @@ class Knobs(SimulatorModel):
     max_upload_bytes: int = 10 * 1024 * 1024
     rate_limit: int | None = None  # calls a window; none: no limit
     rate_window: float = 60  # seconds
+    # what tells of the limit: X-Ratelimit-Reset with a 429, all of X-Ratelimit-* with every answer, or
+    # Retry-After with a 429 (seconds, or a date)
+    rate_headers: Literal["reset", "all", "seconds", "date", "none"] = "reset"
     latency: float = 0  # real seconds before each answer
 
 

@@ -14,13 +14,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from profile_image_sync.api.image_settings import ImageSettings
+from profile_image_sync.worker.highq.concurrency import MAX_IN_FLIGHT
 from profile_image_sync.worker.images import make_avatar, memory_needed
 from profile_image_sync.worker.people import Avatar, Source
 from profile_image_sync.worker.plan import PersonPlan
 
 MIB = 1024 * 1024
 CONVERTERS = 2
-SENDERS = 16  # HighQ's rate limit, not their number, bounds a run
+SENDERS = MAX_IN_FLIGHT  # threads; RateLimiter decides how many of them send
 IN_FLIGHT = 2 * SENDERS
 RAW_BYTES = 32 * MIB  # of the pictures that wait to be converted, as the directory holds them
 LARGE_BYTES = 16 * MIB  # a picture that takes more to decode is converted by the caller's thread

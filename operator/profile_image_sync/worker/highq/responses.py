@@ -41,7 +41,10 @@ class Response:
     is_error: bool = False  # the body says so, whatever the status
     ref: int | None = None  # HighQ's error code, not the HTTP status
     error_number: int | None = None  # HighQ's support can look it up
-    retry_after: float | None = None  # 429: seconds until the rate limit's window ends
+    retry_after: float | None = (
+        None  # seconds until the rate limit's window ends, where HighQ tells
+    )
+    remaining: int | None = None  # requests that it still takes until then
     redirect_host: str | None = None  # 3xx: the host it points to
 
     def __str__(self) -> str:
@@ -67,6 +70,7 @@ def read_response(
         ref=_whole((error or {}).get("ref")),
         error_number=_whole(str((error or {}).get("link", "")).rpartition("/")[2]),
         retry_after=_retry_after(headers, now),
+        remaining=_whole(headers.get("x-ratelimit-remaining")),
         redirect_host=_host(headers.get("location", "")),
     )
 
@@ -117,12 +121,21 @@ def _whole(value: object) -> int | None:
 
 
 def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Count from the response's own Date to X-Ratelimit-Reset (epoch seconds): clocks differ."""
-    try:
-        reset = datetime.fromtimestamp(float(headers["x-ratelimit-reset"]), UTC)
-    except (KeyError, ValueError, OverflowError, OSError):
-        return None
+    """Read X-Ratelimit-Reset (epoch seconds), else Retry-After (seconds, or a date).
+
+    Times count from the response's own Date: clocks differ.
+    """
     with suppress(KeyError, ValueError):  # without a Date, our own clock must do
         now = parsedate_to_datetime(headers["date"]).astimezone(UTC)
-    seconds = (reset - now).total_seconds()
-    return seconds if 0 <= seconds <= MAX_RETRY_AFTER else None
+    retry_after = headers.get("retry-after", "").strip()
+    seconds: float | None = None
+    with suppress(KeyError, ValueError, OverflowError, OSError):
+        reset = datetime.fromtimestamp(float(headers["x-ratelimit-reset"]), UTC)
+        seconds = (reset - now).total_seconds()
+    if seconds is None and re.fullmatch("[0-9]{1,9}", retry_after):
+        seconds = float(retry_after)
+    if seconds is None:
+        with suppress(ValueError, TypeError):
+            moment = parsedate_to_datetime(retry_after).astimezone(UTC)
+            seconds = (moment - now).total_seconds()
+    return seconds if seconds is not None and 0 <= seconds <= MAX_RETRY_AFTER else None

@@ -78,7 +78,7 @@ class RetryingClient:
                     self._wait_for_rate_limit(request, response, limited)
                 case Category.TRANSIENT if failures < ATTEMPTS - 1:
                     failures += 1
-                    self._back_off(request, failures, str(response))
+                    self._back_off(request, failures, str(response), response.retry_after)
                 case Category.BLOCKED:
                     raise AuthorisationRefused(f"{self.host} refuses all requests: {result.text}")
                 case Category.REDIRECTED:
@@ -92,7 +92,11 @@ class RetryingClient:
 
     def _exchange(self, request: Request, token: str | None) -> tuple[Response, Classification]:
         """Send once. An answer that cannot be read is as good as lost."""
-        response = self._transport.exchange(request, token)
+        started, response = self._timing.monotonic(), None
+        try:
+            response = self._transport.exchange(request, token)
+        finally:
+            self._rate_limiter.release(started, response)
         result = classify(request.route, response)
         if result.category is Category.UNREADABLE:
             raise ResponseLost(f"the answer of {self.host} ({response}) cannot be read")
@@ -113,8 +117,11 @@ class RetryingClient:
         log.info("HighQ limits the rate", route=request.route.value, wait=round(seconds, 1))
         self._rate_limiter.pause(seconds)
 
-    def _back_off(self, request: Request, failures: int, problem: str) -> None:
-        seconds = self._timing.backoff(failures, MAX_BACKOFF)
+    def _back_off(
+        self, request: Request, failures: int, problem: str, retry_after: float | None = None
+    ) -> None:
+        """Wait before the next attempt, as long as HighQ asks for (Retry-After of a 503), too."""
+        seconds = max(self._timing.backoff(failures, MAX_BACKOFF), retry_after or 0.0)
         log.warning(
             "HighQ call failed, trying again",
             route=request.route.value,

@@ -23,6 +23,7 @@ from profile_image_sync.errors import (
     ProxyRefused,
 )
 from profile_image_sync.names import PRODUCT
+from profile_image_sync.worker.highq.concurrency import MAX_IN_FLIGHT
 from profile_image_sync.worker.highq.refs import Route
 from profile_image_sync.worker.highq.responses import Response, read_response
 from profile_image_sync.worker.highq.timing import Timing
@@ -86,6 +87,9 @@ class Transport:
                 trust_env=proxy is None,
                 timeout=httpx.Timeout(
                     timing.read_timeout, connect=timing.connect_timeout, pool=None
+                ),
+                limits=httpx.Limits(
+                    max_connections=MAX_IN_FLIGHT, max_keepalive_connections=MAX_IN_FLIGHT
                 ),
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 follow_redirects=False,

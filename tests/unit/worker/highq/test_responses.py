@@ -155,3 +155,33 @@ def test_a_body_is_known_by_what_it_is(
     """We ask for JSON: who answers with a web page is not HighQ's API, whatever the page calls itself."""
     headers = {"content-type": content_type} if content_type else {}
     assert read_response(200, headers, content, NOW).body is body
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after": "30"}, 30),
+        ({"retry-after": format_datetime(NOW.replace(second=20), usegmt=True)}, 20),
+        (
+            {
+                "retry-after": format_datetime(NOW.replace(hour=14, second=20), usegmt=True),
+                "date": format_datetime(NOW.replace(hour=14), usegmt=True),
+            },
+            20,
+        ),
+        ({"retry-after": "30", "x-ratelimit-reset": str(NOW.timestamp() + 5)}, 5),
+        ({"retry-after": "30", "x-ratelimit-reset": "soon"}, 30),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "86400"}, None),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(headers: dict[str, str], expected: float | None) -> None:
+    """Gateways in front of HighQ send it; HighQ's own reset is more exact."""
+    assert read_response(503, headers, b"", NOW).retry_after == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("7", 7), ("0", 0), ("-1", None), ("x", None)])
+def test_the_requests_that_are_left_are_read(text: str, expected: int | None) -> None:
+    """Where HighQ tells them, its limit is never hit."""
+    assert read_response(200, {"x-ratelimit-remaining": text}, b"", NOW).remaining == expected

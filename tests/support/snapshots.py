@@ -51,6 +51,7 @@ def observed(spec: dict[str, Any] | None = None, **facts: Any) -> Observed:
     known: dict[str, Any] = {
         "tenant": Tenant("acme", "tenant-acme", "uid", 1, model),
         "annotation": "",
+        "acknowledgement": "",
         "status": ProfileImageSyncStatus(),
         "header": HEADER,
         "unreadable": None,

@@ -191,8 +191,10 @@ def _ready(view: View, situation: Situation) -> Told:
         and last.failed
         and (situation is Situation.MENDING or changed_since(view.observed, last))
     ):
-        failure = f"the last failure ({last.reason or 'RunFailed'})"
-        return "NotTriedYet", f"something changed after {failure}; not tried yet: {_next(view)}"
+        generation = view.observed.tenant.generation
+        what = "spec" if last.run.generation != generation else "a Secret or ConfigMap"
+        failure = f"since the last run failed ({last.reason or 'RunFailed'})"
+        return "NotTriedYet", f"{what} changed {failure}; not tried yet: {_next(view)}"
     if situation is Situation.FIRST_RUN:
         return "FirstRunPending", f"no run has got through planning yet: {_next(view)}"
     if last and last.failed:
@@ -222,7 +224,9 @@ def _without_run(view: View, situation: Situation) -> tuple[ConditionStatus, str
     observed, spec = view.observed, view.observed.tenant.spec
     completed = observed.header is not None and observed.header.first_sync_completed
     if completed and spec.mode is Mode.ONE_OFF:
-        text = "the first sync was completed before this resource was made: there is nothing to do"
+        facts = observed.header.first_sync if observed.header else None
+        when = f" on {moment(facts.time)}" if facts else ""
+        text = f"the first sync was completed{when}, before this resource was made: there is nothing to do"
         return _TRUE, "Succeeded", text if not view.next_run else f"{text}. {_capital(_next(view))}"
     if spec.suspend:
         text = "spec.suspend is set; nothing has run yet: unset it, or ask for a run"
@@ -253,7 +257,9 @@ def _next(view: View) -> str:
     if job:
         return f"Job {job.name} is under way"
     if last and last.reason == BRAKE and last.failed:
-        return f"waits for you: acknowledge the brake as said{_and_schedule(view)}"
+        others = spec.safety.acknowledge
+        wrong = f" (what is acknowledged now, {others}, is not its id)" if others else ""
+        return f"waits for you: acknowledge the brake as said{wrong}{_and_schedule(view)}"
     if last and last.failed and last.needs_human:
         if spec.suspend:
             return f"waits for you: spec.suspend is set, so no run tries again by itself; {ask}"

@@ -18,10 +18,14 @@ from profile_image_sync.api.status import (
     Outcome,
     ProfileImageSyncStatus,
     RequestPhase,
+    Trigger,
 )
 from profile_image_sync.controller.actions import Action, Verb
 from profile_image_sync.controller.bodies import Body
+from profile_image_sync.controller.decide import Start
+from profile_image_sync.controller.pauses import acknowledged
 from profile_image_sync.controller.run_result import RunResult
+from profile_image_sync.controller.snapshot import Observed
 from profile_image_sync.controller.summaries import summary
 
 NOTE_LENGTH = 1000  # characters; the API server takes 1024
@@ -56,6 +60,18 @@ def between(
     said = ended and last is not None and last.reason == stalled_reason
     if stalled and stalled_reason != was_reason and not said:
         yield Event(stalled.reason, stalled.message, warning=True)
+
+
+def of_acknowledgement(observed: Observed, start: Start | None) -> Iterator[Event]:
+    """Yield which brake a run is let through, and by whom: the spec's history or an annotation's."""
+    brake = observed.status.brake
+    if start is None or start.trigger is not Trigger.RETRY or brake is None:
+        return
+    if acknowledged(observed):
+        annotated = brake.id in observed.acknowledgement.split()
+        channel = f"annotation {names.ACKNOWLEDGE_ANNOTATION}" if annotated else "spec.safety"
+        job = names.child(observed.tenant.name, start.run_id)
+        yield Event("BrakeAcknowledged", f"brake {brake.id} by {channel}: Job {job}")
 
 
 def of_writes(done: Sequence[Action]) -> Iterator[Event]:

@@ -99,6 +99,7 @@ class Observer:
         observed = Observed(
             tenant=tenant,
             annotation=annotations_of(body).get(names.RUN_REQUEST_ANNOTATION, "")[:REQUEST_LENGTH],
+            acknowledgement=annotations_of(body).get(names.ACKNOWLEDGE_ANNOTATION, ""),
             status=read_status(body),
             header=header,
             unreadable=unreadable,

@@ -189,6 +189,7 @@ class Reconciler:
         job = job or (observed.active.name if observed.active else None)
         told = [
             *events.of_writes(writes.done),
+            *events.of_acknowledgement(observed, decision.start),
             *writes.events,
             *self._advisories.about(observed.tenant, after.highq_token_expiry, self._now()),
             *events.between(observed.status, after, last, job),

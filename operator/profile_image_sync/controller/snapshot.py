@@ -99,6 +99,7 @@ class Observed:
 
     tenant: Tenant
     annotation: str  # the annotation that asks for a run, "" if there is none
+    acknowledgement: str  # the annotation that acknowledges brakes, "" if there is none
     status: ProfileImageSyncStatus  # as written before
     header: StateHeader | None  # None: there is none, or it cannot be read
     unreadable: Blocker | None  # the header, if it is there all the same

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from profile_image_sync import names
 from profile_image_sync.api import termination_message
 from profile_image_sync.api.report import Report
+from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.state_header import decode_header, encode_header
-from profile_image_sync.api.status import Outcome, Run
+from profile_image_sync.api.status import Brake, Outcome, Run
 from profile_image_sync.controller.bodies import Body
 from profile_image_sync.controller.reconcile import Reconciler
 from profile_image_sync.kube.errors import ApiError, ApiForbidden, ApiUnavailable
@@ -39,7 +40,12 @@ class Cluster:
 
     def restart(self) -> None:
         """Start the operator anew: it remembers nothing."""
-        self.operator = Reconciler(self.api.client, self.api.store, SETTINGS, lambda: self.now)
+        self.operator = Reconciler(self.api.client, self.api.store, SETTINGS, self.clock)
+
+    def clock(self) -> datetime:
+        """Tell the time, which goes on."""
+        self.now += timedelta(milliseconds=1)
+        return self.now
 
     def apply(self, changes: dict[str, Any], **annotations: str) -> None:
         """Change the spec, as kubectl apply does."""
@@ -49,7 +55,8 @@ class Cluster:
             "metadata", {"name": NAME, "namespace": NS, "generation": 0, "uid": "cr-1"}
         )
         spec = {key: value for key, value in (SPEC | changes).items() if value is not None}
-        meta = meta | {"generation": meta["generation"] + 1, "annotations": annotations}
+        changed = spec != before.get("spec")
+        meta = meta | {"generation": meta["generation"] + changed, "annotations": annotations}
         kind = {"apiVersion": names.API_VERSION, "kind": names.KIND}
         self.api.put({**before, **kind, "metadata": meta, "spec": spec})
 
@@ -510,6 +517,30 @@ def test_two_runs_that_ended_while_the_operator_was_away_are_both_told() -> None
     assert [run["people"] for run in cluster.status["history"]] == [2, 1, 0]
     assert cluster.status["lastRun"]["people"] == 2
     assert cluster.status["runRequests"][0]["phase"] == "Done"
+
+
+def test_a_brake_is_acknowledged_by_an_annotation_and_the_event_says_by_what() -> None:
+    """For people on call whose spec belongs to Git: a run starts at once, with the id in its run spec."""
+    cluster = ran()
+    cluster.apply({"runRequest": "now"})
+    cluster.settle()
+    brake = Brake(id="b-1", reason="Changed", message="60 % changed")
+    stopped = {"exit_code": 20, "reason": "BrakeTripped", "brake": brake, "generation": 2}
+    cluster.finish(cluster.jobs()[-1], Outcome.FAILED, **stopped)
+    cluster.settle()
+    assert cluster.status["brake"]["id"] == "b-1"
+    assert len(cluster.jobs()) == 2
+    cluster.apply({"runRequest": "now"}, **{names.ACKNOWLEDGE_ANNOTATION: "b-7"})
+    cluster.settle()
+    assert len(cluster.jobs()) == 2
+    cluster.apply({"runRequest": "now"}, **{names.ACKNOWLEDGE_ANNOTATION: "b-1"})
+    cluster.settle()
+    job = cluster.jobs()[-1]
+    (variable, *_) = job["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert RunSpec.model_validate_json(variable["value"]).spec.safety.acknowledge == "b-1"
+    events = [body for ref, body in cluster.api.objects.items() if ref.kind == "Event"]
+    (told,) = [each["note"] for each in events if each["reason"] == "BrakeAcknowledged"]
+    assert told.startswith(f"brake b-1 by annotation {names.ACKNOWLEDGE_ANNOTATION}")
 
 
 def test_a_resource_that_is_gone_costs_nothing() -> None:

@@ -124,7 +124,7 @@ def test_a_host_that_the_installation_does_not_allow_gets_no_run(tenant: Cluster
     """`allow.highqHosts` of the chart: no Secret of this namespace goes elsewhere."""
     tenant.apply(dryRun=False, **_host_that_is_not_allowed(tenant))
 
-    stalled = wait_for("Stalled", lambda: tenant.condition("Stalled").get("status") == "True", 30)
+    stalled = wait_for("Stalled", lambda: tenant.condition("Stalled").get("status") == "True", 120)
 
     assert stalled
     assert tenant.condition("Stalled")["reason"] == "HostNotAllowed"

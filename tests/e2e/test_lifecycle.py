@@ -35,7 +35,7 @@ def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: Clu
             "--timeout=30s",
         )
         for kind in ("cronjob", "role", "serviceaccount", "lease", "job"):
-            wait_for(f"{kind} gone", partial(_none_left, tenant, kind), 60)
+            wait_for(f"{kind} gone", partial(_none_left, tenant, kind), 120)
         assert cluster.get("configmap", f"{name}-state", tenant.namespace)
         assert cluster.get("configmap", f"{name}-state-000", tenant.namespace)
     finally:
@@ -77,9 +77,9 @@ def test_a_field_that_is_taken_out_is_taken_out_of_the_schedule(tenant: ClusterT
         )
 
     tenant.apply(runOnCreate=False, job={"nodeSelector": {"kubernetes.io/os": "linux"}})
-    wait_for("the selector", lambda: selector() == {"kubernetes.io/os": "linux"}, 30)
+    wait_for("the selector", lambda: selector() == {"kubernetes.io/os": "linux"}, 120)
     tenant.apply(job={"nodeSelector": None})
-    wait_for("no selector", lambda: selector() == {}, 30)
+    wait_for("no selector", lambda: selector() == {}, 120)
 
 
 def test_a_child_that_is_edited_or_deleted_by_hand_is_restored(tenant: ClusterTenant) -> None:
@@ -87,13 +87,13 @@ def test_a_child_that_is_edited_or_deleted_by_hand_is_restored(tenant: ClusterTe
     cluster, name = tenant.environment.cluster, f"pisync-{tenant.name}"
     where = f"--namespace={tenant.namespace}"
     tenant.apply(runOnCreate=False)
-    wait_for("the CronJob", lambda: cluster.get("cronjob", name, tenant.namespace), 30)
+    wait_for("the CronJob", lambda: cluster.get("cronjob", name, tenant.namespace), 120)
 
     edit = '{"spec":{"suspend":true,"concurrencyPolicy":"Allow"}}'
     cluster.kubectl("patch", "cronjob", name, where, "--type=merge", "-p", edit)
-    wait_for("the edit undone", lambda: _policy(tenant) == ("Forbid", False), 15)
+    wait_for("the edit undone", lambda: _policy(tenant) == ("Forbid", False), 30)
     cluster.kubectl("delete", "cronjob", name, where)
-    wait_for("the CronJob again", lambda: _policy(tenant) == ("Forbid", False), 15)
+    wait_for("the CronJob again", lambda: _policy(tenant) == ("Forbid", False), 30)
 
 
 def test_a_namespace_goes_with_the_operator_away(tenant: ClusterTenant) -> None:
@@ -122,9 +122,9 @@ def test_an_operator_that_dies_makes_no_second_run(
     tenant.highq.knobs(latency=0.5)
     tenant.apply(mode="OneOff", schedule=None, dryRun=False)
     if moment == "as the Job starts":
-        wait_for("a Job", tenant.jobs, 60)
+        wait_for("a Job", tenant.jobs, 120)
     elif moment == "amid the uploads":
-        wait_for("an upload", tenant.highq.uploads, 60)
+        wait_for("an upload", tenant.highq.uploads, 120)
 
     tenant.environment.kill_operator()
     run = tenant.next_run({})
@@ -140,7 +140,7 @@ def test_a_suspended_resource_runs_only_when_asked(tenant: ClusterTenant) -> Non
     """`suspend` stops the schedule and the first run; a request still runs."""
     tenant.add_people([ordinary("Dee Ashes", 4)])
     tenant.apply(suspend=True, dryRun=False)
-    wait_for("Suspended", lambda: tenant.condition("Synced").get("reason") == "Suspended", 30)
+    wait_for("Suspended", lambda: tenant.condition("Synced").get("reason") == "Suspended", 120)
     assert tenant.jobs() == []
 
     assert tenant.run_now()["uploaded"] == 1
@@ -155,7 +155,7 @@ def test_a_request_in_the_spec_makes_one_run(tenant: ClusterTenant) -> None:
 
     assert (run["request"], run["uploaded"]) == ("release-7", 1)
     tenant.apply(safety={"maxChangedPercent": 60})  # reconciled again, with the same request
-    wait_for("the new generation", lambda: tenant.status()["observedGeneration"] >= 2, 30)
+    wait_for("the new generation", lambda: tenant.status()["observedGeneration"] >= 2, 120)
     assert len(tenant.jobs()) == 1
 
 

@@ -1,6 +1,6 @@
 # One command each; what has logic is a script.
 .DEFAULT_GOAL := help
-.PHONY: try help setup test test-fast model mutation bench-operator bench-uploading demo demo-down check crd lock
+.PHONY: try help setup test test-fast model mutation bench-operator bench-uploading demo demo-down check crd lock bench-reading
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -41,6 +41,9 @@ bench-uploading: setup  ## how fast pictures get into HighQ, beside a plain scri
 
 bench-operator: setup  ## what the operator costs the API server, and how soon it acts [N=1000] [IDLE=600]
 	@N=$(N) IDLE=$(IDLE) .venv/bin/python -m benchmarks.operator
+
+bench-reading: setup  ## how fast a directory is read, beside ldap3 and python-ldap [N=100000]
+	@N=$(N) .venv/bin/python -m benchmarks.reading
 
 lock:  ## pin the newest dependencies with hashes (needs uv)
 	@scripts/lock

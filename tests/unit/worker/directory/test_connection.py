@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import ssl
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from ldap3.core.exceptions import LDAPNoSuchObjectResult
+from ldap3.strategy.base import BaseStrategy
+from ldap3.strategy.sync import SyncStrategy
 
 from profile_image_sync.errors import InvalidSpec
 from profile_image_sync.worker.directory.connection import (
@@ -68,3 +73,13 @@ def test_every_server_is_verified_over_tls_1_2_or_newer(tmp_path: Path) -> None:
         assert context.check_hostname
         assert not context.hostname_checks_common_name
         assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_the_internals_of_ldap3_that_we_lean_on_are_those_we_know() -> None:
+    """Our socket under ldap3, its values kept raw: look at both before a new version is taken."""
+    assert version("ldap3") == "2.9.1"
+    sources = [
+        inspect.getsource(part) for part in (SyncStrategy, BaseStrategy.decode_response_fast)
+    ]
+    known = hashlib.sha256("".join(sources).encode()).hexdigest()
+    assert known.startswith("388f378e6cb48b0f"), "RawValueStrategy builds on this code: compare"

@@ -50,6 +50,10 @@ class RunCounters:
                 ListedPerson(guid=guid, label=label, reason=reason, detail=detail)
             )
 
+    def add_unchanged(self, people: int) -> None:
+        """Count people for whom nothing is to be done."""
+        self._unchanged += people
+
     def add_plan(self, plan: PersonPlan) -> None:
         """Count a person by their plan: for whom nothing was uploaded, or nothing is in this run."""
         kind, reason, detail = explain(plan)

@@ -6,15 +6,16 @@ is active, a first match must be unique both ways, and nobody gets a second acco
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
 from profile_image_sync.api.highq import MatchKey
-from profile_image_sync.worker.ledger import Accepted
+from profile_image_sync.worker.ledger import Accepted, PersonRecord
 from profile_image_sync.worker.people import Account, Person
 
 
@@ -73,22 +74,32 @@ class Match:
     former: tuple[Accepted, ...] = ()  # records of people who are gone, for this very account
 
 
-@dataclass(slots=True)
 class Holders:
-    """Who was last served on which account, as the rows of the ledger tell."""
+    """Who was last served on which account, as the rows of the ledger tell: 22 bytes a person."""
 
-    _by_account: dict[int, list[tuple[UUID, Accepted]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    _ACCOUNT, _ROW = 6, 22  # bytes
 
-    def add(self, guid: UUID, accepted: Accepted) -> None:
-        """Take a row into account; one without an account holds nothing."""
-        if accepted.account_id:
-            self._by_account[accepted.account_id].append((guid, accepted))
+    def __init__(self, rows: Iterable[tuple[UUID, PersonRecord]] = ()) -> None:
+        """Take the rows; one without an account holds nothing."""
+        packed = sorted(
+            record.accepted.account_id.to_bytes(self._ACCOUNT, "big") + guid.bytes
+            for guid, record in rows
+            if record.accepted and record.accepted.account_id
+        )
+        self._rows = b"".join(packed)
 
-    def of(self, account_id: int) -> Sequence[tuple[UUID, Accepted]]:
-        """Return the people whose rows name this account."""
-        return self._by_account.get(account_id, ())
+    def of(self, account_id: int) -> Iterator[UUID]:
+        """Yield the people whose rows name this account."""
+        key, count = account_id.to_bytes(self._ACCOUNT, "big"), len(self._rows) // self._ROW
+        position = bisect_left(range(count), key, key=self._account_at)
+        while position < count and self._account_at(position) == key:
+            start = position * self._ROW + self._ACCOUNT
+            yield UUID(bytes=self._rows[start : start + 16])
+            position += 1
+
+    def _account_at(self, position: int) -> bytes:
+        start = position * self._ROW
+        return self._rows[start : start + self._ACCOUNT]
 
 
 class Matcher:
@@ -99,8 +110,9 @@ class Matcher:
         people: Sequence[Person],
         accounts: Sequence[Account],
         keys: Sequence[MatchKey],
-        holders: Holders,
         *,
+        holders: Holders,
+        record_of: Callable[[UUID], PersonRecord],
         release: bool,
     ) -> None:
         """`keys` are the HighQ sides of `spec.highq.match`, in the order of `Person.keys`.
@@ -110,6 +122,7 @@ class Matcher:
         by_key = {key: _index(accounts, key) for key in dict.fromkeys(keys)}
         self._active = {account.id: account for account in accounts if account.active}
         self._holders = holders
+        self._record_of = record_of
         self._release = release
         self._leads = {person.guid: _lead(person, keys, by_key) for person in people}
         self._claims = Counter(
@@ -153,12 +166,13 @@ class Matcher:
     def _held_by_other(self, guid: UUID, account_id: int) -> bool:
         return any(
             other != guid and other in self._leads and not self._released(other, account_id)
-            for other, _ in self._holders.of(account_id)
+            for other in self._holders.of(account_id)
         )
 
     def _former(self, account_id: int) -> tuple[Accepted, ...]:
-        rows = self._holders.of(account_id)
-        return tuple(accepted for guid, accepted in rows if guid not in self._leads)
+        gone = (guid for guid in self._holders.of(account_id) if guid not in self._leads)
+        rows = (self._record_of(guid).accepted for guid in gone)
+        return tuple(accepted for accepted in rows if accepted)
 
     def _released(self, guid: UUID, recorded: int) -> bool:
         """Tell whether the recorded account is given up, since the person leads to another one."""

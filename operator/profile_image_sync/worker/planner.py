@@ -25,7 +25,8 @@ BIGGEST_DOMAINS = 10
 class SweepPlan:
     """What one full sweep is to do."""
 
-    plans: Sequence[PersonPlan]
+    plans: Sequence[PersonPlan]  # of everyone for whom something is to be done, or to be said
+    unchanged: int  # people for whom nothing is
     matching: Matching
     matched: int  # people with an image and an active HighQ user
     moved: int  # people whose image from another attribute is only recorded
@@ -58,39 +59,48 @@ def plan_sweep(
 ) -> SweepPlan:
     """Plan everyone in scope. `release`: a changed `match` may lead people away from active accounts."""
     keys = [rule.highq for rule in rules]
-    matcher = Matcher(people, accounts, keys, holders, release=release)
-    plans, found, moved = [], [], 0
+    matcher = Matcher(people, accounts, keys, holders=holders, record_of=record_of, release=release)
+    plans, counts, unchanged, moved = [], _MatchCounts(rules), 0, 0
     for person in people:
         record = record_of(person.guid)
         match = matcher.match(person.guid, record.accepted)
-        plans.append(plan_person(person, record, match, policy))
+        plan = plan_person(person, record, match, policy)
+        if plan.verdict is Verdict.UNCHANGED and not record.waiting:
+            unchanged += 1
+        else:
+            plans.append(plan)
         if person.source:
-            found.append((person, match))
-            moved += plans[-1].verdict is Verdict.RERECORD and is_moved(
-                record, person.source, policy
-            )
-    matched = sum(match.kept or match.account is not None for _, match in found)
-    return SweepPlan(plans, _matching(found, rules), matched, moved)
+            counts.add(person, match)
+            rerecorded = plan.verdict is Verdict.RERECORD
+            moved += rerecorded and is_moved(record, person.source, policy)
+    return SweepPlan(plans, unchanged, counts.report(), counts.matched, moved)
 
 
-def _matching(found: Sequence[tuple[Person, Match]], rules: Sequence[MatchRule]) -> Matching:
-    names = [f"{rule.active_directory}={rule.highq}" for rule in rules]
-    by_rule = Counter(
-        "recorded" if match.rule is None else names[match.rule]
-        for _, match in found
-        if match.account
-    )
-    ambiguous = Counter(match.outcome.value for _, match in found if match.outcome.ambiguous)
-    domains = Counter(
-        _mail_domain(person)
-        for person, match in found
-        if not match.account and not match.outcome.ambiguous
-    )
-    return Matching(
-        by_rule=by_rule,
-        unmatched_by_domain=dict(domains.most_common(BIGGEST_DOMAINS)),
-        ambiguous=ambiguous,
-    )
+class _MatchCounts:
+    """Counts how people with a picture were matched."""
+
+    def __init__(self, rules: Sequence[MatchRule]) -> None:
+        self.matched = 0
+        self._names = [f"{rule.active_directory}={rule.highq}" for rule in rules]
+        self._by_rule: Counter[str] = Counter()
+        self._ambiguous: Counter[str] = Counter()
+        self._domains: Counter[str] = Counter()
+
+    def add(self, person: Person, match: Match) -> None:
+        self.matched += match.kept or match.account is not None
+        if match.account:
+            self._by_rule["recorded" if match.rule is None else self._names[match.rule]] += 1
+        elif match.outcome.ambiguous:
+            self._ambiguous[match.outcome.value] += 1
+        else:
+            self._domains[_mail_domain(person)] += 1
+
+    def report(self) -> Matching:
+        return Matching(
+            by_rule=self._by_rule,
+            unmatched_by_domain=dict(self._domains.most_common(BIGGEST_DOMAINS)),
+            ambiguous=self._ambiguous,
+        )
 
 
 def _mail_domain(person: Person) -> str:
@@ -111,7 +121,7 @@ def records_of_leavers(
         present = guid in in_scope
         if present or not accepted:
             waiting = record.waiting if present else ""
-        elif any(other in in_scope for other, _ in holders.of(accepted.account_id)):
+        elif any(other in in_scope for other in holders.of(accepted.account_id)):
             accepted, waiting = None, ""
         else:
             waiting = ""

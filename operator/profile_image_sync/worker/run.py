@@ -97,7 +97,7 @@ class _Execution:
         self._run_spec = run_spec
         self._spec = run_spec.spec
         self._context = context
-        self._holders = Holders()  # as the run found them
+        self._holders = Holders()  # as the run finds them
         self._ledger: Ledger | None = None
         run = Run(
             id=context.run_id,
@@ -164,9 +164,7 @@ class _Execution:
         """Open the state that this run must find (rule 9), and see whose account is whose."""
         ledger = Ledger.open(self._context.store, expected_id=self._run_spec.state_id)
         transitions.require_pinned(ledger.header, self._spec.state, self._context.store.where)
-        for guid, record in ledger.items():
-            if record.accepted:
-                self._holders.add(guid, record.accepted)
+        self._holders = Holders(ledger.items())
         return ledger
 
     def _bind(self, ledger: Ledger, domain: Domain) -> None:
@@ -212,6 +210,7 @@ class _Execution:
             release=acknowledged.allows(acknowledged.match_change),
         )
         self._reporter.matching = plan.matching
+        self._reporter.counters.add_unchanged(plan.unchanged)
         self._reporter.note(notes.attributes_edited(plan.moved, acknowledged.attributes_change))
         self._reporter.note(notes.match_edited(plan.led_elsewhere, acknowledged.match_change))
         if policy.first_sync is FirstSync.OVERRIDE:

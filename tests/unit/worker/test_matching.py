@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_image_sync.api.highq import MatchKey
-from profile_image_sync.worker.ledger import Accepted
+from profile_image_sync.worker.ledger import Accepted, PersonRecord
 from profile_image_sync.worker.matching import Holders, Match, Matcher, MatchOutcome
 from profile_image_sync.worker.people import Account, Person
 
@@ -41,11 +41,18 @@ def match_of(
     release: bool = False,
 ) -> Match:
     """Match one person; `holders`: who was served on which account."""
-    rows = {who: Accepted(bytes(16), "a", number, 1) for who, number in (holders or {}).items()}
-    held = Holders()
-    for who, row in rows.items():
-        held.add(who, row)
-    return Matcher(people, accounts, keys, held, release=release).match(guid, rows.get(guid))
+    rows = {
+        who: PersonRecord(Accepted(bytes(16), "a", number, 1))
+        for who, number in (holders or {}).items()
+    }
+
+    def record_of(guid: UUID) -> PersonRecord:
+        return rows.get(guid, PersonRecord())
+
+    matcher = Matcher(
+        people, accounts, keys, holders=Holders(rows.items()), record_of=record_of, release=release
+    )
+    return matcher.match(guid, record_of(guid).accepted)
 
 
 def outcome_of(*args: Any, **facts: Any) -> tuple[MatchOutcome, int | None]:
@@ -213,8 +220,23 @@ def test_no_account_is_ever_given_to_two_people(
     """Whatever the directories hold, a matched account is active and has one person only."""
     everyone = [person(UUID(int=n), *keys) for n, keys in enumerate(people)]
     there = [account(n, mail, active=active) for n, (mail, active) in enumerate(accounts)]
-    matcher = Matcher(everyone, there, (EMAIL, EMAIL), Holders(), release=False)
+    matcher = Matcher(
+        everyone,
+        there,
+        (EMAIL, EMAIL),
+        holders=Holders(),
+        record_of=lambda _: PersonRecord(),
+        release=False,
+    )
     matches = [matcher.match(each.guid, None) for each in everyone]
     given_out = [match.account.id for match in matches if match.account]
     assert len(given_out) == len(set(given_out))
     assert all(accounts[number][1] for number in given_out)
+
+
+@given(st.dictionaries(st.uuids(), st.integers(0, 3), max_size=12), st.integers(0, 4))
+def test_holders_are_those_whose_rows_name_the_account(rows: dict[UUID, int], wanted: int) -> None:
+    """Packed, however many people were served on one account; a row without an account holds none."""
+    records = {who: PersonRecord(Accepted(bytes(16), "a", n, 1)) for who, n in rows.items()}
+    expected = {who for who, number in rows.items() if number == wanted and number}
+    assert set(Holders(records.items()).of(wanted)) == expected

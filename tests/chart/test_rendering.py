@@ -212,6 +212,8 @@ def test_two_replicas_are_spread_and_not_evicted_together(helm: Helm) -> None:
     one, two = helm.render(), helm.render({"replicas": 2})
     assert one.all("PodDisruptionBudget") == []
     assert "affinity" not in one.pod()["spec"]
+    assert one.one("Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+    assert "strategy" not in two.one("Deployment")["spec"]
     budget = two.one("PodDisruptionBudget")["spec"]
     assert budget["maxUnavailable"] == 1
     assert budget["selector"] == two.one("Deployment")["spec"]["selector"]

@@ -72,9 +72,8 @@ def serve(settings_file: Path, health_port: int) -> None:
         registry=_registry(settings),
         # kopf would look up the user's name, which the image's user does not have
         identity=names.PRODUCT,  # type: ignore[arg-type]  # a str; kopf does not export its name for it
-        standalone=True,  # one replica; peering would need another CRD
-        clusterwide=not settings.watch_namespaces,
-        namespaces=settings.watch_namespaces,
+        standalone=True,  # the leader's Lease decides who works, not kopf's peering, which needs a CRD
+        clusterwide=True,  # kopf watches nothing, so it matters not where
         liveness_endpoint=f"http://0.0.0.0:{health_port}/healthz",
     )
 

@@ -12,8 +12,11 @@ from tests.model.world import refusal
 def remember(run: Run) -> None:
     """Change the memory as a run that goes to its end, or stops before its first upload, does."""
     m, s, found, stop = run.memory, run.settings, run.found, run.stop()
-    if s.dry_run or stop == "DirectoryMisconfigured":
-        return  # a dry run leaves no trace
+    if stop == "DirectoryMisconfigured":
+        return
+    if s.dry_run:  # leaves no trace, but for the id of a brake ahead: it is good for the real run
+        m.brake = found if found and not run.brake_holds() else m.brake
+        return
     m.attributes, m.version = tuple(a.lower() for a in s.attributes), run.version
     m.match, m.match_version = s.match, run.match_version
     if stop:

@@ -382,6 +382,18 @@ def test_rule_13_a_brake_and_the_edit_that_trips_it_are_acknowledged_together() 
     assert sync(tenant, acknowledge=(stopped.report.brake.id, edit)).report.run.uploaded == 24
 
 
+def test_rule_13_a_brake_that_a_dry_run_tells_of_can_be_acknowledged_for_the_real_run() -> None:
+    """A dry run names the brake ahead with its id; that id holds for the run that follows."""
+    tenant = firm(24)
+    sync(tenant)
+    change_pictures(tenant, range(1, 25), 1)
+    ahead = sync(tenant, dry_run=True).report
+    assert ahead.brake
+    assert any(ahead.brake.id in note for note in ahead.notes)
+    done = sync(tenant, dry_run=False, acknowledge=(ahead.brake.id,))
+    assert done.report.run.uploaded == 24
+
+
 def test_rule_13_an_unknown_id_is_named() -> None:
     """An id with a typing mistake is not accepted in silence."""
     tenant = firm()

@@ -237,16 +237,20 @@ class _Execution:
             return breaches
         message = "; ".join(breach.message for breach in breaches)
         self._reporter.brake = Brake(id=brake.id, reason=breaches[0].reason, message=message)
-        if spec.dry_run:
-            self._reporter.note(f"a real run would stop here: {message} (brake {brake.id})")
-            return breaches
         assert self._ledger  # noqa: S101  # sync has opened it
-        self._commit(self._ledger, header.model_copy(update={"brake": brake}))
+        way_on = f'set spec.safety.acknowledge: "{brake.id}"{self._annotation(brake.id)}'
+        if spec.dry_run:  # the one thing that a dry run records: its id is good for the real run
+            self._ledger.commit(self._ledger.header.model_copy(update={"brake": brake}))
+            self._reporter.note(
+                f"a real run would stop here: {message}. To let it through, {way_on}"
+            )
+            return breaches
+        self._ledger.commit(header.model_copy(update={"brake": brake}))
         for each in plan.plans:
             self._reporter.counters.add_plan(each)
         raise BrakeTripped(
             f"{message}. Nothing was uploaded; the list toUpload holds who would be. If it is as it should "
-            f'be, set spec.safety.acknowledge: "{brake.id}" and run again{self._annotation(brake.id)}'
+            f"be, {way_on}, and run again"
         )
 
     def _annotation(self, brake: str) -> str:

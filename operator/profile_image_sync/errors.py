@@ -10,7 +10,8 @@ SyncError                      a run, or a command, ends with one line for a per
 │   ├── DirectoryMisconfigured the directory answers, but not to the spec: base, filter, rights
 │   ├── HighQUntrusted         HighQ's certificate does not prove the name we asked for
 │   ├── ProxyRefused           the proxy to HighQ wants other credentials, or does not allow the host
-│   ├── AuthorisationRefused   HighQ refused the client, the refresh token or the user behind it
+│   ├── AuthorisationRefused   HighQ refused the client, or the user who authorised it
+│   │   └── AuthorisationExpired   HighQ refused the refresh token: an administrator must authorise anew
 │   ├── PicturesUnknown        HighQ's list of users does not say who has a picture
 │   ├── StateMissing           a run that should have state found none, or not all of it
 │   ├── StateMismatch          the state belongs to another resource, HighQ or domain
@@ -97,7 +98,11 @@ class ProxyRefused(PermanentError):
 
 
 class AuthorisationRefused(PermanentError):
-    """HighQ refused the client, the refresh token or the user behind it."""
+    """HighQ refused the client, or the user who authorised it."""
+
+
+class AuthorisationExpired(AuthorisationRefused):
+    """HighQ refused the refresh token: expired, revoked or used elsewhere."""
 
 
 class PicturesUnknown(PermanentError):

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from profile_image_sync.errors import AuthorisationRefused, Interrupted, StateUnavailable
+from profile_image_sync.errors import (
+    AuthorisationExpired,
+    AuthorisationRefused,
+    Interrupted,
+    StateUnavailable,
+)
 from profile_image_sync.local.folder_token_store import FolderTokenStore
 from profile_image_sync.worker.token_store import StoredTokens
 from testkit.pictures import jpeg, portrait
@@ -106,7 +111,7 @@ def test_a_pair_lost_in_between_is_told_with_its_remedy(
     with pytest.raises(Killed):
         run(session)
     session.store = FolderTokenStore(tmp_path)
-    with pytest.raises(AuthorisationRefused, match=r"authorise.*Secret highq-oauth"):
+    with pytest.raises(AuthorisationExpired, match=r"profile-image-sync authorize.*highq-oauth"):
         run(session)
     session.replace_seed(session.instance.authorise().refresh_token)
     run(session)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from profile_image_sync import __version__
+from profile_image_sync.cli.authorize import authorize
 from profile_image_sync.cli.completion import completion
 from profile_image_sync.cli.crd import crd
 from profile_image_sync.cli.operator import operator
@@ -65,6 +66,7 @@ def version() -> None:
 
 app.command(no_args_is_help=True)(plan)
 app.command(no_args_is_help=True)(sync)
+app.command(no_args_is_help=True)(authorize)
 app.add_typer(state_app, name="state")
 for command in (crd, completion, operator, worker):
     app.command()(command)

@@ -16,7 +16,12 @@ from threading import Lock
 
 import structlog
 
-from profile_image_sync.errors import AuthorisationRefused, HighQUnavailable, StateUnavailable
+from profile_image_sync.errors import (
+    AuthorisationExpired,
+    AuthorisationRefused,
+    HighQUnavailable,
+    StateUnavailable,
+)
 from profile_image_sync.worker.highq.refs import Category, Route, classify
 from profile_image_sync.worker.highq.responses import Response
 from profile_image_sync.worker.highq.retrying import RetryingClient
@@ -207,7 +212,7 @@ class Authorisation:
                 f"application registration into {secret}"
             )
         if response.status == HTTPStatus.BAD_REQUEST:
-            return AuthorisationRefused(
+            return AuthorisationExpired(
                 f"HighQ refuses the refresh token ({response}), which {self._why_refused(stored)}: "
                 + _authorise_again(credentials)
             )
@@ -245,8 +250,9 @@ def _is_denied(request: Request, response: Response) -> bool:
 
 def _authorise_again(credentials: ClientCredentials) -> str:
     return (
-        "let a HighQ system administrator authorise the client anew in a browser "
-        f"(docs/authorise.md), and put the new refreshToken into Secret {credentials.secret}"
+        "let a HighQ system administrator authorise the client anew in a browser with "
+        "`profile-image-sync authorize`, and put the new refreshToken into Secret "
+        f"{credentials.secret}"
     )
 
 

@@ -6,6 +6,11 @@ No file marks itself, so no mark can be forgotten: a test without any of them is
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Neither a deadline nor a health check that a busy machine fails, whatever the code does.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 pytest_plugins = ["testkit.samba.fixtures", "testkit.simulator.fixtures"]
 

@@ -168,8 +168,8 @@ def test_the_next_server_is_asked_when_one_cannot_be_reached(tenant: LocalTenant
         ({"schedule": "60 * * * *"}, r"spec.schedule"),
         ({"highq": {"url": "http://acme.highq.com/acme"}}, r"spec.highq.url.*https"),
         (
-            {"highq": {"proxy": {"url": "http://proxy:3128"}}},
-            r"spec.highq.proxy.*not built yet.*HTTPS_PROXY",
+            {"highq": {"proxy": {"url": "proxy:3128"}}},
+            r"spec.highq.proxy.url.*http://",
         ),
         ({"activeDirectory": {"userFilter": "(&(a=b)"}}, r"spec.activeDirectory.userFilter"),
     ],

@@ -30,7 +30,7 @@ RETRIED_FOR = timedelta(days=1)  # uploads that fail for so long are told, not t
 RENEWED_BEFORE = timedelta(days=3)  # the end of HighQ's token, or a quarter of its life
 COLLECTED = timedelta(seconds=2)  # how often to look whether a former resource's children are gone
 POLL = timedelta(seconds=20)  # how often to ask for what is not watched, while something is wrong
-POD_WITHIN = timedelta(seconds=20)  # a Job without a pod for longer cannot have one
+POD_WITHIN = timedelta(seconds=30)  # a Job without a pod for longer cannot have one
 CREDENTIALS = frozenset(
     {"BindRefused", "AuthorisationRefused", "AuthorisationExpired", "ProxyRefused"}
 )  # retries of these lock accounts

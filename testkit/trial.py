@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,10 +65,12 @@ class Trial:
         self.people[account] = dataclasses.replace(self.people[account], **fields)
         self._write_directory()
 
-    def write_manifest(self, **changes: Any) -> None:
-        """Write the manifest; `changes` are fields of the spec in the API's spelling."""
+    def write_manifest(
+        self, *, change: Callable[[dict[str, Any]], None] = lambda _: None, **changes: Any
+    ) -> None:
+        """Write the manifest; `changes` are fields of the spec in the API's spelling, `change` edits it."""
         credentials = self.highq.credentials
-        spec = {
+        spec: dict[str, Any] = {
             "mode": "Continuous",
             "schedule": "@daily-random",
             "activeDirectory": {
@@ -82,6 +84,8 @@ class Trial:
                 "caBundleRef": {"name": "highq-ca"},
             },
         }
+        spec |= changes
+        change(spec)
         secrets = {
             "ad-bind": {"username": "reader@ad.test", "password": BIND_PASSWORD},
             "highq-oauth": {
@@ -92,7 +96,7 @@ class Trial:
         }
         bundles = {"directory-ca": self.directory_ca, "highq-ca": self.highq_ca}
         documents = [
-            _document("ProfileImageSync", "acme", spec={**spec, **changes}),
+            _document("ProfileImageSync", "acme", spec=spec),
             *(_document("Secret", name, stringData=values) for name, values in secrets.items()),
             *(
                 _document("ConfigMap", name, data={"ca.crt": path.read_text()})

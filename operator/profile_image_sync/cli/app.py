@@ -12,6 +12,7 @@ import typer
 
 from profile_image_sync import __version__
 from profile_image_sync.cli.authorize import authorize
+from profile_image_sync.cli.check import check
 from profile_image_sync.cli.completion import completion
 from profile_image_sync.cli.crd import crd
 from profile_image_sync.cli.operator import operator
@@ -28,6 +29,7 @@ app = typer.Typer(
 
     \b
     Examples:
+      profile-image-sync check -f tenant.yaml     what a run needs, one line each
       profile-image-sync plan -f tenant.yaml      what a run would do
       profile-image-sync sync -f tenant.yaml      one run, without a cluster
       profile-image-sync sync --help              options and examples of a command
@@ -64,6 +66,7 @@ def version() -> None:
     typer.echo(f"profile-image-sync {__version__}")
 
 
+app.command(no_args_is_help=True)(check)
 app.command(no_args_is_help=True)(plan)
 app.command(no_args_is_help=True)(sync)
 app.command(no_args_is_help=True)(authorize)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,19 @@ ResourceName = Annotated[
 ]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print log lines, also on a terminal.")
+]
+
+
+class TableOrJson(StrEnum):
+    """Formats of a result."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+TableOrJsonOption = Annotated[
+    TableOrJson,
+    typer.Option("--output", "-o", metavar="table|json", help="Format on standard output."),
 ]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from profile_image_sync.cli.options import TableOrJson, TableOrJsonOption
 
 if TYPE_CHECKING:
     from profile_image_sync.worker.state_operations import StateSummary
@@ -36,24 +37,12 @@ Person = Annotated[
 ]
 
 
-class Output(StrEnum):
-    """Formats of results."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-OutputFormat = Annotated[
-    Output, typer.Option("--output", "-o", metavar="table|json", help="Format of the result.")
-]
-
-
 @state_app.command("show")
 def show_state(
     state: Folder = None,
     in_cluster: InCluster = None,
     context: Context = None,
-    output: OutputFormat = Output.TABLE,
+    output: TableOrJsonOption = TableOrJson.TABLE,
 ) -> None:
     """Show what a state holds, in numbers.
 
@@ -69,7 +58,7 @@ def show_state(
     with open_state(state, in_cluster, context, change=False) as opened:
         summary = summarise(Ledger.open(opened.store, expected_id=None))
     facts = _facts(summary)
-    if output is Output.JSON:
+    if output is TableOrJson.JSON:
         typer.echo(json.dumps(facts, indent=2))
         return
     for name, value in facts.items():

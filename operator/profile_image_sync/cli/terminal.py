@@ -42,11 +42,14 @@ class Terminal:
     errors: Console
 
     @classmethod
-    def start(cls, *, verbose: bool) -> Self:
-        """Use the process's streams. Log lines are printed where there is no bar, or if `verbose`."""
+    def start(cls, *, verbose: bool, quiet: bool = False) -> Self:
+        """Use the process's streams. Log lines are printed where there is no bar, or if `verbose`.
+
+        `quiet`: only warnings, on a terminal or not.
+        """
         width = None if sys.stdout.isatty() else _PIPED_WIDTH
         terminal = cls(Console(width=width), Console(stderr=True))
-        logs.configure(json=False, quiet=terminal.errors.is_terminal and not verbose)
+        logs.configure(json=False, quiet=quiet or (terminal.errors.is_terminal and not verbose))
         return terminal
 
     def print(self, text: str) -> None:

@@ -21,7 +21,7 @@ from profile_image_sync.local.manifest import Manifest
 from profile_image_sync.local.probe import CheckResult, CheckStatus, probe
 from profile_image_sync.worker.connections import open_directory, open_highq, token_expiry
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
-from profile_image_sync.worker.ledger import Ledger
+from profile_image_sync.worker.ledger import Ledger, PersonRecord
 from profile_image_sync.worker.matching import Holders, Matcher
 from profile_image_sync.worker.people import Account, Person
 from profile_image_sync.worker.references import References, require_references
@@ -168,7 +168,14 @@ def _highq(
     yield CheckResult("HighQ", CheckStatus.OK, text)
     yield _fields(accounts)
     keys = [rule.highq for rule in spec.highq.match]
-    matcher = Matcher(people, accounts, keys, Holders(), release=False)
+    matcher = Matcher(
+        people,
+        accounts,
+        keys,
+        holders=Holders(),
+        record_of=lambda _: PersonRecord(),
+        release=False,
+    )
     with_picture = [person for person in people if person.source]
     matched = sum(matcher.match(person.guid, None).account is not None for person in with_picture)
     text = f"{matched} of {len(with_picture)} people with a picture have a HighQ user of their own"

@@ -21,6 +21,7 @@ MARKERS = {
     "apiserver": {"control_plane", "helm"},
     "chromium": {"browser"},
 }
+LONG = "tests/model/"  # a minute of one processor: last, it would keep the others waiting
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
@@ -38,5 +39,7 @@ def _markers(item: pytest.Item) -> list[str]:
 
 
 def _rank(item: pytest.Item) -> int:
+    if item.nodeid.startswith(LONG):
+        return 0
     order = list(MARKERS)
     return min((order.index(marker) for marker in _markers(item)), default=len(order))

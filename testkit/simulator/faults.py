@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from contextlib import suppress
 
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from .rendering import ApiError, Format, page, render_error
 from .schema import Fault
 
 TRANSPORT = "simulator.transport"  # where server.py puts the connection's asyncio transport
+HUGE = 16 * 2**20  # bytes of a bomb once unpacked, and of a giant
 DRIPS = 10  # pieces a dripping body comes in
 
 
@@ -102,6 +104,11 @@ def instead(fault: Fault, form: Format, link: str) -> Response:
             return Response(status_code=307, headers={"Location": fault.location})
         case "stall":
             return Stalled(fault.seconds)
+        case "bomb":
+            packed = gzip.compress(bytes(HUGE))
+            return Response(packed, 200, {"Content-Encoding": "gzip"}, "application/json")
+        case "giant":
+            return Response(b'"' + b" " * HUGE + b'"', media_type="application/json")
         case _:
             return Cut()
 

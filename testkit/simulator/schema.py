@@ -86,7 +86,17 @@ class Fault(SimulatorModel):
     """
 
     kind: Literal[
-        "status", "html", "malformed", "redirect", "cut", "truncate", "drip", "stall", "revoke"
+        "status",
+        "html",
+        "malformed",
+        "redirect",
+        "cut",
+        "truncate",
+        "drip",
+        "stall",
+        "revoke",
+        "bomb",
+        "giant",
     ]
     operation: Operation | Literal["any", "upload"] = "any"
     user_id: int | None = None

@@ -156,10 +156,12 @@ UNREADABLE: dict[str, object] = {"kind": "malformed", "content_type": "text/plai
         [{"kind": "cut", "landed": True, "times": 5}],
         [UNREADABLE | {"body": "ok", "landed": True, "times": 5}],
         [UNREADABLE | {"body": '{"user":', "times": 5}],
+        [{"kind": "bomb", "times": 5}],
+        [{"kind": "giant", "times": 5}],
         [{"kind": "cut", "landed": True}, {"kind": "status", "status": 503, "times": 4}],
         [{"kind": "cut", "landed": True}, {"kind": "redirect", "location": "https://x.example/"}],
     ],
-    ids=["cut", "cut landed", "text", "torn", "cut then 503", "cut then redirect"],
+    ids=["cut", "cut landed", "text", "torn", "bomb", "giant", "cut then 503", "cut then redirect"],
 )
 def test_an_upload_without_a_clear_answer_is_unconfirmed(
     session: HighQSession, endpoint: Endpoint, faults: list[dict[str, object]]

@@ -24,6 +24,9 @@ class Route(StrEnum):
     TOKEN = "api/oauth2/token"  # noqa: S105  a path
 
 
+LISTS = frozenset({Route.COLLABORATE_USERS, Route.PUBLISHER_USERS})
+
+
 class Category(Enum):
     """What to do about a response."""
 

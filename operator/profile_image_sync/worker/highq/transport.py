@@ -24,12 +24,13 @@ from profile_image_sync.errors import (
 )
 from profile_image_sync.names import PRODUCT
 from profile_image_sync.worker.highq.concurrency import MAX_IN_FLIGHT
-from profile_image_sync.worker.highq.refs import Route
+from profile_image_sync.worker.highq.refs import LISTS, Route
 from profile_image_sync.worker.highq.responses import Response, read_response
 from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.people import Avatar
 
-MAX_RESPONSE_BYTES = 64 * 2**20  # bytes; a thousand users take about two million
+MAX_LIST_BYTES = 64 * 2**20  # a thousand users take about two million
+MAX_ANSWER_BYTES = 2**20  # of any other route
 _SUFFIXES = {"image/jpeg": "jpg", "image/png": "png"}
 
 
@@ -81,7 +82,11 @@ class Transport:
         ssl_context = _ssl_context(ca)
         try:
             self._client = httpx.Client(
-                headers={"Accept": "application/json", "User-Agent": f"{PRODUCT}/{__version__}"},
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",  # compressed, a small answer could be huge
+                    "User-Agent": f"{PRODUCT}/{__version__}",
+                },
                 verify=ssl_context,
                 proxy=_proxy(proxy, ssl_context),
                 trust_env=proxy is None,
@@ -128,7 +133,7 @@ class Transport:
         built = self._build(request, headers)
         response = self._client.send(built, stream=True)
         try:
-            body = b"".join(self._chunks(response))
+            body = b"".join(self._chunks(response, request.route))
         finally:
             response.close()
         return read_response(response.status_code, response.headers, body, self._timing.now())
@@ -147,14 +152,17 @@ class Transport:
         files = {"file": (name, avatar.data, avatar.media_type)}
         return self._client.build_request("POST", url, headers=headers, files=files)
 
-    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+    def _chunks(self, response: httpx.Response, route: Route) -> Iterator[bytes]:
         """Yield the body; httpx bounds each silence, this bounds the whole."""
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise ResponseLost(f"{self.host} answers compressed, which we do not ask for")
+        largest = MAX_LIST_BYTES if route in LISTS else MAX_ANSWER_BYTES
         size, deadline = 0, self._timing.monotonic() + self._timing.response_timeout
         for chunk in response.iter_bytes():
             yield chunk
             size += len(chunk)
-            if size > MAX_RESPONSE_BYTES:
-                raise ResponseLost(f"the response of {self.host} is larger than any list of users")
+            if size > largest:
+                raise ResponseLost(f"the answer of {self.host} is larger than any such answer")
             if self._timing.monotonic() > deadline:
                 raise ResponseLost(f"{self.host} did not finish its response in time")
 

@@ -105,7 +105,7 @@ def test_a_proxy_we_cannot_use_is_told_without_its_password(
 
 def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded, whatever a gateway sends."""
-    monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 1000)
+    monkeypatch.setattr(transport, "MAX_LIST_BYTES", 1000)
     http_transport = httpx.MockTransport(lambda _request: httpx.Response(200, content=b"x" * 1001))
     calling = Transport(URL, ca=None, timing=MovedTime().timing(), http_transport=http_transport)
     with pytest.raises(ResponseLost, match=r"acme\.example is larger"):

@@ -275,6 +275,9 @@ def main() -> None:
             bench = Bench(installation)
             try:
                 bench.run()
+            except AssertionError:
+                print(installation.last_words())
+                raise
             finally:
                 bench.jobs.ended.set()
                 installation.stop()

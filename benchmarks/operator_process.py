@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -58,7 +59,7 @@ class Installation:
             *_hostname(f"replica-{number}"),
             *(sys.executable, "-m", "profile_image_sync", "operator"),
             f"--settings={self._settings}",
-            f"--health-port={18080 + number}",
+            f"--health-port={_free_port()}",
         ]
         environment = os.environ | {"KUBECONFIG": str(self._kubeconfig)}
         with (self.folder / f"operator-{number}.log").open("wb") as log:
@@ -71,6 +72,11 @@ class Installation:
         for process in self.replicas:
             end(process, kill=kill)
 
+    def last_words(self) -> str:
+        """Return the end of each replica's log."""
+        logs = sorted(self.folder.glob("operator-*.log"))
+        return "\n".join(f"{log.name}: ...{log.read_text()[-2000:]}" for log in logs)
+
     @property
     def _kubeconfig(self) -> Path:
         return self.folder / "operator.kubeconfig"
@@ -78,6 +84,13 @@ class Installation:
     @property
     def _settings(self) -> Path:
         return self.folder / "operator.json"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _hostname(name: str) -> list[str]:

@@ -1,6 +1,6 @@
 # One command each; what has logic is a script.
 .DEFAULT_GOAL := help
-.PHONY: try help setup test test-fast model mutation bench-operator bench-uploading demo demo-down check crd lock bench-reading
+.PHONY: try help setup test test-fast model mutation bench-operator bench-uploading knobs demo demo-down check crd lock bench-reading
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,6 +35,9 @@ check: setup  ## ruff, mypy, import-linter, CRD drift
 crd: setup  ## write the CRD anew from the model, also the chart's copy
 	@.venv/bin/profile-image-sync crd > crds/profileimagesyncs.profileimagesync.io.yaml
 	@cp crds/*.yaml charts/profile-image-sync/files/
+
+knobs: setup  ## the HighQ client against N more random positions of the simulator's knobs [N=300]
+	@N=$(or $(N),300) .venv/bin/pytest -q tests/contract/test_highq_knobs.py
 
 bench-uploading: setup  ## how fast pictures get into HighQ, beside a plain script [N=5000]
 	@N=$(N) .venv/bin/python -m benchmarks.uploading

@@ -332,3 +332,46 @@ def test_a_keep_alive_leaves_it_to_another_run_that_renews(
         highq.renew_authorisation()
     assert session.refreshes() == 1
     assert stored(session) == store.newer
+
+
+INSTANTS = ("before the refresh", "after HighQ's answer", "after the write")
+
+
+class KilledAt(FolderTokenStore):
+    """A process that dies at one instant of the rotation."""
+
+    instant: str
+
+    def check_writable(self) -> None:
+        """See TokenStore; the last instant before HighQ is asked."""
+        super().check_writable()
+        if self.instant == INSTANTS[0]:
+            raise Killed
+
+    def write(self, tokens: StoredTokens, *, replaces: StoredTokens | None) -> None:
+        """See TokenStore."""
+        if self.instant == INSTANTS[2]:
+            super().write(tokens, replaces=replaces)
+        raise Killed
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("instant", INSTANTS)
+def test_a_kill_at_any_instant_of_the_rotation_is_survived_or_told(
+    session: HighQSession, tmp_path: Path, instant: str, is_first: bool
+) -> None:
+    """Only between HighQ's answer and the write is a pair lost, and that says how to go on."""
+    if not is_first:
+        run(session)
+        session.instance.expire_tokens()
+    store = KilledAt(tmp_path)
+    store.instant = instant
+    session.store = store
+    with pytest.raises(Killed):
+        run(session)
+    session.store = FolderTokenStore(tmp_path)
+    if instant == INSTANTS[1]:
+        with pytest.raises(AuthorisationExpired, match="profile-image-sync authorize"):
+            run(session)
+    else:
+        run(session)

@@ -15,6 +15,7 @@ from profile_image_sync.cli.authorize import authorize
 from profile_image_sync.cli.check import check
 from profile_image_sync.cli.completion import completion
 from profile_image_sync.cli.crd import crd
+from profile_image_sync.cli.explain import explain
 from profile_image_sync.cli.operator import operator
 from profile_image_sync.cli.plan import plan
 from profile_image_sync.cli.state import state_app
@@ -69,6 +70,7 @@ def version() -> None:
 app.command(no_args_is_help=True)(check)
 app.command(no_args_is_help=True)(plan)
 app.command(no_args_is_help=True)(sync)
+app.command(no_args_is_help=True)(explain)
 app.command(no_args_is_help=True)(authorize)
 app.add_typer(state_app, name="state")
 for command in (crd, completion, operator, worker):

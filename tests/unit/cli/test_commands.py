@@ -31,7 +31,7 @@ def test_help_is_plain_text_without_types_beside_flags(name: str) -> None:
     assert shown.output == command(name, "-h").output
 
 
-@pytest.mark.parametrize("name", ["check", "plan", "sync", "crd", "completion"])
+@pytest.mark.parametrize("name", ["check", "explain", "plan", "sync", "crd", "completion"])
 def test_help_of_a_command_for_users_has_examples(name: str) -> None:
     """An example is a line that can be copied."""
     output = command(name, "--help").output

@@ -29,12 +29,20 @@ try: setup  ## the main job in under a minute, without root, containers or a clu
 demo-down:  ## remove the demo's cluster
 	@testcluster/cluster down pis-demo
 
+.PHONY: docs release
+docs: setup  ## the documentation as a site, in build/docs
+	@scripts/docs
+
+release: setup  ## wheel, sdist, chart, image, SBOM and checksums in dist/, the same bytes each time (VERSION=0.1.0)
+	@scripts/release $(VERSION)
+
 check: setup  ## ruff, mypy, import-linter, CRD drift
 	@scripts/check
 
-crd: setup  ## write the CRD anew from the model, also the chart's copy
+crd: setup  ## write the CRD anew from the model, also the chart's copy and the pages made from code
 	@.venv/bin/profile-image-sync crd > crds/profileimagesyncs.profileimagesync.io.yaml
 	@cp crds/*.yaml charts/profile-image-sync/files/
+	@.venv/bin/python -m docgen
 
 knobs: setup  ## the HighQ client against N more random positions of the simulator's knobs [N=300]
 	@N=$(or $(N),300) .venv/bin/pytest -q tests/contract/test_highq_knobs.py

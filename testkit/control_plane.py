@@ -76,7 +76,7 @@ def run_control_plane(folder: Path) -> Iterator[ControlPlane]:
     folder.mkdir(parents=True)
     authority = CertificateAuthority(folder / "certificates")
     certificate, key = authority.issue(LOOPBACK, "localhost")
-    etcd, peer, secure = _free_ports(3)
+    etcd, peer, secure = free_ports(3)
     programs = Programs(binaries, folder)
     control_plane = ControlPlane(
         url=f"https://{LOOPBACK}:{secure}",
@@ -167,7 +167,8 @@ def _binaries(*programs: str) -> Path:
     return Path(made.stdout.strip())
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on now."""
     with ExitStack() as probes:
         sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
         for probe in sockets:

@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/profile-image-sync"
 RELEASE = "profile-image-sync"  # and so the name of all that the chart makes
 NAMESPACE = "operators"
-OLDEST_KUBERNETES = "1.31.0"  # that the chart supports
 
 # values.yaml with its optional keys: prose has one space behind its #, they have none, or more
 EXAMPLES = yaml.safe_load(
@@ -59,7 +58,10 @@ class Rendered:
 
     def settings(self) -> OperatorSettings:
         """Return what the operator reads."""
-        return OperatorSettings.model_validate_json(self.one("ConfigMap")["data"]["operator.json"])
+        (found,) = [
+            each["data"] for each in self.all("ConfigMap") if "operator.json" in each["data"]
+        ]
+        return OperatorSettings.model_validate_json(found["operator.json"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +115,5 @@ class Helm:
         self, values: Values | None, *options: str, chart: Path = CHART
     ) -> subprocess.CompletedProcess[str]:
         """Run `helm template`."""
-        fixed = (f"--namespace={NAMESPACE}", f"--kube-version={OLDEST_KUBERNETES}")
-        return self.run("template", RELEASE, str(chart), *fixed, *options, values=values)
+        place = f"--namespace={NAMESPACE}"
+        return self.run("template", RELEASE, str(chart), place, *options, values=values)

@@ -72,8 +72,9 @@ def test_every_value_has_a_comment() -> None:
     lines = VALUES.splitlines()
     heads = [i for i, line in enumerate(lines) if re.match(r"#?[a-zA-Z]+:", line)]
     told = [i for i in heads if lines[i - 1].startswith(("# ", "#  "))]
-    parents = {"image", "watch", "worker", "crds", "rbac"}  # their headline stands above
-    shared = {"tolerations", "affinity"}  # with nodeSelector, as Kubernetes defines them
+    # their headline stands above
+    parents = {"image", "watch", "worker", "metrics", "networkPolicy", "crds", "rbac"}
+    shared = {"tolerations", "affinity", "volumeMounts"}  # with what stands above them
     missing = {lines[i].strip("#").partition(":")[0] for i in heads if i not in told}
     assert missing <= parents | shared
 

@@ -67,19 +67,20 @@ def operator(kubectl: Kubectl) -> Kubectl:
     return replace(kubectl, user=OPERATOR)
 
 
-def test_the_api_server_takes_everything_strictly(helm: Helm, kubectl: Kubectl) -> None:
-    """No unknown field, no wrong type, and nothing to warn of."""
-    text = helm.render().text
-    replace(kubectl, namespace=NAMESPACE)(
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--validate=strict",
-        "--dry-run=server",
-        "-f",
-        "-",
-        body=text,
-    )
+@pytest.mark.parametrize("name", ["default", "everything"])
+def test_the_api_server_takes_everything_strictly(helm: Helm, kubectl: Kubectl, name: str) -> None:
+    """No unknown field, no wrong type, and nothing to warn of; but for the Prometheus Operator's kinds."""
+    extras = {
+        "networkPolicy": {"create": True},
+        "metrics": {"dashboard": {"create": True}},
+        "watch": {"namespaces": [TENANT]},
+        "env": {"SSL_CERT_FILE": "/etc/corp-ca/ca.crt"},
+        "volumes": [{"name": "corp-ca", "configMap": {"name": "corp-ca"}}],
+        "volumeMounts": [{"name": "corp-ca", "mountPath": "/etc/corp-ca", "readOnly": True}],
+    }
+    text = helm.render(extras if name == "everything" else None).text
+    strictly = ("--server-side", "--force-conflicts", "--validate=strict", "--dry-run=server")
+    replace(kubectl, namespace="")("apply", *strictly, "-f", "-", body=text)
 
 
 def test_the_operator_may_do_its_work_everywhere(operator: Kubectl) -> None:

@@ -240,3 +240,12 @@ def test_our_labels_win_over_added_ones(helm: Helm) -> None:
     assert chosen.items() <= metadata["labels"].items()
     assert metadata["labels"]["team"] == "platform"
     assert len(metadata["annotations"]["checksum/operator.json"]) == 64
+
+
+def test_a_cluster_that_is_too_old_is_refused(helm: Helm) -> None:
+    """Whatever Kubernetes Helm was built for, `helm template` works without telling it one."""
+    kinds = "--api-versions=apps/v1/Deployment"
+    helm.render(None, kinds, "--kube-version=1.31.0")
+    helm.render(None, kinds, "--kube-version=1.31.4-gke.100")
+    done = helm.template(None, kinds, "--kube-version=1.30.9")
+    assert "needs Kubernetes 1.31 or newer; this cluster has v1.30.9" in done.stderr

@@ -25,6 +25,7 @@ HOMES = {
     "kubernetes": {"kube/client.py"},
     "rich": {"cli/terminal.py"},
     "typer": {"cli"},
+    "prometheus_client": {"controller/metrics.py", "controller/resource_metrics.py"},
 }
 
 

@@ -17,10 +17,14 @@ def operator(
         int,
         typer.Option("--health-port", metavar="PORT", help="Port of /healthz, for the kubelet."),
     ] = 8080,
+    metrics_port: Annotated[
+        int,
+        typer.Option("--metrics-port", metavar="PORT", help="Port of /metrics, for Prometheus."),
+    ] = 8081,
 ) -> None:
     """Reconcile the ProfileImageSyncs of a cluster."""
     from profile_image_sync import logs
     from profile_image_sync.controller.handlers import serve
 
     logs.configure(json=True)
-    serve(settings, health_port)
+    serve(settings, health_port=health_port, metrics_port=metrics_port)

@@ -19,13 +19,15 @@ from profile_image_sync import names
 from profile_image_sync.controller.installation import OperatorSettings, load
 from profile_image_sync.controller.leader import Leader
 from profile_image_sync.controller.loop import Loop
+from profile_image_sync.controller.metrics import Metrics
 from profile_image_sync.controller.reconcile import Reconciler
+from profile_image_sync.controller.resource_metrics import views_of
 from profile_image_sync.kube.client import ONCE, ApiClient
 from profile_image_sync.kube.lease import LeaseConfig
 
 
 class Operator:
-    """The loop, and the leader that it obeys."""
+    """The loop, the leader that it obeys, and the metrics of both."""
 
     def __init__(self, client: ApiClient, settings: OperatorSettings) -> None:
         """Take a client and the installation's settings; nothing is started yet."""
@@ -45,6 +47,14 @@ class Operator:
             config=LeaseConfig(now=_now, clock=time.monotonic),
             on_elected=self.loop.resync,
         )
+        self.metrics = Metrics(
+            lambda: views_of(self.loop.store),
+            leads=self._leads,
+            queue_depth=self.loop.waiting,
+            now=_now,
+        )
+        client.on_response = self.metrics.count_request
+        self.loop.measure = self.metrics.timed_reconcile
 
     def start(self) -> None:
         """Start all threads."""
@@ -62,14 +72,14 @@ class Operator:
         return not self._leader or self._leader.leads()
 
 
-def serve(settings_file: Path, health_port: int) -> None:
-    """Run the operator until it is told to stop; /healthz answers on the port.
+def serve(settings_file: Path, *, health_port: int, metrics_port: int) -> None:
+    """Run the operator until it is told to stop; /healthz and /metrics answer on the ports.
 
     Raises InvalidSpec for an unusable settings file.
     """
     settings = load(settings_file, os.environ)
     kopf.run(
-        registry=_registry(settings),
+        registry=_registry(settings, metrics_port),
         # kopf would look up the user's name, which the image's user does not have
         identity=names.PRODUCT,  # type: ignore[arg-type]  # a str; kopf does not export its name for it
         standalone=True,  # the leader's Lease decides who works, not kopf's peering, which needs a CRD
@@ -78,7 +88,7 @@ def serve(settings_file: Path, health_port: int) -> None:
     )
 
 
-def _registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
+def _registry(settings: OperatorSettings, metrics_port: int) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
     client = ApiClient.connect(os.environ, field_manager=names.PRODUCT, retry=ONCE)
     operator = Operator(client, settings)
@@ -93,6 +103,7 @@ def _registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
     def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.scanning.disabled = True  # no right to list namespaces and CRDs is needed
         settings.posting.enabled = False  # we post our own events, on transitions only
+        operator.metrics.serve(metrics_port)
         operator.start()
 
     @kopf.on.cleanup(registry=registry)

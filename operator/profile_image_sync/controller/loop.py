@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Protocol
 
@@ -78,7 +79,9 @@ class Loop:
         self._namespaces = namespaces or ("",)
         wanted = [each for namespace in self._namespaces for each in selections(namespace)]
         self._informer = Informer(client, wanted, label=names.SYNC_LABEL, on_change=self._changed)
-        self._reconciler = make_reconciler(self._informer.store)
+        self.store = self._informer.store
+        self._reconciler = make_reconciler(self.store)
+        self.measure: Callable[[], AbstractContextManager[None]] = nullcontext  # around a reconcile
         self._resync_seconds = resync_seconds
         self._leads = leads
         self._now = now
@@ -102,7 +105,7 @@ class Loop:
 
     def resync(self) -> None:
         """Have every resource looked at."""
-        for ref in self._informer.store.refs(names.KIND):
+        for ref in self.store.refs(names.KIND):
             self._queue.add(Key(ref.namespace, ref.name))
 
     def problem(self) -> str | None:
@@ -143,7 +146,7 @@ class Loop:
         elif resource := body["metadata"].get("labels", {}).get(names.SYNC_LABEL):
             self._queue.add(Key(namespace, resource))
         else:  # the tokens of a Secret, which several resources may share
-            for ref in self._informer.store.refs(names.KIND):
+            for ref in self.store.refs(names.KIND):
                 if ref.namespace == namespace:
                     self._queue.add(Key(ref.namespace, ref.name))
 
@@ -160,7 +163,8 @@ class Loop:
             self._queue.add(key, UNSYNCED_SECONDS)
             return True
         try:
-            again = self._reconciler.reconcile(key.namespace, key.name)
+            with self.measure():
+                again = self._reconciler.reconcile(key.namespace, key.name)
         except ApiError as error:
             log.warning("to be tried again", resource="/".join(key), problem=str(error))
             return False

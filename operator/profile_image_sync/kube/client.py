@@ -46,6 +46,12 @@ PATIENT = RetryPolicy(attempts=4, timeouts=(5.0, 15.0))
 ONCE = RetryPolicy(attempts=1, timeouts=(5.0, 30.0))  # for whoever has a queue that tries again
 QUICK = RetryPolicy(attempts=1, timeouts=(3.0, 5.0))  # for whoever asks again anyway, and soon
 
+OnResponse = Callable[[str, int], None]  # of each request: its method, and the status, 0 for none
+
+
+def _ignore(_method: str, _status: int) -> None:
+    """Count nothing."""
+
 
 class ApiClient:
     """Talks to the API server; used by several threads. Every method raises ApiError."""
@@ -59,6 +65,7 @@ class ApiClient:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take where the server is and who we are; nothing is called yet."""
+        self.on_response: OnResponse = _ignore
         configuration.retries = False  # we know which requests may be repeated
         configuration.connection_pool_maxsize = CONNECTIONS
         self._transport = official.ApiClient(configuration)
@@ -264,10 +271,15 @@ class ApiClient:
 
     def _send(self, request: Any, ref: ObjectRef, timeouts: tuple[float, float]) -> Any:
         """Return the response, whatever its status; its body is not read yet."""
+        status = 0
         try:
-            return self._transport.call_api(*request, _request_timeout=timeouts).response
+            response = self._transport.call_api(*request, _request_timeout=timeouts).response
+            status = response.status
         except ApiException as error:  # TLS: its name, then its words
             words = str(error.reason).splitlines()[-1]
             raise unavailable(ref, f"cannot be reached ({words})") from None
         except HTTPError as error:  # urllib3's texts hold addresses of memory
             raise unavailable(ref, f"cannot be reached ({type(error).__name__})") from None
+        finally:
+            self.on_response(request[0], status)
+        return response

@@ -1,0 +1,100 @@
+"""`make release`: what is published, byte for byte the same each time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import profile_image_sync
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[2]
+VERSION = profile_image_sync.__version__
+STEM = f"profile-image-sync-{VERSION}"
+
+
+def git(clone: Path, *arguments: str) -> None:
+    """Run git in a clone, as somebody."""
+    who = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+    subprocess.run(["git", "-C", clone, *who, *arguments], check=True, capture_output=True)
+
+
+def release(clone: Path, version: str = VERSION) -> subprocess.CompletedProcess[str]:
+    """Run `make release`; the caller judges the outcome."""
+    command = ["make", "-s", "release", f"VERSION={version}"]
+    return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a clean clone whose changelog has a section for the version; packages are not fetched again."""
+    clone = tmp_path_factory.mktemp("release") / "clone"
+    subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
+    changelog = clone / "CHANGELOG.md"
+    changelog.write_text(
+        changelog.read_text().replace("## Unreleased", f"## {VERSION} - 2026-01-01")
+    )
+    git(clone, "commit", "-qam", "Changelog of the release")
+    (clone / ".venv").symlink_to(ROOT / ".venv")
+    for wheels in ("wheelhouse", "image-tools"):
+        if (ROOT / "build" / wheels).exists():
+            shutil.copytree(ROOT / "build" / wheels, clone / "build" / wheels)
+    return clone
+
+
+@pytest.fixture(scope="module")
+def dist(clone: Path) -> Path:
+    """Give what a release makes."""
+    done = release(clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return clone / "dist"
+
+
+def test_a_release_is_complete(dist: Path) -> None:
+    """Wheel, sdist, chart, image, SBOM, and the checksum of each."""
+    names = {path.name for path in dist.iterdir()}
+    sums = {}
+    for line in (dist / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split()
+        sums[name] = digest
+        assert hashlib.sha256((dist / name).read_bytes()).hexdigest() == digest
+    assert sums.keys() == names - {"SHA256SUMS"}
+    (image,) = [name for name in names if name.startswith(f"{STEM}-image-")]
+    wheel = f"profile_image_sync-{VERSION}-py3-none-any.whl"
+    sdist = f"profile_image_sync-{VERSION}.tar.gz"
+    assert sums.keys() == {wheel, sdist, f"{STEM}.tgz", f"{STEM}-sbom.cdx.json", image}
+    assert "profile_image_sync/api/spec.py" in zipfile.ZipFile(dist / wheel).namelist()
+    with tarfile.open(dist / f"{STEM}.tgz") as chart:
+        assert "profile-image-sync/files/alerts.yaml" in chart.getnames()
+    assert json.loads((dist / f"{STEM}-sbom.cdx.json").read_text())["bomFormat"] == "CycloneDX"
+
+
+def test_a_second_release_has_the_same_bytes(clone: Path, dist: Path) -> None:
+    """Whoever builds it again can compare."""
+    first = (dist / "SHA256SUMS").read_text()
+    tag = f"localhost/profile-image-sync:{VERSION}"
+    shutil.rmtree(dist)
+    subprocess.run(["podman", "image", "rm", tag], capture_output=True, check=False)
+    done = release(clone)
+    assert done.returncode == 0, done.stderr
+    assert (dist / "SHA256SUMS").read_text() == first
+
+
+def test_what_is_not_ready_is_refused(clone: Path) -> None:
+    """Another version than the code's, a dirty tree, a changelog without the version."""
+    assert "__version__ is not 9.9.9" in release(clone, "9.9.9").stderr
+    changelog = clone / "CHANGELOG.md"
+    text = changelog.read_text()
+    changelog.write_text(text.replace(f"## {VERSION}", "## Unreleased"))
+    assert "the tree is not clean" in release(clone).stderr
+    git(clone, "commit", "-qam", "No section")
+    assert f"CHANGELOG.md has no section '## {VERSION}'" in release(clone).stderr
+    git(clone, "reset", "-q", "--hard", "HEAD~1")

@@ -43,6 +43,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         changelog.read_text().replace("## Unreleased", f"## {VERSION} - 2026-01-01")
     )
     git(clone, "commit", "-qam", "Changelog of the release")
+    (clone / ".git/info/exclude").write_text(".venv\n")  # a link, where .gitignore knows a folder
     (clone / ".venv").symlink_to(ROOT / ".venv")
     for wheels in ("wheelhouse", "image-tools"):
         if (ROOT / "build" / wheels).exists():

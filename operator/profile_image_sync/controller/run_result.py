@@ -6,6 +6,7 @@ status is gone with a resource that is made anew.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from profile_image_sync import names
 from profile_image_sync.api.report import Report
 from profile_image_sync.api.status import ConditionStatus, ConditionType, Outcome, Run, Trigger
 from profile_image_sync.controller.snapshot import JobView, Observed
-from profile_image_sync.errors import EXIT_FINISHED, EXIT_PERMANENT, EXIT_TRANSIENT
+from profile_image_sync.errors import EXIT_FINISHED, EXIT_PERMANENT, EXIT_TRANSIENT, PermanentError
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 BRAKE = "BrakeTripped"
@@ -112,9 +113,21 @@ def _remembered(observed: Observed) -> Iterable[RunResult]:
         if failed and not reason and ready:  # the first version kept it there only
             reason, message = ready.reason, ready.message
         stands = stalled and stalled.status is ConditionStatus.TRUE and stalled.reason == reason
-        human = stands or (pause is not None and pause.run == run.id)
+        paused = pause is not None and pause.run == run.id
+        human = stands or paused or reason in _permanent_reasons()
         code = EXIT_FINISHED if not failed else EXIT_PERMANENT if human else EXIT_TRANSIENT
         yield RunResult(run, code, reason, message, None)
+
+
+@functools.cache
+def _permanent_reasons() -> frozenset[str]:
+    """Return the words of errors that retrying cannot help."""
+    found, waiting = {PermanentError}, [PermanentError]
+    while waiting:
+        known = waiting.pop().__subclasses__()
+        found |= {*known}
+        waiting += known
+    return frozenset(each.__name__ for each in found)
 
 
 def _lost(job: JobView, resource: str) -> RunResult:

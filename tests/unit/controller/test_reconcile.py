@@ -543,6 +543,22 @@ def test_a_brake_is_acknowledged_by_an_annotation_and_the_event_says_by_what() -
     assert told.startswith(f"brake b-1 by annotation {names.ACKNOWLEDGE_ANNOTATION}")
 
 
+def test_what_is_being_mended_is_told_while_its_run_goes_on() -> None:
+    """Also where the failed run left no report: the old failure is not said of the new spec."""
+    cluster = Cluster()
+    cluster.reconcile()
+    (job,) = cluster.jobs()
+    cluster.finish(job, Outcome.FAILED, exit_code=20, reason="BindRefused", reports=False)
+    cluster.settle()
+    assert cluster.condition("Stalled")["reason"] == "BindRefused"
+    cluster.apply({"timeZone": "Europe/London"})
+    cluster.settle()
+    cluster.pod_of(cluster.jobs()[-1], running={})
+    cluster.settle()
+    assert cluster.condition("Ready")["reason"] == "NotTriedYet"
+    assert cluster.condition("Stalled")["status"] == "False"
+
+
 def test_a_resource_that_is_gone_costs_nothing() -> None:
     """No finalizer: the garbage collector does the rest, with the operator up or down."""
     cluster = ran()

@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 
 from profile_image_sync import names
+from profile_image_sync.api import crd
 from profile_image_sync.errors import (
     PermanentError,
     StateDamaged,
@@ -30,7 +31,7 @@ from profile_image_sync.pod.configmap_store import ConfigMapStore
 from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Ledger, PersonRecord
 from profile_image_sync.worker.shards import Shard, encode_shard
 from testkit.waiting import wait_for
-from tests.support.worker_environment import STATE, WorkerEnvironment
+from tests.support.worker_environment import SPEC, STATE, WorkerEnvironment
 
 ADA, BEN = UUID(int=1), UUID(int=2)
 SHARD = "pisync-acme-state-000"
@@ -63,6 +64,21 @@ def store_of(
         lease=lease,
         owner_uid=owner_uid,
     )
+
+
+def resource_uid(worker: WorkerEnvironment) -> str:
+    """Make the resource and return its uid: what bears the uid of an owner that is gone is collected."""
+    worker.kubectl("apply", "--filename=-", text=crd.render())
+    worker.kubectl("wait", "--for=condition=Established", f"crd/{names.PLURAL}.{names.GROUP}")
+    resource = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "metadata": {"name": "acme", "namespace": worker.namespace},
+        "spec": SPEC,
+    }
+    worker.kubectl("apply", "--filename=-", text=json.dumps(resource))
+    uid: str = worker.get("profileimagesync", "acme")["metadata"]["uid"]
+    return uid
 
 
 @pytest.fixture
@@ -110,8 +126,7 @@ def test_a_shard_that_is_to_go_with_its_resource_is_made_so(
     worker: WorkerEnvironment, store: ConfigMapStore
 ) -> None:
     """`deletionPolicy: Delete`: no operator need be there when the resource goes."""
-    config_map = worker.get("configmap", HEADER)  # stands for the resource: an owner must be there
-    uid = config_map["metadata"]["uid"]
+    uid = resource_uid(worker)
     ledger = opened(store_of(worker, STATE, store._lease, owner_uid=uid))
     ledger.put(ADA, entry(1))
     ledger.flush()

@@ -311,7 +311,7 @@ def test_two_runs_share_one_limit(session: HighQSession) -> None:
         first, second = (one.result() for one in runs)
     early = min(first[-1], second[-1])  # while both were at work
     shares = [sum(at <= early for at in ends) for ends in (first, second)]
-    assert min(shares) >= 80 * 0.3
+    assert min(shares) >= 80 * 0.25  # a window may go to one of them nearly whole: 40 requests
 
 
 def test_a_stop_ends_the_wait_for_the_rate_limit(session: HighQSession) -> None:

@@ -12,6 +12,8 @@ from testkit.samba.domain_controller import DomainController
 from testkit.samba.provision import NAMING_CONTEXT
 from tests.contract.directory.conftest import Connect
 
+DOMAIN_USERS = "513"  # the primary group of whoever is made
+
 ODD_NAMES = (
     'Müßig-Ängström, Jörg "Jojo"',
     "plus + equals = hash #",
@@ -144,11 +146,14 @@ def test_who_has_a_group_as_primary_group_is_a_member_of_it(
     primary, other = (administrator.add_person(name, unit) for name in ("primary", "other"))
     administrator.add_members(inner, [primary])
     administrator.set(primary, "primaryGroupID", str(administrator.relative_id(inner)))
-    for group in (inner, outer):
-        directory = connect(searchBases=[unit], groups=[administrator.dn(group)])
-        assert [person.guid for person in directory.people()] == [primary]
-    everyone = connect(searchBases=[unit], groups=[users])
-    assert {person.guid for person in everyone.people()} == {primary, other}
+    try:
+        for group in (inner, outer):
+            directory = connect(searchBases=[unit], groups=[administrator.dn(group)])
+            assert [person.guid for person in directory.people()] == [primary]
+        everyone = connect(searchBases=[unit], groups=[users])
+        assert {person.guid for person in everyone.people()} == {primary, other}
+    finally:  # Samba deletes no group that is somebody's primary group
+        administrator.set(primary, "primaryGroupID", DOMAIN_USERS)
 
 
 def test_a_group_that_does_not_exist_is_named(

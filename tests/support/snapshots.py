@@ -21,7 +21,7 @@ from profile_image_sync.controller.bodies import Tenant
 from profile_image_sync.controller.decide import Decision, decide
 from profile_image_sync.controller.evidence import Evidence
 from profile_image_sync.controller.installation import OperatorSettings
-from profile_image_sync.controller.snapshot import JobView, Observed, Reference, Request
+from profile_image_sync.controller.snapshot import JobView, Observed, Reference, ServedRequest
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 STATE, NEW = UUID(int=1), UUID(int=2)
@@ -118,9 +118,9 @@ def decided(seen: Observed, now: datetime = NOW) -> Decision:
     return decide(seen, run_result.latest(seen), SETTINGS, now, NEW)
 
 
-def asking(*values: str, source: RequestSource = RequestSource.SPEC) -> tuple[Request, ...]:
+def asking(*values: str, source: RequestSource = RequestSource.SPEC) -> tuple[ServedRequest, ...]:
     """Return requests as a Job carries them."""
-    return tuple(Request(source, value) for value in values)
+    return tuple(ServedRequest(source, value) for value in values)
 
 
 def secret(version: str = "v1", changed: datetime | None = None) -> Reference:

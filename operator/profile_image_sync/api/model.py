@@ -37,6 +37,13 @@ Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
 Count = Annotated[int, Field(strict=True, ge=0, le=INT32_MAX)]
 
 
+def first_problem(error: ValidationError) -> str:
+    """Return the first of these errors as "field: what is wrong"; it quotes no value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "the document"
+    return f"{field}: {first['msg']}"
+
+
 def refusal(message: str, value: object = None) -> PydanticCustomError:
     """Make the error of a broken rule; a given value is quoted, without what may be a password."""
     text = message if value is None else f"{shown(value)} {message}"

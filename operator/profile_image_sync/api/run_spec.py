@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, ValidationError
 
 from profile_image_sync.api.allow import Allow
-from profile_image_sync.api.model import ApiModel
+from profile_image_sync.api.model import ApiModel, first_problem
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.status import Trigger
 from profile_image_sync.errors import InvalidSpec
@@ -49,7 +49,7 @@ class RunSpec(ApiModel):
     """As it was when the run was started."""
 
 
-class _SchemaVersion(BaseModel):
+class _RunSpecVersion(BaseModel):
     """As much of a run spec as every version can read."""
 
     schema_version: Annotated[int, Field(alias="schemaVersion")] = (
@@ -63,7 +63,7 @@ def decode_run_spec(text: str) -> RunSpec:
     Fields that are not known are passed over: what must not be is told by the schema.
     """
     try:
-        version = _SchemaVersion.model_validate_json(text).schema_version
+        version = _RunSpecVersion.model_validate_json(text).schema_version
         if version > SCHEMA:
             raise InvalidSpec(
                 f"the run spec has schema {version}, this worker reads up to {SCHEMA}: upgrade the worker's "
@@ -71,9 +71,7 @@ def decode_run_spec(text: str) -> RunSpec:
             )
         return RunSpec.model_validate_json(text, extra="ignore")
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the document"
         raise InvalidSpec(
-            f"the run spec in {RUN_SPEC_VARIABLE} cannot be read ({field}: {first['msg']}): another version "
+            f"the run spec in {RUN_SPEC_VARIABLE} cannot be read ({first_problem(error)}): another version "
             "of the operator wrote it; a running operator brings its CronJobs up to date"
         ) from None

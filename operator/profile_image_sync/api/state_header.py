@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from profile_image_sync.api.model import ApiModel, Count
+from profile_image_sync.api.model import ApiModel, Count, first_problem
 from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.errors import StateDamaged, StateMismatch
 
@@ -151,7 +151,7 @@ class StateHeader(_Kept):
         return self.model_copy(update={"highq": highq})
 
 
-class _SchemaVersion(BaseModel):
+class _HeaderVersion(BaseModel):
     """As much of a header as every version can read."""
 
     schema_version: Annotated[int, Field(alias="schemaVersion")]
@@ -173,7 +173,7 @@ def decode_header(data: bytes, where: str) -> StateHeader:
     Raises StateMismatch when a newer version wrote it, StateDamaged when it cannot be read.
     """
     try:
-        version = _SchemaVersion.model_validate_json(data).schema_version
+        version = _HeaderVersion.model_validate_json(data).schema_version
         if version > SCHEMA:
             raise StateMismatch(
                 f"the state header in {where} has schema {version}, this version reads up to "
@@ -181,10 +181,8 @@ def decode_header(data: bytes, where: str) -> StateHeader:
             )
         return StateHeader.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the document"
         raise StateDamaged(
-            f"the state header in {where} cannot be read ({field}: {first['msg']}): restore it from a "
+            f"the state header in {where} cannot be read ({first_problem(error)}): restore it from a "
             "backup or with `profile-image-sync state import`, or begin anew with "
             "spec.state.acknowledgeLoss: the state's id, which status.state.id and every report tell"
         ) from None

@@ -54,7 +54,12 @@ def authorize(
       profile-image-sync authorize --url https://acme.highq.com/acme --client-id 12 --out ./highq-oauth
     """
     from profile_image_sync.cli.terminal import Terminal
-    from profile_image_sync.local.authorize import Request, authorise, secret_manifest, write_secret
+    from profile_image_sync.local.authorize import (
+        ConsentRequest,
+        authorise,
+        secret_manifest,
+        write_secret,
+    )
 
     terminal = Terminal.start(verbose=False)
     client_secret = _ask("Client secret", hidden=True)
@@ -63,7 +68,7 @@ def authorize(
         terminal.notice(f"Open this address, allow, and paste the one you end at:\n{address}")
         return _ask("Address")
 
-    request = Request(url, client_id, client_secret, redirect, ca, WAIT_SECONDS)
+    request = ConsentRequest(url, client_id, client_secret, redirect, ca, WAIT_SECONDS)
     secret = authorise(request, notice=terminal.notice, pasted=pasted if paste else None)
     if out:
         write_secret(out, secret)

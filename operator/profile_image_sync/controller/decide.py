@@ -85,7 +85,7 @@ def decide(
         )
     state = observed.header or new_header(new_id, replaces=acknowledged_loss(observed))
     replaced = _replaced(observed, state, settings, now)
-    due = _Due(observed, last, state, requests, now)
+    due = _DueRun(observed, last, state, requests, now)
     start, later = (None, None) if observed.active and not replaced else due.start(replaced)
     polls = [at for at in (later, *_polls(observed, last, now)) if at]
     locks_accounts = paused is not None and last is not None and last.reason in CREDENTIALS
@@ -126,7 +126,7 @@ def _polls(observed: Observed, last: RunResult | None, now: datetime) -> list[da
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
+class _DueRun:
     """Which run is due, and when."""
 
     observed: Observed

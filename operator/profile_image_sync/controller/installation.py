@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from profile_image_sync import names
 from profile_image_sync.api.allow import Allow
-from profile_image_sync.api.model import ApiModel
+from profile_image_sync.api.model import ApiModel, first_problem
 from profile_image_sync.errors import InvalidSpec
 
 FILE = Path("/etc/profile-image-sync/operator.json")
@@ -60,9 +60,7 @@ def load(path: Path, environment: Mapping[str, str]) -> OperatorSettings:
     except FileNotFoundError:
         raise InvalidSpec(f"{path} is not there: the chart mounts it from its ConfigMap") from None
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise InvalidSpec(f"{path}: {field}: {first['msg']}: check the chart's values") from None
+        raise InvalidSpec(f"{path}: {first_problem(error)}: check the chart's values") from None
     api_server = environment.get("KUBERNETES_SERVICE_HOST", "")
     if not api_server:
         return settings

@@ -17,7 +17,7 @@ from profile_image_sync.controller.bodies import (
     controller_of,
 )
 from profile_image_sync.controller.evidence import evidence_of
-from profile_image_sync.controller.snapshot import JobView, Request
+from profile_image_sync.controller.snapshot import JobView, ServedRequest
 
 
 def job_views(bodies: Iterable[Body], owners: set[str]) -> tuple[JobView, ...]:
@@ -72,7 +72,7 @@ def _trigger(told: dict[str, str], *, scheduled: bool) -> Trigger:
     return Trigger.REQUEST if REQUESTS_ANNOTATION in told else Trigger.FIRST_RUN
 
 
-def _requests(text: str) -> tuple[Request, ...]:
+def _requests(text: str) -> tuple[ServedRequest, ...]:
     """Read the requests that a Job serves; the first version wrote their values only."""
     try:
         return tuple(_request(each) for each in json.loads(text))
@@ -80,7 +80,7 @@ def _requests(text: str) -> tuple[Request, ...]:
         return ()  # edited by hand
 
 
-def _request(written: object) -> Request:
+def _request(written: object) -> ServedRequest:
     if isinstance(written, dict):
-        return Request(RequestSource(written["source"]), str(written["value"]))
-    return Request(None, str(written))
+        return ServedRequest(RequestSource(written["source"]), str(written["value"]))
+    return ServedRequest(None, str(written))

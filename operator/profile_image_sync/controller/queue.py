@@ -17,7 +17,7 @@ class Key(NamedTuple):
     name: str
 
 
-class _Due(NamedTuple):
+class _DueTime(NamedTuple):
     """When a key is due. The smallest comes first: what is urgent, then what has been due longest."""
 
     later: bool  # not urgent
@@ -35,16 +35,16 @@ class WorkQueue:
         """Start with nothing to do."""
         self._clock = clock
         self._changed = threading.Condition()
-        self._due: dict[Key, _Due] = {}
+        self._due: dict[Key, _DueTime] = {}
         self._busy: set[Key] = set()
         self._failures: dict[Key, int] = {}
 
     def add(self, key: Key, delay: float = 0.0, *, urgent: bool = False) -> None:
         """Have this resource looked at in `delay` seconds; an earlier time that is set stays."""
-        wanted = _Due(not urgent, self._clock() + delay)
+        wanted = _DueTime(not urgent, self._clock() + delay)
         with self._changed:
             known = self._due.get(key, wanted)
-            self._due[key] = _Due(known.later and wanted.later, min(known.at, wanted.at))
+            self._due[key] = _DueTime(known.later and wanted.later, min(known.at, wanted.at))
             self._changed.notify_all()
 
     def take(self, timeout: float) -> Key | None:

@@ -29,7 +29,7 @@ class Blocker:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ServedRequest:
     """A run request; without a source: of a Job that the first version made."""
 
     source: RequestSource | None
@@ -50,7 +50,7 @@ class JobView:
     finished: datetime | None  # None: under way
     failed: bool
     reason: str  # of a failed Job: BackoffLimitExceeded, DeadlineExceeded, PodFailurePolicy
-    requests: tuple[Request, ...]  # that it serves
+    requests: tuple[ServedRequest, ...]  # that it serves
     scheduled: bool  # by the CronJob, which takes it along when it goes
     trigger: Trigger
     generation: int | None  # of the spec in its template

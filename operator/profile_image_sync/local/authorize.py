@@ -17,7 +17,7 @@ from profile_image_sync.worker.highq.timing import Timing
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ConsentRequest:
     """What a person gives to `authorize`."""
 
     url: str
@@ -29,7 +29,7 @@ class Request:
 
 
 def authorise(
-    request: Request, *, notice: Callable[[str], None], pasted: Callable[[str], str] | None
+    request: ConsentRequest, *, notice: Callable[[str], None], pasted: Callable[[str], str] | None
 ) -> Mapping[str, str]:
     """Return the Secret's keys. `pasted` gets the redirected address from a person; None: we listen.
 

@@ -25,7 +25,7 @@ from profile_image_sync.controller import run_result
 from profile_image_sync.controller import status as statuses
 from profile_image_sync.controller.evidence import Evidence, Problem
 from profile_image_sync.controller.manifests import template_digest
-from profile_image_sync.controller.snapshot import Blocker, Observed, OtherState, Request
+from profile_image_sync.controller.snapshot import Blocker, Observed, OtherState, ServedRequest
 from tests.support.snapshots import (
     BUSY,
     DONE,
@@ -173,7 +173,7 @@ REQUESTS = {
         observed(ASKED, jobs=(job(requests=asking("now"), finished=NOW, failed=True),)), None,
     ),
     "served by a Job of the first version": (
-        observed(ASKED, jobs=(job(requests=(Request(None, "now"),), finished=NOW),)), None,
+        observed(ASKED, jobs=(job(requests=(ServedRequest(None, "now"),), finished=NOW),)), None,
     ),
     "not served by a Job that stepped back": (
         observed(

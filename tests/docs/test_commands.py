@@ -86,5 +86,5 @@ def test_every_block_of_commands_is_executed_or_says_why_not() -> None:
         for page in DOCS.rglob("*.md")
         for block in BLOCK.finditer(page.read_text())
     ]
-    assert len(marks) > 20
+    assert len(marks) >= 20
     assert [mark for mark in marks if mark[1] and not mark[1].startswith("no-test: ")] == []

@@ -35,7 +35,7 @@ BAD_INPUT = {
     "wrong_client_secret": BadInput(
         20, "AuthorisationRefused", r"clientSecret.*highq-oauth|highq-oauth.*clientSecret"
     ),
-    "refused_refresh_token": BadInput(20, "AuthorisationRefused", r"refreshToken"),
+    "refused_refresh_token": BadInput(20, "AuthorisationExpired", r"authorize.*refreshToken"),
     "missing_secret": BadInput(
         20, "MissingReference", r"Secret highq-oauth, key clientId: is not there"
     ),

@@ -61,7 +61,7 @@ class Environment:
         if replicas:
             self.cluster.kubectl("rollout", "status", *deployment, "--timeout=120s")
         else:
-            wait_for("no operator", lambda: not self.cluster.select("pods", OPERATOR), 60)
+            wait_for("no operator", lambda: not self.cluster.select("pods", OPERATOR), 180)
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""The paper: what a resource may say, and what a run says back. No I/O, no third party but pydantic."""
+"""What is written down: spec, status, run spec, report, state header. No I/O: every package may import it."""

@@ -180,9 +180,9 @@ class _Structural:
             out["default"] = default
         sentences = [" ".join(out.get("description", "").split())]
         if self.defaults and default not in (None, "", [], {}):
-            sentences.append(f"Default: {_told(default)}.")
+            sentences.append(f"Default: {_text_of(default)}.")
         if examples:
-            sentences.append(f"Example: {', or '.join(map(_told, examples))}.")
+            sentences.append(f"Example: {', or '.join(map(_text_of, examples))}.")
         return {"description": " ".join(sentences)} | {
             key: value for key, value in out.items() if key != "description"
         }
@@ -199,5 +199,5 @@ class _Structural:
         return out
 
 
-def _told(value: object) -> str:
+def _text_of(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

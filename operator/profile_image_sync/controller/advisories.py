@@ -20,34 +20,32 @@ Bases = tuple[str, ...]
 
 
 class Advisories:
-    """What was seen of all resources, and what was told. Used by several threads."""
+    """What was seen of all resources, and what was posted. Used by several threads."""
 
     def __init__(self) -> None:
-        """Start knowing nobody."""
+        """Start with no resource."""
         self._lock = threading.Lock()
-        self._served: dict[
-            str, dict[Key, Bases]
-        ] = {}  # by HighQ: who reads which part of a directory
-        self._told: set[tuple[object, ...]] = set()
+        self._bases: dict[str, dict[Key, Bases]] = {}  # by HighQ address and resource
+        self._posted: set[tuple[object, ...]] = set()
 
     def about(self, tenant: Tenant, expiry: datetime | None, now: datetime) -> list[Event]:
-        """Return what has not been told of this resource yet."""
+        """Return what has not been posted about this resource yet."""
         with self._lock:
             return [*self._shared(tenant), *self._expiring(tenant, expiry, now)]
 
     def forget(self, namespace: str, name: str) -> None:
         """Take note that a resource is gone."""
         with self._lock:
-            for served in self._served.values():
+            for served in self._bases.values():
                 served.pop((namespace, name), None)
 
     def _shared(self, tenant: Tenant) -> Iterator[Event]:
         key: Key = (tenant.namespace, tenant.name)
         address, bases = tenant.spec.highq.address, tenant.spec.active_directory.search_bases
-        for other_address, served in self._served.items():
+        for other_address, served in self._bases.items():
             if other_address != address:
                 served.pop(key, None)
-        others = self._served.setdefault(address, {})
+        others = self._bases.setdefault(address, {})
         for other, other_bases in others.items():
             if other != key and overlap(bases, other_bases) and self._first(tenant.uid, other):
                 beside = other[0] == tenant.namespace
@@ -74,10 +72,10 @@ class Advisories:
         )
 
     def _first(self, *what: object) -> bool:
-        """Tell whether this has not been told before; from now on it has."""
-        told = what in self._told
-        self._told.add(what)
-        return not told
+        """Tell whether this has not been posted before; from now on it has."""
+        posted = what in self._posted
+        self._posted.add(what)
+        return not posted
 
 
 def overlap(some: Iterable[str], others: Iterable[str]) -> bool:

@@ -31,7 +31,7 @@ def status(
 ) -> ProfileImageSyncStatus:
     """Return the status to write."""
     before = observed.status
-    run = _told(last) if last else before.last_run
+    run = _run_of(last) if last else before.last_run
     next_run = _next_run(observed, decision, now)
     requests = _requests(observed, decision)
     header = observed.header
@@ -54,7 +54,7 @@ def status(
     )
 
 
-def _told(last: RunResult) -> Run:
+def _run_of(last: RunResult) -> Run:
     """Keep why a run ended early: its report is overwritten by the next one's."""
     reason = last.reason or ("RunFailed" if last.failed else None)
     told: dict[str, object] = {
@@ -68,7 +68,7 @@ def _told(last: RunResult) -> Run:
 
 def _history(observed: Observed) -> tuple[Run, ...]:
     """Put the runs that have ended since before the others; a message is kept of the last run only."""
-    new = [_told(each).model_copy(update={"message": None}) for each in new_results(observed)]
+    new = [_run_of(each).model_copy(update={"message": None}) for each in new_results(observed)]
     return (*new, *observed.status.history)[:MOST_RUNS]
 
 

@@ -1,1 +1,1 @@
-"""The workshop: one run, left to right: directory, plan, images, highq, ledger, report."""
+"""One run, left to right: directory, plan, images, highq, ledger, report."""

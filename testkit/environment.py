@@ -73,14 +73,20 @@ def running_environment(name: str, log: Log) -> Iterator[Environment]:
         product = _last_line(run([ROOT / "scripts" / "build-image"]))
         services = _last_line(run([TESTCLUSTER / "build-services-image"]))
         product_id, services_id = cluster.load(product), cluster.load(services)
-    folder = cluster.kubeconfig.parent / f"demo-{name}"
-    folder.mkdir(exist_ok=True)
     with timed("directory and HighQ", log):
-        highq_ca = _issue_highq_certificate(cluster, folder)
-        facts = _start_services(cluster, services_id)
+        _issue_highq_certificate(cluster, _folder(cluster))
+        _start_services(cluster, services_id)
     with timed("operator, by its chart", log):
         _install(cluster, product, product_id)
-    directory_ca = folder / "directory-ca.crt"
+    with connected_environment(cluster) as environment:
+        yield environment
+
+
+@contextmanager
+def connected_environment(cluster: KindCluster) -> Iterator[Environment]:
+    """Connect to what runs, and change nothing: a test may have stopped the operator."""
+    facts = wait_for("the domain controller", lambda: _announced(cluster), 60)
+    directory_ca, highq_ca = (_folder(cluster) / f"{of}-ca.crt" for of in ("directory", "highq"))
     dc = ("--namespace=directory", "deploy/dc1", "--")
     directory_ca.write_text(cluster.kubectl("exec", *dc, "cat", facts["caFile"]))
     host, _, port = cluster.address(DIRECTORY_PORT).partition(":")
@@ -96,6 +102,13 @@ def running_environment(name: str, log: Log) -> Iterator[Environment]:
         simulator.stop()
 
 
+def _folder(cluster: KindCluster) -> Path:
+    """Return where the authorities' files are."""
+    folder = cluster.kubeconfig.parent / f"demo-{cluster.name}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @contextmanager
 def timed(what: str, log: Log) -> Iterator[None]:
     """Log how long something took."""
@@ -104,15 +117,15 @@ def timed(what: str, log: Log) -> Iterator[None]:
     log(f"{what}: {time.monotonic() - started:.0f} s")
 
 
-def _issue_highq_certificate(cluster: KindCluster, folder: Path) -> Path:
-    """Give the simulator a certificate of a test authority, once; return the authority's own."""
+def _issue_highq_certificate(cluster: KindCluster, folder: Path) -> None:
+    """Give the simulator a certificate of a test authority, once; leave the authority's own in `folder`."""
     where, ca_file = "highq-sim", folder / "highq-ca.crt"
     if cluster.get("namespace", where) is None:
         cluster.kubectl("create", "namespace", where)
     known = cluster.get("secret", "highq-tls", where)
     if known and "ca.crt" in known["data"]:
         ca_file.write_bytes(b64decode(known["data"]["ca.crt"]))
-        return ca_file
+        return
     authority = CertificateAuthority(folder / "authority")
     certificate, key = authority.issue(HIGHQ_HOST, "localhost", "127.0.0.1")
     files = {"tls.crt": certificate, "tls.key": key, "ca.crt": authority.ca_file}
@@ -125,11 +138,10 @@ def _issue_highq_certificate(cluster: KindCluster, folder: Path) -> Path:
     }
     cluster.apply([secret], where)
     ca_file.write_text(authority.ca_file.read_text())
-    return ca_file
 
 
-def _start_services(cluster: KindCluster, image_id: str) -> dict[str, str]:
-    """Start the domain controller and the simulator as pods; return what the former prints."""
+def _start_services(cluster: KindCluster, image_id: str) -> None:
+    """Start the domain controller and the simulator as pods."""
     documents: list[Document] = list(yaml.safe_load_all(SERVICES.read_text()))
     for document in documents:
         if (
@@ -142,12 +154,12 @@ def _start_services(cluster: KindCluster, image_id: str) -> dict[str, str]:
             "rollout", "status", f"--namespace={where}", f"deploy/{what}", "--timeout=180s"
         )
 
-    def announced() -> dict[str, str] | None:
-        lines = cluster.kubectl("logs", "--namespace=directory", "deploy/dc1").splitlines()
-        found: list[dict[str, str]] = [json.loads(line) for line in lines if line.startswith("{")]
-        return found[-1] if found else None
 
-    return wait_for("the domain controller", announced, 60)
+def _announced(cluster: KindCluster) -> dict[str, str] | None:
+    """Return what the domain controller prints once it is ready."""
+    lines = cluster.kubectl("logs", "--namespace=directory", "deploy/dc1").splitlines()
+    found: list[dict[str, str]] = [json.loads(line) for line in lines if line.startswith("{")]
+    return found[-1] if found else None
 
 
 def _install(cluster: KindCluster, image: str, image_id: str) -> None:

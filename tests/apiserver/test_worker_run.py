@@ -396,7 +396,7 @@ def test_a_run_that_is_asked_to_stop_repeats_nothing(firm: Pod) -> None:
 
 def test_a_killed_run_is_taken_up_by_the_next_pod_of_its_job(firm: Pod) -> None:
     """The Lease is still the Job's: no waiting, and at most some seconds' uploads are repeated."""
-    firm.tenant.highq.knobs(latency=1)
+    firm.tenant.highq.knobs(latency=5)  # the run goes on for long after the first shard is written
     shard = ("get", "configmap", "pisync-acme-state-000", "--ignore-not-found", "--output=name")
     with firm.running() as process:
         wait_for("a recorded upload", lambda: firm.worker.kubectl(*shard))

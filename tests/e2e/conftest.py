@@ -9,7 +9,8 @@ from contextlib import ExitStack
 import pytest
 
 from testkit.cluster_tenant import ClusterTenant
-from testkit.environment import Environment, running_environment
+from testkit.environment import Environment, connected_environment, running_environment
+from testkit.kind_cluster import KindCluster
 from testkit.scenario import Scenario
 from testkit.shared_session import exclusive
 
@@ -18,12 +19,18 @@ CLUSTER = "pis-test"
 
 @pytest.fixture(scope="session")
 def kind_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """Give the environment, which all workers share: the first one clears what earlier sessions left."""
+    """Give the environment, which all workers share: the first one starts it and clears what was left.
+
+    The others only connect: installing the chart again would start an operator that a test has stopped.
+    """
     with ExitStack() as stack:
         with exclusive(tmp_path_factory, "kind-environment") as first:
-            environment = stack.enter_context(running_environment(CLUSTER, print))
             if first:
+                environment = stack.enter_context(running_environment(CLUSTER, print))
                 environment.clear()
+            else:
+                cluster = KindCluster.up(CLUSTER)
+                environment = stack.enter_context(connected_environment(cluster))
         yield environment
 
 

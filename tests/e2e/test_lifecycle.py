@@ -182,7 +182,10 @@ def test_a_worker_that_is_killed_for_its_memory_is_told_as_that(tenant: ClusterT
     killed = tenant.next_run({})
 
     assert (killed["outcome"], killed["reason"]) == ("Failed", "OOMKilled")
-    assert tenant.condition("Stalled")["reason"] == "OOMKilled"
+    wait_for("stalled", lambda: tenant.condition("Stalled")["reason"] == "OOMKilled", 60)
+    killed = tenant.status()[
+        "lastRun"
+    ]  # a Secret made in the same second as the Job gave it a second try
     assert "spec.job.resources.limits.memory" in tenant.condition("Ready")["message"]
 
     tenant.apply(job={"resources": {"limits": {"memory": "512Mi"}}})

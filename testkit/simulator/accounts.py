@@ -114,7 +114,14 @@ def collaborate_user(user: User, base: str, version: int, knobs: Knobs) -> dict[
     def number(value: int) -> int | str:
         return str(value) if knobs.numbers_as_text else value
 
-    return {
+    has_picture = user.picture is not None
+    flag = {"1": "1" if has_picture else "0", "true": has_picture}
+    created = {
+        "documented": _date(user.created),
+        "iso": _iso(user.created),
+        "epoch": round(user.created * 1000),
+    }
+    fields = {
         "userid": number(user.id),
         "firstname": user.firstname,
         "lastname": user.lastname,
@@ -126,7 +133,7 @@ def collaborate_user(user: User, base: str, version: int, knobs: Knobs) -> dict[
         "goesby": "",
         "invitationsent": "true",
         "createdby": number(1),
-        "createddate": _date(user.created),
+        "createddate": created.get(knobs.created_date),
         "modifiedby": number(1),
         "modifieddate": _date(user.modified),
         "ifpartner": "false",
@@ -145,7 +152,7 @@ def collaborate_user(user: User, base: str, version: int, knobs: Knobs) -> dict[
         "sourcetype": "System",
         "bio": "",
         "usertypeid": number(1),
-        "avatar": "1" if user.picture else "0",
+        "avatar": flag.get(knobs.avatar_flag),
         "practicegroup": "",
         "langcode": "en_GB",
         "publicprofile": "",
@@ -164,6 +171,7 @@ def collaborate_user(user: User, base: str, version: int, knobs: Knobs) -> dict[
         "sociallinks": {},
         "messaginglink": {},
     }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def publisher_user(user: User, base: str, knobs: Knobs) -> dict[str, object]:
@@ -246,6 +254,10 @@ def _whole(text: str | None, default: int, least: int, ref: int) -> int:
     if number < least:
         raise ApiError(400, ref)
     return number
+
+
+def _iso(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime(seconds))
 
 
 def _date(seconds: float) -> str:

@@ -106,10 +106,12 @@ async def get_avatar(call: Call) -> Response:
         content, media_type = await run_in_threadpool(
             avatar_files.shown, user.picture.content, user.picture.crop, int(size)
         )
-        return Response(content, media_type=media_type)
-    if call.instance.knobs.missing_avatar == "404":
+    elif call.instance.knobs.missing_avatar == "404":
         raise ApiError(404, 404, "Avatar does not exist")
-    return Response(avatar_files.placeholder(int(size)), media_type="image/png")
+    else:
+        content, media_type = avatar_files.placeholder(int(size)), "image/png"
+    chosen = call.instance.knobs.avatar_type
+    return Response(content, media_type=media_type if chosen == "image" else chosen)
 
 
 async def post_avatar(call: Call) -> Response:

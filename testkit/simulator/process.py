@@ -32,8 +32,8 @@ from .schema import (
     UserSettings,
 )
 
-READY_WITHIN = 20  # seconds
-STOPPED_WITHIN = 10  # seconds
+READY_WITHIN = 120  # seconds
+STOPPED_WITHIN = 60  # seconds
 
 _PACKAGE = __package__ or "simulator"
 _ROOT = Path(__file__).resolve().parents[_PACKAGE.count(".") + 1]

@@ -66,7 +66,12 @@ class Knobs(SimulatorModel):
     old_access_stays_valid: bool = False
     single_element: Literal["array", "object"] = "array"
     numbers_as_text: bool = False
+    avatar_flag: Literal["1", "true", "none"] = "1"  # how a list spells a picture: 1/0, true/false
+    created_date: Literal["documented", "iso", "epoch", "none"] = "documented"
     missing_avatar: Literal["placeholder", "404"] = "placeholder"
+    avatar_type: Literal["image", "application/octet-stream"] = (
+        "image"  # Content-Type of GET avatar
+    )
     upload_endpoints: list[Literal["avatar", "profileimage"]] = ["avatar", "profileimage"]
     validation_status: Literal[400, 403] = 400
     archived_upload: Literal["accept", "refuse"] = "accept"

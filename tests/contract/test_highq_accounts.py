@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.errors import HighQUnavailable
 from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.people import Account
+from testkit.pictures import jpeg, portrait
 from testkit.simulator.process import Instance, Simulator
 from testkit.simulator.samples import people, person
 from testkit.simulator.schema import Knobs
 from tests.support.highq_session import FastStop, HighQSession
 
 ENDPOINTS = pytest.mark.parametrize("endpoint", list(Endpoint))
+PICTURE = jpeg(portrait("P", 1, 320, 320))
 
 
 def settled(
@@ -57,6 +61,60 @@ def test_accounts_are_read_from_either_family(
             Account(number, True, f"p{number}@acme.example", f"ext-{number}", *more)
             for number in range(1, users + 1)
         ]
+
+
+@pytest.mark.parametrize(
+    ("flag", "pictures"), [("1", [True, False]), ("true", [True, False]), ("none", [None, None])]
+)
+@pytest.mark.parametrize("date", ["documented", "iso", "epoch", "none"])
+def test_who_has_a_picture_and_since_when_is_read_however_it_is_spelled(
+    simulator: Simulator, tmp_path: Path, flag: str, pictures: list[bool | None], date: str
+) -> None:
+    """FillEmpty and Adopt rest on `avatar` and `createddate`; what the list does not say is told as such."""
+    knobs = Knobs.model_validate({"avatar_flag": flag, "created_date": date})
+    session = settled(simulator, tmp_path, 2, knobs=knobs)
+    session.instance.set_picture_as_user(1, PICTURE)
+    now = datetime.fromtimestamp(session.instance.now(), UTC)
+    with session.open() as highq:
+        accounts = highq.accounts()
+    assert [account.has_picture for account in accounts] == pictures
+    for account in accounts:
+        if date == "none":
+            assert account.created is None
+        else:
+            assert account.created
+            assert abs(account.created - now) < timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("knobs", [Knobs(), Knobs(avatar_type="application/octet-stream")])
+def test_what_highq_shows_now_can_be_seen(
+    simulator: Simulator, tmp_path: Path, knobs: Knobs
+) -> None:
+    """A picture is asked for where the list says that there is one: else HighQ sends a placeholder."""
+    session = settled(simulator, tmp_path, 4, knobs=knobs)
+    for number in (2, 3, 4):
+        session.instance.set_picture_as_user(number, PICTURE)
+    with session.open() as highq:
+        accounts = highq.accounts()
+        session.instance.remove_user(4)
+        session.instance.fail_next("get_avatar", "status", user_id=2)  # asked again
+        session.instance.fail_next("get_avatar", "html", status=404, user_id=3)
+        shown = highq.shown_avatars(accounts)
+    assert set(shown) == {2}
+    with Image.open(BytesIO(shown[2])) as image:
+        assert image.size == (128, 128)
+    asked = {call.path.split("/")[-2] for call in session.instance.audit(operation="get_avatar")}
+    assert asked == {"2", "3", "4"}
+
+
+def test_at_most_500_avatars_are_asked_for(simulator: Simulator, tmp_path: Path) -> None:
+    """Each is a call, and the limit is shared; where the list does not say, a placeholder may come."""
+    knobs = Knobs(avatar_flag="none", missing_avatar="placeholder")
+    session = settled(simulator, tmp_path, 510, knobs=knobs)
+    with session.open() as highq:
+        shown = highq.shown_avatars(highq.accounts())
+    assert set(shown) == set(range(1, 501))
+    assert len(session.instance.audit(operation="get_avatar")) == 500
 
 
 @ENDPOINTS
@@ -135,7 +193,7 @@ def test_the_number_of_accounts_costs_one_small_call(
         {"kind": "html", "status": 200},
         {"kind": "cut"},
         {"kind": "truncate"},
-        {"kind": "drip", "seconds": 0.1},
+        {"kind": "drip", "seconds": 0.5},
         {"kind": "stall", "seconds": 30},
     ],
     ids=lambda fault: "-".join(str(value) for value in fault.values()),
@@ -145,7 +203,7 @@ def test_what_goes_wrong_on_the_way_is_asked_again(
 ) -> None:
     """Gateways and networks have bad moments; a list is whole or it is none."""
     session = settled(simulator, tmp_path, 3)
-    session.timing = replace(session.timing, read_timeout=0.5, response_timeout=0.5)
+    session.timing = replace(session.timing, read_timeout=2, response_timeout=2)
     session.instance.fail_next("list", **fault)  # type: ignore[arg-type]  # a table of keywords
     with session.open() as highq:
         assert len(highq.accounts()) == 3

@@ -133,9 +133,9 @@ def test_a_refresh_whose_answer_is_lost_is_tried_again(
     session: HighQSession, kind: str, grace: float
 ) -> None:
     """With the same refresh token; when HighQ has forgotten it, a person must authorise anew."""
-    session.timing = replace(session.timing, read_timeout=0.5)
+    session.timing = replace(session.timing, read_timeout=2)
     session.instance.knobs(refresh_grace=grace)
-    session.instance.fail_next("token", kind, landed=True, seconds=2)
+    session.instance.fail_next("token", kind, landed=True, seconds=10)
     if grace:
         run(session)
     else:

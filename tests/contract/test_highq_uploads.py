@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
 from structlog.testing import capture_logs
@@ -33,6 +32,7 @@ from testkit.pictures import portrait
 from testkit.simulator.process import Simulator
 from testkit.simulator.samples import people
 from testkit.simulator.schema import Knobs
+from testkit.waiting import wait_for
 from tests.support.highq_session import FastStop, HighQSession, ready
 
 ENDPOINTS = pytest.mark.parametrize("endpoint", list(Endpoint))
@@ -44,14 +44,6 @@ PICTURE = pictures.jpeg(portrait("P", 1, 320, 320))
 def session(simulator: Simulator, tmp_path: Path) -> HighQSession:
     """Twenty users, and an administrator who authorised us."""
     return HighQSession.at(simulator, simulator.create_instance(users=people(20)), tmp_path)
-
-
-def within(seconds: float, condition: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    deadline = monotonic() + seconds
-    while not condition():
-        assert monotonic() < deadline, "it never came about"
-        sleep(0.02)
 
 
 @ENDPOINTS
@@ -87,7 +79,7 @@ def test_a_portrait_arrives_as_it_was_sent(
         {"kind": "cut", "landed": True},
         {"kind": "truncate"},
         {"kind": "stall", "seconds": 30},
-        {"kind": "stall", "seconds": 2, "landed": True},
+        {"kind": "stall", "seconds": 10, "landed": True},
         {"kind": "status", "status": 504, "landed": True},
     ],
     ids=lambda fault: "-".join(str(value) for value in fault.values()),
@@ -97,7 +89,7 @@ def test_trouble_on_the_way_ends_in_one_picture(
 ) -> None:
     """A repeated upload is harmless: the same picture again, and nobody else's."""
     session.endpoint = endpoint
-    session.timing = replace(session.timing, read_timeout=0.5)
+    session.timing = replace(session.timing, read_timeout=2)
     session.instance.fail_next("upload", **fault)  # type: ignore[arg-type]  # a table of keywords
     with session.open() as highq:
         highq.upload(5, ready(PICTURE))
@@ -332,9 +324,9 @@ def test_a_stop_ends_the_wait_for_the_rate_limit(session: HighQSession) -> None:
         highq.account_total()  # the window's only call
         thread = Thread(target=upload)
         thread.start()
-        within(10, lambda: any(one.status == 429 for one in session.instance.audit()))
+        wait_for("a 429", lambda: any(one.status == 429 for one in session.instance.audit()))
         stop.set()
-        thread.join(5)
+        thread.join(60)
     assert not thread.is_alive()
     assert [type(end) for end in ends] == [Interrupted]
 

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from testkit.pictures import jpeg, png, portrait
 from testkit.simulator.process import Instance, Simulator
 from testkit.simulator.samples import people, person
 from testkit.simulator.schema import ClientSettings
+from testkit.waiting import wait_for
 
 Connect = Callable[..., httpx.Client]
 
@@ -180,9 +180,7 @@ def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     address = urlsplit(running.url)
     with socket.create_connection((address.hostname, address.port)) as caller:
         caller.sendall(f"GET /{highq.name}/api/3/users HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        deadline = time.monotonic() + 10
-        while highq.pending_faults():
-            assert time.monotonic() < deadline
+        wait_for("the call", lambda: not highq.pending_faults())
         os.kill(running.pid, signal.SIGTERM)
         assert running.stop() == 0
     assert "Traceback" not in (tmp_path / "simulator.log").read_text()

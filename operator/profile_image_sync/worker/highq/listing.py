@@ -141,6 +141,10 @@ def _yes_or_no(value: object) -> bool | None:
 def _date(value: object) -> datetime | None:
     """Read a date without a zone as UTC: whoever compares leaves a day's margin."""
     text = _text(value) or ""
+    if text.isdecimal():  # Java's mappers write milliseconds
+        with suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(int(text) / 1000, UTC)
+        return None
     for form in _DATE_FORMATS:
         with suppress(ValueError):
             return datetime.strptime(text, form).replace(tzinfo=UTC)

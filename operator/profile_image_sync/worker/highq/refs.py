@@ -21,6 +21,7 @@ class Route(StrEnum):
     PUBLISHER_USERS = "api/2/users"
     AVATAR = "api/5/users/{id}/avatar"
     PROFILE_IMAGE = "api/2/users/{id}/profileimage"
+    SHOWN_AVATAR = "api/3/users/{id}/avatar"  # what HighQ shows: resized, or a placeholder
     TOKEN = "api/oauth2/token"  # noqa: S105  a path
 
 

@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from urllib.parse import urlsplit
 
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8")  # how pictures begin
 MAX_RETRY_AFTER = 3600.0  # seconds; a rate limit that reopens later than that is a misread header
 
 
@@ -76,7 +77,7 @@ def read_response(
 
 
 def _parse(content: bytes, content_type: str) -> tuple[Body, object]:
-    if content_type.startswith("image/"):
+    if content_type.startswith("image/") or content.startswith(_PICTURES):
         return Body.IMAGE, None
     start = content[:1024].removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if not start:

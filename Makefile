@@ -15,7 +15,7 @@ test-fast:  ## checks and tests without root and containers, for the inner loop
 	@scripts/test fast
 
 model: setup  ## the rules in any order of events, N=20000 sequences (make test walks fewer)
-	@N=$${N:-20000} .venv/bin/pytest -q --timeout=0 tests/model
+	@N=$${N:-20000} .venv/bin/pytest -q --timeout=0 -n 2 tests/model
 
 mutation: setup  ## which one-line mutations of pure modules no test notices: MODULES="api/schedule.py ..."; minutes a module
 	@scripts/mutation $(MODULES)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import md5
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from PIL import Image
@@ -15,18 +16,18 @@ from PIL import Image
 from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.errors import (
-    HighQUnavailable,
     MissingReference,
     UploadDenied,
     UploadRefused,
     UploadUnconfirmed,
 )
+from profile_image_sync.worker.directory.changes import Position, Window
 from profile_image_sync.worker.images import make_avatar
 from profile_image_sync.worker.people import Account, Avatar, Domain, Person, Source
 from testkit.pictures import png
 from tests.model.world import Settings, World, refusal, side
 
-PICTURES = range(12)
+PICTURES = range(6)
 DOMAIN = Domain(UUID(int=0xD0), "corp.example", "DC=corp,DC=example")
 
 
@@ -42,8 +43,9 @@ def digest(number: int) -> bytes:
     return md5(picture(number), usedforsecurity=False).digest()
 
 
+known_avatar = cache(make_avatar)
 PICTURE_OF = {digest(number): number for number in PICTURES}
-SENT = {make_avatar(picture(n), ImageSettings(min_source_size=1)).data: n for n in PICTURES}
+SENT = {known_avatar(picture(n), ImageSettings(min_source_size=1)).data: n for n in PICTURES}
 
 
 class Closing:
@@ -61,19 +63,55 @@ class Closing:
         """Close."""
 
 
+class Silence:
+    """A logger that says nothing: thousands of runs would fill the screen."""
+
+    def info(self, *_: object, **__: object) -> None:
+        """Say nothing."""
+
+    warning = error = info
+
+
+class OneThread:
+    """An executor that does everything at once: a sequence goes the same way each time, and fast."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Start no thread."""
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Do it now."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args))
+        except BaseException as error:  # noqa: BLE001  # as the threads of an executor do
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, **_: object) -> None:
+        """There is nothing to wait for."""
+
+
 @dataclass
 class FakeDirectory(Closing):
-    """Shows the people of the world."""
+    """Shows the people of the world, as one domain controller knows them."""
 
     world: World
+    settings: Settings
     spec: ProfileImageSyncSpec
     domain = DOMAIN
 
-    def people(self) -> Iterator[Person]:
-        """Yield everyone in scope."""
+    @property
+    def position(self) -> Position:
+        """Where this domain controller's changes stand."""
+        now = self.world.controllers[self.world.answers]
+        return Position(now.name, now.invocation, now.usn)
+
+    def people(self, window: Window | None = None) -> Iterator[Person]:
+        """Yield everyone in scope; with a window, those in scope whose number is in it."""
         attributes = self.spec.active_directory.image_attributes
-        for guid, person in self.world.people.items():
-            if not person.in_scope:
+        changed = self.world.controllers[self.world.answers].changed
+        for guid, person in self.world.in_scope(self.settings).items():
+            if window and changed[guid] < window.first:
                 continue
             image = person.image(attributes)
             values = {"mail": person.mail, "userPrincipalName": person.upn}
@@ -87,8 +125,8 @@ class FakeDirectory(Closing):
 
     def picture(self, guid: UUID, attribute: str) -> bytes | None:
         """Return the bytes of a picture."""
-        person = self.world.people.get(guid.int)
-        number = person.images.get(attribute.lower()) if person and person.in_scope else None
+        person = self.world.in_scope(self.settings).get(guid.int)
+        number = person.images.get(attribute.lower()) if person else None
         return None if number is None else picture(number)
 
 
@@ -99,8 +137,8 @@ class FakeHighQ(Closing):
     world: World
     settings: Settings
     uploads: list[tuple[int, int]] = field(default_factory=list)  # account, picture: attempted
-    down_after: int | None = None  # uploads
-    killed_after: int | None = None
+    taken: list[tuple[int, int]] = field(default_factory=list)  # of these
+    before_upload: Callable[[int], None] = lambda _attempted: None  # raises what ends the run
 
     def accounts(self) -> list[Account]:
         """Return all users."""
@@ -118,16 +156,14 @@ class FakeHighQ(Closing):
 
     def upload(self, account_id: int, avatar: Avatar) -> None:
         """Take a picture, or do not."""
-        if self.killed_after is not None and len(self.uploads) >= self.killed_after:
-            raise KeyboardInterrupt
-        if self.down_after is not None and len(self.uploads) >= self.down_after:
-            raise HighQUnavailable("down")
+        self.before_upload(len(self.uploads))
         number, account = SENT[avatar.data], self.world.accounts[account_id]
         self.uploads.append((account_id, number))
         if refusal(number, self.settings):
             raise UploadRefused("NotSquare", "HighQ refuses it")
         if account.denied:
             raise UploadDenied("AccessDenied", "denied")
+        self.taken.append((account_id, number))
         self.world.accounts[account_id] = replace(account, shows=f"AD {number}")
         if account.deaf:
             raise UploadUnconfirmed("ResponseLost", "no answer came, in spite of retries")

@@ -2,107 +2,90 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import initialize
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.api.spec import FirstSync, Mode
 from profile_image_sync.worker.acknowledgements import Acknowledgements
-from profile_image_sync.worker.ledger import PersonRecord
-from profile_image_sync.worker.state_operations import released, resent
-from tests.model.fakes import FakeHighQ
-from tests.model.tenant import Tenant
+from tests.model.fakes import PICTURES
+from tests.model.state_events import PEOPLE, StateEvents
+from tests.model.stores import KillableStore
+from tests.model.walking import event
 from tests.model.world import JPEG, THUMB, ADPerson, Settings, World
 
-PEOPLE = st.integers(0, 7)
-PICTURES = st.integers(0, 11)
-MAILS = st.sampled_from(("a@x", "b@x", "c@x", "d@x", "A@X ", "maße@x", "masse@x"))
-ATTRIBUTES = st.sampled_from((THUMB, JPEG))
+MAILS = ("a@x", "b@x", "c@x", "d@x", "A@X ", "maße@x", "masse@x")
+ATTRIBUTES = (THUMB, JPEG)
 
 
-class SyncStateMachine(RuleBasedStateMachine):
+class SyncStateMachine(StateEvents):
     """Events in any order; after each run, the model has the same to say."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.tenant = Tenant()
+    def __init__(self, store: KillableStore | None = None) -> None:
+        super().__init__(store)
+        self.told: list[str] = []  # ids of brakes and edits, the newest last
 
     @property
     def world(self) -> World:
         """The world outside."""
         return self.tenant.world
 
-    @initialize(people=st.integers(1, 6), first_sync=st.sampled_from(FirstSync), own=st.booleans())
-    def begin(self, people: int, first_sync: FirstSync, own: bool) -> None:
-        """Set up a firm."""
-        self.tenant.settings = Settings(first_sync=first_sync)
+    @event(
+        initialize,
+        people=range(1, 7),
+        first_sync=FirstSync,
+        own=(True, False),
+        attributes=((THUMB,), (THUMB,), (JPEG, THUMB), (THUMB, JPEG)),
+        tick=(0, 1, 9),
+    )
+    def begin(
+        self, people: int, first_sync: FirstSync, own: bool, attributes: tuple[str, ...], tick: int
+    ) -> None:
+        """Set up a firm; `tick`: see Tenant."""
+        self.tenant.tick = tick
+        self.tenant.settings = Settings(first_sync=first_sync, attributes=attributes)
         for number in range(people):
             mail = f"{'abcdef'[number]}@x"
-            self.world.add_person(ADPerson(mail, f"upn{number}@x", {THUMB.lower(): number}))
+            images = {attribute.lower(): number for attribute in attributes[: number // 2 + 1]}
+            self.world.add_person(ADPerson(mail, f"upn{number}@x", images))
             self.world.add_account(mail, shows="own" if own and number % 2 else None)
 
-    @rule(times=st.integers(1, 2))
+    @event(times=(1, 1, 1, 2))
     def sync(self, times: int) -> None:
         """Run; a second run changes nothing more."""
         for _ in range(times):
             self.tenant.sync()
 
-    @rule(uploads=st.integers(0, 3))
-    def highq_goes_down(self, uploads: int) -> None:
-        """Let HighQ end a run early."""
-        self.tenant.interrupted(FakeHighQ(self.world, self.tenant.settings, down_after=uploads))
+    @event(by=("down", "stop", "kill"), uploads=range(4))
+    def end_early(self, by: str, uploads: int) -> None:
+        """HighQ goes down, SIGTERM comes, or the pod is killed, after so many uploads."""
+        self.tenant.interrupted(by, uploads)
 
-    @rule(uploads=st.integers(0, 3))
-    def killed_at_an_upload(self, uploads: int) -> None:
-        """Kill a run while it uploads."""
-        self.tenant.interrupted(FakeHighQ(self.world, self.tenant.settings, killed_after=uploads))
-
-    @rule(write=st.integers(1, 4), lands=st.booleans())
-    def killed_at_a_write(self, write: int, lands: bool) -> None:
+    @event(write=range(9), lands=(True, False))
+    def kill_at_a_write(self, write: int, lands: bool) -> None:
         """Kill a run at any write, before or after it took place."""
-        self.tenant.store.lands = lands
-        self.tenant.interrupted(FakeHighQ(self.world, self.tenant.settings), write)
+        self.tenant.interrupted("write that lands" if lands else "write", write)
 
-    @rule(who=PEOPLE, command=st.sampled_from(("release", "resend", "forget")))
-    def state_command(self, who: int, command: str) -> None:
-        """`state release`, `resend`, `forget` of one person."""
-        guid, memory = self.person(who), self.tenant.memory
-        if guid is None:
-            return
-        change = {"release": released, "resend": resent, "forget": lambda _: PersonRecord()}[
-            command
-        ]
-        self.tenant.change_record(guid, change)
-        row = memory.rows.pop(guid, None)
-        memory.waiting.discard(guid)
-        if row or command != "release":
-            memory.refused.pop(guid, None)
-        if row and command != "forget":
-            account = row.account if command == "resend" else 0
-            memory.rows[guid] = replace(row, resend=True, unconfirmed=False, account=account)
+    @event(seconds=(1, 5, 20, 60))
+    def reach_the_deadline(self, seconds: int) -> None:
+        """Let the Job's deadline come while the run uploads."""
+        self.tenant.interrupted("deadline", seconds)
 
-    @rule(which=PEOPLE)
+    @event(which=PEOPLE)
     def deafen(self, which: int) -> None:
         """HighQ takes what is sent for one user, but its answers are lost; or they come again."""
         if number := self.account(which):
             self.world.change_account(number, deaf=not self.world.accounts[number].deaf)
 
-    @rule()
+    @event()
     def dry_run(self) -> None:
         """Plan and report only: no trace."""
         self.edit(dry_run=True)
         self.tenant.sync()
         self.edit(dry_run=False)
 
-    @rule(who=PEOPLE, attribute=ATTRIBUTES, picture=PICTURES | st.none())
+    @event(who=PEOPLE, attribute=ATTRIBUTES, picture=(*PICTURES, None, None))
     def change_picture(self, who: int, attribute: str, picture: int | None) -> None:
         """Put a picture into AD, or take it away."""
         if guid := self.person(who):
@@ -111,7 +94,7 @@ class SyncStateMachine(RuleBasedStateMachine):
                 guid, images={a: p for a, p in images.items() if p is not None}
             )
 
-    @rule(mail=MAILS, picture=PICTURES, account=st.booleans(), shows=st.sampled_from((None, "own")))
+    @event(mail=MAILS, picture=PICTURES, account=(True, False), shows=(None, "own"))
     def join(self, mail: str, picture: int, account: bool, shows: str | None) -> None:
         """Hire somebody, perhaps with a HighQ user."""
         if len(self.world.people) < 9:
@@ -119,13 +102,20 @@ class SyncStateMachine(RuleBasedStateMachine):
             if account:
                 self.world.add_account(mail, shows=shows)
 
-    @rule(who=PEOPLE)
-    def leave_or_return(self, who: int) -> None:
-        """Leave the scope, or come back."""
+    @event(who=PEOPLE, silently=(True, False))
+    def leave_or_return(self, who: int, silently: bool) -> None:
+        """Leave the scope, or come back: disabled, or silently, as by a group."""
         if guid := self.person(who):
-            self.world.change_person(guid, in_scope=not self.world.people[guid].in_scope)
+            there = self.world.people[guid].in_scope
+            self.world.change_person(guid, silently=silently, in_scope=not there)
 
-    @rule(who=PEOPLE, picture=PICTURES | st.none())
+    @event(who=PEOPLE, unit=(1, 2), silently=(True, False))
+    def move(self, who: int, unit: int, silently: bool) -> None:
+        """Move somebody to another organisational unit, or, silently, the unit itself."""
+        if guid := self.person(who):
+            self.world.change_person(guid, silently=silently, unit=unit)
+
+    @event(who=PEOPLE, picture=(*PICTURES, None))
     def re_create(self, who: int, picture: int | None) -> None:
         """Delete a user object and make it anew: another GUID, the same mail."""
         if guid := self.person(who):
@@ -133,13 +123,13 @@ class SyncStateMachine(RuleBasedStateMachine):
             images = old.images if picture is None else {THUMB.lower(): picture}
             self.world.add_person(replace(old, images=images))
 
-    @rule(who=PEOPLE, mail=MAILS | st.none())
+    @event(who=PEOPLE, mail=(*MAILS, None))
     def change_mail(self, who: int, mail: str | None) -> None:
         """Change somebody's mail."""
         if guid := self.person(who):
             self.world.change_person(guid, mail=mail)
 
-    @rule(one=PEOPLE, other=PEOPLE)
+    @event(one=PEOPLE, other=PEOPLE)
     def swap_mails(self, one: int, other: int) -> None:
         """Two people swap their addresses."""
         first, second = self.person(one), self.person(other)
@@ -149,25 +139,25 @@ class SyncStateMachine(RuleBasedStateMachine):
             self.world.change_person(first, mail=mails[1])
             self.world.change_person(second, mail=mails[0])
 
-    @rule(mail=MAILS, shows=st.sampled_from((None, "own")), active=st.booleans())
-    def add_account(self, mail: str, shows: str | None, active: bool) -> None:
-        """Create a HighQ user, perhaps a second one of that address."""
-        if len(self.world.accounts) < 12:
-            self.world.add_account(mail, shows=shows, active=active)
+    @event(mail=MAILS, shows=(None, "own"), active=(True, False), number=(None, None, 5, 500))
+    def add_account(self, mail: str, shows: str | None, active: bool, number: int | None) -> None:
+        """Create a HighQ user, perhaps a second one of that address, perhaps with an id out of order."""
+        if len(self.world.accounts) < 12 and number not in self.world.accounts:
+            self.world.add_account(mail, shows=shows, active=active, number=number)
 
-    @rule(which=PEOPLE, mail=MAILS)
+    @event(which=PEOPLE, mail=MAILS)
     def change_account(self, which: int, mail: str) -> None:
         """Change the address of a HighQ user."""
         if number := self.account(which):
             self.world.change_account(number, email=mail)
 
-    @rule(which=PEOPLE)
+    @event(which=PEOPLE)
     def archive_or_reactivate(self, which: int) -> None:
         """Archive a HighQ user, or bring one back."""
         if number := self.account(which):
             self.world.change_account(number, active=not self.world.accounts[number].active)
 
-    @rule(which=PEOPLE, anew=st.booleans())
+    @event(which=PEOPLE, anew=(True, False))
     def delete_account(self, which: int, anew: bool) -> None:
         """Delete a HighQ user; perhaps they are made anew with another id."""
         if number := self.account(which):
@@ -175,75 +165,81 @@ class SyncStateMachine(RuleBasedStateMachine):
             if anew:
                 self.world.add_account(old.email)
 
-    @rule(which=PEOPLE)
+    @event(which=PEOPLE)
     def choose_own_picture(self, which: int) -> None:
         """Somebody sets a picture in HighQ."""
         if number := self.account(which):
             self.world.change_account(number, shows="own")
 
-    @rule(which=PEOPLE)
+    @event(which=PEOPLE)
     def deny(self, which: int) -> None:
         """HighQ denies one user whatever is sent, or stops doing so."""
         if number := self.account(which):
             self.world.change_account(number, denied=not self.world.accounts[number].denied)
 
-    @rule(mode=st.sampled_from(Mode), first_sync=st.sampled_from(FirstSync))
+    @event(mode=Mode, first_sync=FirstSync)
     def edit_mode(self, mode: Mode, first_sync: FirstSync) -> None:
         """Edit `mode` and `firstSync`."""
         self.edit(mode=mode, first_sync=first_sync)
 
-    @rule(match=st.sampled_from((("mail",), ("userPrincipalName",), ("mail", "userPrincipalName"))))
+    @event(match=(("mail",), ("userPrincipalName",), ("mail", "userPrincipalName")))
     def edit_match(self, match: tuple[str, ...]) -> None:
         """Edit `match`."""
         self.edit(match=match)
 
-    @rule(attributes=st.sampled_from(((THUMB,), (JPEG, THUMB), (THUMB, JPEG), ("ThumbNailPhoto",))))
+    @event(attributes=((THUMB,), (JPEG, THUMB), (THUMB, JPEG), ("ThumbNailPhoto",)))
     def edit_attributes(self, attributes: tuple[str, ...]) -> None:
         """Edit `imageAttributes`, perhaps only their spelling."""
         self.edit(attributes=attributes)
 
-    @rule(smallest=st.sampled_from((48, 96)), endpoint=st.sampled_from(Endpoint))
+    @event(units=((1,), (2,), (1, 2)))
+    def edit_scope(self, units: tuple[int, ...]) -> None:
+        """Edit `searchBases`."""
+        self.edit(units=units)
+
+    @event(highq=("acme", "acme", "renamed"))
+    def edit_url(self, highq: str) -> None:
+        """Edit HighQ's address, or set it back."""
+        self.edit(highq=highq)
+
+    @event(smallest=(48, 96), endpoint=Endpoint)
     def edit_image(self, smallest: int, endpoint: Endpoint) -> None:
         """Edit `image` and `endpoint`."""
         self.edit(smallest=smallest, endpoint=endpoint)
 
-    @rule(which=st.sets(st.sampled_from(("brake", "attributes", "match", "unknown")), max_size=3))
-    def acknowledge(self, which: set[str]) -> None:
-        """Acknowledge what a run or a dry run told of; several at once; perhaps late."""
-        now = self.tenant.header()
+    @event(which=("brake", "attributes", "match", "unknown", "former", "none"), added=(True, False))
+    def acknowledge(self, which: str, added: bool) -> None:
+        """Acknowledge what a run or a dry run told of; several at once, late, or what nobody told."""
         settings = self.tenant.settings
-        ahead = Acknowledgements(
-            now.header.with_lists(settings.attributes, [f"{a}=email" for a in settings.match]), ()
-        )
+        if self.tenant.trouble:
+            return
+        now = self.tenant.header().header
+        match = [f"{attribute}=email" for attribute in settings.match]
+        ahead = Acknowledgements(now.with_lists(settings.attributes, match), ())
         ids = {
-            "brake": now.header.brake.id if now.header.brake else "",
+            "brake": now.brake.id if now.brake else "",
             "attributes": ahead.attributes_change,
             "match": ahead.match_change,
             "unknown": "no-such-id",
+            "former": self.told[0] if self.told else "",
         }
-        self.edit(acknowledge=tuple(ids[word] for word in sorted(which) if ids[word]))
+        self.told = [*self.told, *filter(None, (ids["brake"], ids["attributes"], ids["match"]))][
+            -9:
+        ]
+        given = ids.get(which, "")
+        self.edit(
+            acknowledge=(*(settings.acknowledge[-3:] if added else ()), *([given] if given else ()))
+        )
 
-    @rule(days=st.sampled_from((0.5, 3)))
+    @event(days=(0.5, 3))
     def later(self, days: float) -> None:
         """Let time pass."""
         self.world.later(days)
 
-    @rule(pictures=st.booleans(), dates=st.booleans())
+    @event(pictures=(True, False), dates=(True, False))
     def change_list(self, pictures: bool, dates: bool) -> None:
         """HighQ's list tells more, or less."""
         self.world.tells_pictures, self.world.tells_dates = pictures, dates
-
-    @rule()
-    def save(self) -> None:
-        """Take a copy of the state."""
-        self.tenant.saved = copy.deepcopy((self.tenant.store, self.tenant.memory))
-
-    @precondition(lambda self: self.tenant.saved is not None)
-    @rule()
-    def restore(self) -> None:
-        """Bring an older copy of the state back."""
-        assert self.tenant.saved
-        self.tenant.store, self.tenant.memory = copy.deepcopy(self.tenant.saved)
 
     def edit(self, **changes: object) -> None:
         """Edit the spec."""

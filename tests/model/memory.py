@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from profile_image_sync.api.spec import FirstSync
@@ -45,3 +45,14 @@ class Memory:
     sweeps: list[Counter[str]] = field(default_factory=list)
     brake: dict[str, int] | None = None  # cause -> figure, when the id was given
     spent: set[str] = field(default_factory=set)
+    highq: str = ""  # that the state is bound to
+
+    def copy(self) -> Memory:
+        """Return a memory that goes its own way from now on."""
+        return replace(
+            self,
+            rows=dict(self.rows),
+            refused=dict(self.refused),
+            waiting=set(self.waiting),
+            spent=set(self.spent),
+        )

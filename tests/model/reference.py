@@ -25,9 +25,10 @@ class Run:
     world: World
     settings: Settings
     acknowledged: set[str]  # "brake", "attributes 2", "match 2": what the given ids mean
+    trouble: str = ""  # StateMissing, StateMismatch, StateDamaged
 
     def __post_init__(self) -> None:
-        self.people = {g: p for g, p in self.world.people.items() if p.in_scope}
+        self.people = self.world.in_scope(self.settings)
         self.active = {n: a for n, a in self.world.accounts.items() if a.active}
         self.images = {g: p.image(self.settings.attributes) for g, p in self.people.items()}
         m, s = self.memory, self.settings
@@ -197,6 +198,10 @@ class Run:
 
     def stop(self) -> str:
         """Return why the run stops before its first upload; "": it does not."""
+        if self.trouble:
+            return self.trouble
+        if self.memory.highq not in ("", self.settings.address):
+            return "StateMismatch"
         if not self.people:
             return "DirectoryMisconfigured"  # rule 10: "Zero people"
         if self.memory.first_sync is None and not any(self.images.values()):

@@ -12,6 +12,10 @@ from tests.model.world import refusal
 def remember(run: Run) -> None:
     """Change the memory as a run that goes to its end, or stops before its first upload, does."""
     m, s, found, stop = run.memory, run.settings, run.found, run.stop()
+    if stop == "StateMismatch":
+        return
+    if not s.dry_run:
+        m.highq = s.address
     if stop == "DirectoryMisconfigured":
         return
     if s.dry_run:  # leaves no trace, but for the id of a brake ahead: it is good for the real run

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import copy
+import itertools
+import math
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any, cast
+from functools import cache
+from typing import cast
 from uuid import UUID
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.spec import ProfileImageSyncSpec
-from profile_image_sync.api.state_header import Sweep, new_header
+from profile_image_sync.api.state_header import Sweep, encode_header, new_header
+from profile_image_sync.errors import HighQUnavailable
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
@@ -27,8 +31,8 @@ from tests.model.fakes import PICTURE_OF, FakeDirectory, FakeHighQ, NoReferences
 from tests.model.memory import Memory, Row
 from tests.model.reference import Run
 from tests.model.remembering import remember
+from tests.model.stores import HEADER, KillableStore, Killed
 from tests.model.world import Settings, World, refusal
-from tests.support.memory_store import MemoryStore
 
 STATE = UUID(int=1)
 ACTIONS = {  # what the report counts
@@ -45,60 +49,64 @@ ACTIONS = {  # what the report counts
 }
 
 
-class Silence:
-    """A logger that says nothing: thousands of runs would fill the screen."""
-
-    def info(self, *_: object, **__: object) -> None:
-        """Say nothing."""
-
-    warning = error = info
+@cache
+def spec_of(s: Settings) -> ProfileImageSyncSpec:
+    """Return the spec that the settings stand for."""
+    return ProfileImageSyncSpec.model_validate(
+        {
+            "mode": s.mode,
+            "firstSync": s.first_sync,
+            "schedule": "@hourly",
+            "dryRun": s.dry_run,
+            "activeDirectory": {
+                "servers": ["ldaps://dc1.corp.example"],
+                "searchBases": [f"OU={unit},DC=corp,DC=example" for unit in s.units],
+                "imageAttributes": list(s.attributes),
+                "credentialsSecretRef": {"name": "ad"},
+            },
+            "highq": {
+                "url": f"https://{s.highq}.highq.com/{s.highq}",
+                "endpoint": s.endpoint,
+                "credentialsSecretRef": {"name": "highq"},
+                "match": [{"activeDirectory": a, "highq": "email"} for a in s.match],
+            },
+            "image": {"minSourceSize": s.smallest},
+            "safety": {"acknowledge": " ".join(s.acknowledge)},
+        }
+    )
 
 
 class Tenant:
     """The real run on fakes, and the model beside it."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: KillableStore | None = None, tick: float = 0) -> None:
+        """Keep the state there; `tick`: seconds that pass whenever a run looks at its clock."""
         self.world = World()
         self.settings = Settings()
-        self.store = MemoryStore(new_header(STATE))
+        self.store = store or KillableStore()
+        self.tick = tick
+        self.state, self.states, self.trouble = STATE, 1, ""  # trouble: why the state is not whole
+        self.begin_state(STATE)
         self.memory = Memory()
-        self.saved: tuple[MemoryStore, Memory] | None = None
         self.runs = 0
         self.output: RunOutput | None = None  # of the last comparison
         self.uploads: list[
             tuple[int, int]
         ] = []  # account and picture: those of the last comparison
 
-    def spec(self) -> ProfileImageSyncSpec:
-        """Return the spec that the settings stand for."""
-        s = self.settings
-        return ProfileImageSyncSpec.model_validate(
-            {
-                "mode": s.mode,
-                "firstSync": s.first_sync,
-                "schedule": "@hourly",
-                "dryRun": s.dry_run,
-                "activeDirectory": {
-                    "servers": ["ldaps://dc1.corp.example"],
-                    "imageAttributes": list(s.attributes),
-                    "credentialsSecretRef": {"name": "ad"},
-                },
-                "highq": {
-                    "url": "https://acme.highq.com/acme",
-                    "endpoint": s.endpoint,
-                    "credentialsSecretRef": {"name": "highq"},
-                    "match": [{"activeDirectory": a, "highq": "email"} for a in s.match],
-                },
-                "image": {"minSourceSize": s.smallest},
-                "safety": {"acknowledge": " ".join(s.acknowledge)},
-            }
-        )
+    def begin_state(self, state: UUID, replaces: UUID | None = None) -> None:
+        """Begin a state in an empty place."""
+        self.state = state
+        self.store.replace({HEADER: encode_header(new_header(state, replaces))})
 
-    def execute(self, highq: FakeHighQ) -> RunOutput:
+    def execute(
+        self, highq: FakeHighQ, *, stop: threading.Event | None = None, deadline: float = math.inf
+    ) -> RunOutput:
         """Do one real run."""
         self.runs += 1
         number, ids = self.runs, iter(range(99))
-        spec = self.spec()
+        seconds = itertools.count()
+        spec = spec_of(self.settings)
         context = RunContext(
             run_id=f"run {number}",
             job="",
@@ -106,24 +114,31 @@ class Tenant:
             tokens=cast("TokenStore", None),
             references=NoReferences(),
             now=lambda: self.world.now,
-            clock=lambda: 0.0,
+            clock=lambda: next(seconds) * self.tick,
             new_id=lambda: f"brake-{number}-{next(ids)}",
-            stop=threading.Event(),
+            stop=stop or threading.Event(),
+            deadline=deadline,
             progress=lambda _done, _total: None,
-            open_directory=lambda *_: cast("Directory", FakeDirectory(self.world, spec)),
+            open_directory=lambda *_: cast(
+                "Directory", FakeDirectory(self.world, self.settings, spec)
+            ),
             open_highq=lambda *_, **__: cast("HighQClient", highq),
         )
-        run_spec = RunSpec(namespace="t", name="acme", generation=1, state_id=STATE, spec=spec)
+        run_spec = RunSpec(namespace="t", name="acme", generation=1, state_id=self.state, spec=spec)
         return execute(run_spec, context)
 
     def header(self) -> Acknowledgements:
         """Return what the ids in the spec mean to the state as it is stored."""
-        return Acknowledgements(Ledger.open(self.store, expected_id=STATE).header, ())
+        return Acknowledgements(self.ledger().header, ())
+
+    def ledger(self) -> Ledger:
+        """Open the state as it is stored."""
+        return Ledger.open(self.store, expected_id=self.state)
 
     def acknowledged(self) -> set[str]:
         """Return the given ids in the model's words; an edit of the spec is a new version already."""
         header = self.header().header
-        attributes, match = self.spec().active_directory.image_attributes, self.settings.match
+        attributes, match = self.settings.attributes, self.settings.match
         ahead = header.with_lists(attributes, [f"{a}=email" for a in match])
         changes = Acknowledgements(ahead, ())
         means = {
@@ -135,61 +150,66 @@ class Tenant:
 
     def plan(self) -> Run:
         """Return what the rules say about a run now, on copies."""
-        memory, world = copy.deepcopy((self.memory, self.world))
-        return Run(memory, world, self.settings, self.acknowledged())
+        if self.trouble:
+            return Run(self.memory, self.world, self.settings, set(), self.trouble)
+        return Run(self.memory.copy(), self.world.copy(), self.settings, self.acknowledged())
 
     def sync(self) -> Run:
         """Run both; compare who got which picture, what is recorded, what is reported, what stopped."""
-        expected = self.plan()
-        before = dict(self.store.shards), self.store.header
+        expected, before = self.plan(), self.store.contents
         highq = FakeHighQ(self.world, self.settings)
         self.output, self.uploads = self.execute(highq), highq.uploads
         report = self.output.report
         stop = expected.stop()
         assert (report.reason, bool(report.message)) == (stop, bool(stop)), report.message
         assert Counter(highq.uploads) == self.expected_uploads(expected)
+        if self.trouble:
+            assert self.store.contents == before
+            return expected
         if not stop:
-            self.compare_counts(expected, report.run.model_dump())
+            self.compare_people(expected, self.output)
         if self.settings.dry_run:
-            assert before[0] == self.store.shards
-            assert before[1] == self.store.header or expected.found
+            assert before == self.store.contents | {HEADER: before[HEADER]}
+            assert before == self.store.contents or expected.found
         remember(expected)
         self.memory = expected.memory
         assert self.stored() == self.memory
         return expected
 
-    def interrupted(self, highq: FakeHighQ, write: int = 0) -> None:
-        """Run until HighQ is down, or until a kill at an upload or a write.
+    def interrupted(self, by: str, after: int) -> None:
+        """Run until something ends the run early: `by` what, `after` how many uploads, writes or seconds.
 
-        Nothing goes up that the rules do not want; what is stored of a person is the old or the new; and
-        unless the run was killed, each picture that HighQ took is recorded.
+        Nothing goes up that the rules do not want; what is stored of a person, and of everyone, is the old or
+        the new; and unless the run was killed, each picture that HighQ took is recorded.
         """
-        expected, before = self.plan(), self.memory
-        self.store.fail_at, self.store.error = write, KeyboardInterrupt
-        killed = True
-        try:
-            self.execute(highq)
-            killed = False
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self.store.fail_at = 0
+        expected, before, stop = self.plan(), self.memory, threading.Event()
+        highq = FakeHighQ(
+            self.world, self.settings, before_upload=_ends(by, after, self.store, stop)
+        )
+        if by.startswith("write"):
+            self.store.writes_left, self.store.lands = after, by == "write that lands"
+        with suppress(Killed):
+            self.execute(highq, stop=stop, deadline=after if by == "deadline" else math.inf)
+        killed = self.store.writes_left < 0
+        self.store.writes_left = math.inf
         uploads = Counter(highq.uploads)
         assert uploads <= self.expected_uploads(expected)
+        if self.trouble:
+            return
         remember(expected)
-        now, after = self.stored(), expected.memory
-        for guid in {*before.rows, *now.rows, *after.rows}:
+        now, after_all = self.stored(), expected.memory
+        for guid in {*before.rows, *now.rows, *after_all.rows}:
             old = before.rows.get(guid)
             returned = old and replace(old, gone=guid not in expected.people)
-            assert now.rows.get(guid) in (old, returned, after.rows.get(guid))
-        for guid in {*before.refused, *now.refused, *after.refused}:
-            assert now.refused.get(guid) in (before.refused.get(guid), after.refused.get(guid))
-        taken = {(row.account, row.picture) for row in now.rows.values()}
-        if not killed:
-            shown = [(n, p) for n, p in uploads if self.world.accounts[n].shows == f"AD {p}"]
-            assert taken.issuperset(shown)
+            assert now.rows.get(guid) in (old, returned, after_all.rows.get(guid))
+        for guid in {*before.refused, *now.refused, *after_all.refused}:
+            assert now.refused.get(guid) in (before.refused.get(guid), after_all.refused.get(guid))
+        for fact in ("attributes", "match", "sweeps", "brake", "spent", "highq"):
+            assert getattr(now, fact) in (getattr(before, fact), getattr(after_all, fact)), fact
+        recorded = {(row.account, row.picture) for row in now.rows.values()}
+        assert killed or recorded.issuperset(highq.taken)
         if now.first_sync and not before.first_sync and not expected.stop():
-            attempted = {*now.rows, *now.refused, *(now.waiting & before.waiting), *now.waiting}
+            attempted = {*now.rows, *now.refused, *now.waiting}
             wanted = (g for g, done in expected.done.items() if done.action.startswith("Upload"))
             assert attempted.issuperset(wanted)
         self.memory = now
@@ -206,9 +226,9 @@ class Tenant:
                 uploads[done.account, image[1]] += not ours
         return +uploads
 
-    def compare_counts(self, expected: Run, numbers: dict[str, Any]) -> None:
-        """Check that the numbers add up to people, each person where the rules put them."""
-        counts = Counter[str]()
+    def compare_people(self, expected: Run, output: RunOutput) -> None:
+        """Check that the numbers add up to people, each counted and listed where the rules put them."""
+        kinds: dict[str, set[str]] = defaultdict(set)
         for guid, done in expected.done.items():
             word, image = ACTIONS[done.action], expected.images[guid]
             if word == "uploaded" and image:
@@ -221,15 +241,19 @@ class Tenant:
                     word = "failed"
                 elif expected.world.accounts[done.account].deaf:
                     word = "unchanged"  # and listed as unconfirmed
-            counts[word] += 1
-        shown = {name: numbers[name] for name in {*ACTIONS.values(), "to_upload", "failed"}}
-        assert +Counter(shown) == counts
-        assert numbers["people"] == counts.total()
+            kinds[word].add(str(UUID(int=guid)))
+        numbers = output.report.run.model_dump()
+        assert numbers["people"] == len(expected.people)
+        for name in {*ACTIONS.values(), "to_upload", "failed"}:
+            assert numbers[name] == len(kinds[name]), name
+        lists = {kind.name.lower(): people for kind, people in output.people.people.items()}
+        for name in {*lists} - {"unconfirmed"}:
+            assert {person.guid for person in lists[name]} == kinds[name], name
 
     def stored(self) -> Memory:
         """Read the whole state back, in the model's words."""
-        ledger = Ledger.open(self.store, expected_id=STATE)
-        header, done = ledger.header, ledger.header.first_sync
+        ledger = self.ledger()
+        header, done, edits = ledger.header, ledger.header.first_sync, changes_of(self.state)
         memory = Memory(
             attributes=tuple(name.lower() for name in header.image_attributes or ()),
             version=header.image_attributes_version,
@@ -238,7 +262,8 @@ class Tenant:
             first_sync=(done.policy, done.time, done.highest_account_id) if done else None,
             sweeps=[counted(sweep) for sweep in header.sweeps],
             brake={CAUSES(c): n for c, n in header.brake.figures.items()} if header.brake else None,
-            spent={CHANGES[each] for each in header.spent_acknowledgements if each in CHANGES},
+            highq=header.highq or "",
+            spent={edits[each] for each in header.spent_acknowledgements if each in edits},
         )
         for guid, record in ledger.items():
             if row := record.accepted:
@@ -259,9 +284,29 @@ class Tenant:
 
     def change_record(self, guid: int, change: Callable[[PersonRecord], PersonRecord]) -> None:
         """Change one person's record by a state command."""
-        ledger = Ledger.open(self.store, expected_id=STATE)
+        ledger = self.ledger()
         ledger.put(UUID(int=guid), change(ledger.get(UUID(int=guid))))
         ledger.commit(ledger.header)
+
+
+def _ends(
+    by: str, after: int, store: KillableStore, stop: threading.Event
+) -> Callable[[int], None]:
+    """Return what happens at each upload."""
+
+    def before_upload(attempted: int) -> None:
+        if attempted < after:
+            return
+        match by:
+            case "down":
+                raise HighQUnavailable("down")
+            case "stop":
+                stop.set()
+            case "kill":
+                store.writes_left = -1
+                raise Killed
+
+    return before_upload
 
 
 def CAUSES(cause: str) -> str:  # noqa: N802  # a table
@@ -285,15 +330,15 @@ FINGERPRINTS: dict[bytes, tuple[object, ...]] = {
     for smallest in (48, 96)
     for endpoint in (None, *Endpoint)
 }
-CHANGES = {
-    change: f"{field} {version}"
-    for version in range(2, 60)
-    for field, change in {
-        "attributes": Acknowledgements(
-            new_header(STATE).model_copy(update={"image_attributes_version": version}), ()
-        ).attributes_change,
-        "match": Acknowledgements(
-            new_header(STATE).model_copy(update={"match_version": version}), ()
-        ).match_change,
-    }.items()
-}
+
+
+@cache
+def changes_of(state: UUID) -> dict[str, str]:
+    """Return what the ids of edits mean, of a state: "attributes 2"."""
+    changes = {}
+    for version in range(2, 60):
+        update = {"image_attributes_version": version, "match_version": version}
+        ids = Acknowledgements(new_header(state).model_copy(update=update), ())
+        changes[ids.attributes_change] = f"attributes {version}"
+        changes[ids.match_change] = f"match {version}"
+    return changes

@@ -16,7 +16,6 @@ from profile_image_sync.api.spec import FirstSync, Mode
 from profile_image_sync.worker.ledger import PersonRecord
 from profile_image_sync.worker.reporter import RunOutput
 from profile_image_sync.worker.state_operations import released, resent
-from tests.model.fakes import FakeHighQ
 from tests.model.memory import Row
 from tests.model.tenant import Tenant
 from tests.model.world import JPEG, THUMB, ADPerson, Settings
@@ -256,8 +255,8 @@ def test_rule_7_attempts_count_across_runs_that_ended_early() -> None:
     """Rule 7: "attempts count across runs that ended early"."""
     tenant = firm(2)
     tenant.world.change_account(101, denied=True)
-    tenant.interrupted(FakeHighQ(tenant.world, tenant.settings, down_after=1))
-    tenant.interrupted(FakeHighQ(tenant.world, tenant.settings, down_after=2))
+    tenant.interrupted("down", 1)
+    tenant.interrupted("down", 2)
     assert tenant.memory.first_sync is None or tenant.memory.waiting == {1}
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from string import ascii_lowercase, ascii_uppercase
+from uuid import UUID
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.api.spec import FirstSync, Mode
 
+ASCII_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 THUMB, JPEG = "thumbnailPhoto", "jpegPhoto"
 
 
@@ -19,6 +22,7 @@ class ADPerson:
     upn: str | None
     images: dict[str, int] = field(default_factory=dict)  # attribute (lower case) -> picture
     in_scope: bool = True
+    unit: int = 1  # the organisational unit that they are in
 
     def image(self, attributes: tuple[str, ...]) -> tuple[str, int] | None:
         """Return attribute and picture: the first present one wins."""
@@ -49,8 +53,36 @@ class Settings:
     attributes: tuple[str, ...] = (THUMB,)
     smallest: int = 48  # image.minSourceSize
     endpoint: Endpoint = Endpoint.AVATAR
+    units: tuple[int, ...] = (1,)  # activeDirectory.searchBases
+    highq: str = "acme"  # the host's first label
     acknowledge: tuple[str, ...] = ()
     dry_run: bool = False
+
+    @property
+    def address(self) -> str:
+        """The HighQ that a state is bound to."""
+        return f"{self.highq}.highq.com/{self.highq}"
+
+
+@dataclass
+class Controller:
+    """A domain controller: it numbers whatever changes in its own database."""
+
+    name: str
+    invocation: UUID  # of the database: a restored one gets another
+    usn: int
+    changed: dict[int, int] = field(default_factory=dict)  # person -> number of their last change
+
+    def note(self, guid: int) -> None:
+        """Give somebody's change the next number."""
+        self.usn += 1
+        self.changed[guid] = self.usn
+
+    def restore(self, invocation: UUID) -> None:
+        """Bring an older database back; what it lacks is replicated, under new numbers."""
+        self.invocation, self.usn = invocation, self.usn // 2
+        for guid in [guid for guid, number in self.changed.items() if number > self.usn]:
+            self.note(guid)
 
 
 @dataclass
@@ -62,24 +94,51 @@ class World:
     now: datetime = datetime(2026, 5, 4, tzinfo=UTC)
     tells_pictures: bool = True  # whether HighQ's list says who has a picture
     tells_dates: bool = True  # whether it says when a user was made
+    controllers: list[Controller] = field(
+        default_factory=lambda: [
+            Controller("dc1", UUID(int=0xC1), 1000),
+            Controller("dc2", UUID(int=0xC2), 5000),
+        ]
+    )
+    answers: int = 0  # which of them runs read from
     next_guid: int = 1
     next_account: int = 101
+
+    def in_scope(self, settings: Settings) -> dict[int, ADPerson]:
+        """Return the people whom the spec speaks of."""
+        people = self.people.items()
+        return {g: p for g, p in people if p.in_scope and p.unit in settings.units}
+
+    def copy(self) -> World:
+        """Return a world that goes its own way from now on; people and accounts are frozen."""
+        return replace(self, people=dict(self.people), accounts=dict(self.accounts))
 
     def add_person(self, person: ADPerson) -> int:
         """Hire somebody."""
         guid, self.next_guid = self.next_guid, self.next_guid + 1
         self.people[guid] = person
+        self._changed(guid)
         return guid
 
-    def add_account(self, email: str, *, shows: str | None = None, active: bool = True) -> int:
-        """Create a HighQ user; ids grow."""
-        number, self.next_account = self.next_account, self.next_account + 1
+    def add_account(
+        self,
+        email: str,
+        *,
+        shows: str | None = None,
+        active: bool = True,
+        number: int | None = None,
+    ) -> int:
+        """Create a HighQ user; ids grow, unless a number is given."""
+        if number is None:
+            number, self.next_account = self.next_account, self.next_account + 1
         self.accounts[number] = HighQAccount(email, active, self.now, shows)
         return number
 
-    def change_person(self, guid: int, **changes: object) -> None:
-        """Edit a user object."""
+    def change_person(self, guid: int, *, silently: bool = False, **changes: object) -> None:
+        """Edit a user object; `silently`: no number shows it, as of groups and of units that are moved."""
         self.people[guid] = replace(self.people[guid], **changes)  # type: ignore[arg-type]
+        if not silently:
+            self._changed(guid)
 
     def change_account(self, number: int, **changes: object) -> None:
         """Edit a HighQ user."""
@@ -89,10 +148,14 @@ class World:
         """Let time pass."""
         self.now += timedelta(days=days)
 
+    def _changed(self, guid: int) -> None:
+        for controller in self.controllers:
+            controller.note(guid)
+
 
 def spelled(value: str | None) -> str:
     """Return what is compared: without ASCII case and surrounding blanks."""
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in (value or "").strip())
+    return (value or "").strip().translate(ASCII_LOWER)
 
 
 def side(picture: int) -> int:

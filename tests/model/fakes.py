@@ -100,9 +100,8 @@ class FakeDirectory(Closing):
     spec: ProfileImageSyncSpec
     domain = DOMAIN
 
-    @property
     def position(self) -> Position:
-        """Where this domain controller's changes stand."""
+        """Return where this domain controller's changes stand."""
         now = self.world.controllers[self.world.answers]
         return Position(now.name, now.invocation, now.usn)
 
@@ -160,7 +159,7 @@ class FakeHighQ(Closing):
         number, account = SENT[avatar.data], self.world.accounts[account_id]
         self.uploads.append((account_id, number))
         if refusal(number, self.settings):
-            raise UploadRefused("NotSquare", "HighQ refuses it")
+            raise UploadRefused("NotSquare", "HighQ refuses this picture: use another one")
         if account.denied:
             raise UploadDenied("AccessDenied", "denied")
         self.taken.append((account_id, number))

@@ -30,7 +30,6 @@ from profile_image_sync.worker.token_store import TokenStore
 from tests.model.fakes import PICTURE_OF, FakeDirectory, FakeHighQ, NoReferences
 from tests.model.memory import Memory, Row
 from tests.model.reference import Run
-from tests.model.remembering import remember
 from tests.model.stores import HEADER, KillableStore, Killed
 from tests.model.world import Settings, World, refusal
 
@@ -171,7 +170,7 @@ class Tenant:
         if self.settings.dry_run:
             assert before == self.store.contents | {HEADER: before[HEADER]}
             assert before == self.store.contents or expected.found
-        remember(expected)
+        expected.remember()
         self.memory = expected.memory
         assert self.stored() == self.memory
         return expected
@@ -196,7 +195,7 @@ class Tenant:
         assert uploads <= self.expected_uploads(expected)
         if self.trouble:
             return
-        remember(expected)
+        expected.remember()
         now, after_all = self.stored(), expected.memory
         for guid in {*before.rows, *now.rows, *after_all.rows}:
             old = before.rows.get(guid)
@@ -210,7 +209,7 @@ class Tenant:
         assert killed or recorded.issuperset(highq.taken)
         if now.first_sync and not before.first_sync and not expected.stop():
             attempted = {*now.rows, *now.refused, *now.waiting}
-            wanted = (g for g, done in expected.done.items() if done.action.startswith("Upload"))
+            wanted = (g for g, (action, _) in expected.done.items() if action.startswith("Upload"))
             assert attempted.issuperset(wanted)
         self.memory = now
 
@@ -219,27 +218,27 @@ class Tenant:
         uploads = Counter[tuple[int, int]]()
         if expected.stop() or self.settings.dry_run:
             return uploads
-        for guid, done in expected.done.items():
+        for guid, (action, account) in expected.done.items():
             image = expected.images[guid]
-            if done.action.startswith("Upload") and image:
+            if action.startswith("Upload") and image:
                 ours = len(refusal(image[1], self.settings)) == 1
-                uploads[done.account, image[1]] += not ours
+                uploads[account, image[1]] += not ours
         return +uploads
 
     def compare_people(self, expected: Run, output: RunOutput) -> None:
         """Check that the numbers add up to people, each counted and listed where the rules put them."""
         kinds: dict[str, set[str]] = defaultdict(set)
-        for guid, done in expected.done.items():
-            word, image = ACTIONS[done.action], expected.images[guid]
+        for guid, (action, account) in expected.done.items():
+            word, image = ACTIONS[action], expected.images[guid]
             if word == "uploaded" and image:
                 refused = refusal(image[1], self.settings)
                 if len(refused) == 1 or (refused and not self.settings.dry_run):
                     word = "refused"
                 elif self.settings.dry_run:
                     word = "to_upload"
-                elif expected.world.accounts[done.account].denied:
+                elif expected.world.accounts[account].denied:
                     word = "failed"
-                elif expected.world.accounts[done.account].deaf:
+                elif expected.world.accounts[account].deaf:
                     word = "unchanged"  # and listed as unconfirmed
             kinds[word].add(str(UUID(int=guid)))
         numbers = output.report.run.model_dump()

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import md5
+from uuid import UUID
 
 import pytest
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.api.report import PeopleKind
 from profile_image_sync.api.spec import FirstSync, Mode
+from profile_image_sync.worker import pipeline
 from profile_image_sync.worker.ledger import PersonRecord
 from profile_image_sync.worker.reporter import RunOutput
 from profile_image_sync.worker.state_operations import released, resent
+from tests.model.fakes import known_avatar, picture
+from tests.model.machine import SyncStateMachine
 from tests.model.memory import Row
 from tests.model.tenant import Tenant
 from tests.model.world import JPEG, THUMB, ADPerson, Settings
@@ -119,6 +124,22 @@ def test_rule_1_an_edit_of_match_releases_everyone_once_it_is_acknowledged() -> 
     assert [shown(tenant)[number] for number in (104, 105, 106)] == ["AD 0"] * 3
 
 
+def test_rule_2_a_new_version_of_the_image_code_uploads_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rule 2: "A new version of the image code never causes an upload by itself"."""
+    tenant = firm()
+    sync(tenant)
+    record = tenant.ledger().get(UUID(int=1)).accepted
+    assert record
+    assert record.md5 == md5(picture(0), usedforsecurity=False).digest()
+    monkeypatch.setattr(
+        pipeline, "make_avatar", lambda _raw, settings: known_avatar(picture(5), settings)
+    )
+    assert sync(tenant).report.run.unchanged == 3
+    assert tenant.uploads == []
+
+
 def test_rule_3_a_run_in_which_nothing_changed_makes_no_avatar_call() -> None:
     """Rule 3: "Upload only when that hash differs from the recorded one"."""
     tenant = firm()
@@ -136,6 +157,20 @@ def test_rule_4_a_refusal_of_highqs_does_not_outlive_its_cause() -> None:
     assert tenant.uploads == []
     sync(tenant, endpoint=Endpoint.PROFILE_IMAGE)
     assert shown(tenant)[101] == f"AD {REFUSED_BY_HIGHQ}"
+
+
+def test_rule_4_a_refused_picture_is_not_sent_again_to_an_account_that_was_re_created() -> None:
+    """Rule 4: "not sent again until either changes", although HighQ took it once, on another account."""
+    tenant = firm()
+    change_pictures(tenant, [1], REFUSED_BY_HIGHQ)
+    sync(tenant, endpoint=Endpoint.PROFILE_IMAGE)
+    del tenant.world.accounts[101]
+    tenant.world.add_account("p1@x")
+    assert listed(sync(tenant, endpoint=Endpoint.AVATAR), PeopleKind.REFUSED) == {
+        "p1@x": "NotSquare"
+    }
+    assert listed(sync(tenant), PeopleKind.REFUSED) == {"p1@x": "NotSquare"}
+    assert tenant.uploads == []
 
 
 def test_rule_4_a_refused_picture_has_its_remedy_in_every_run() -> None:
@@ -282,13 +317,62 @@ def test_rule_8_an_image_that_disappears_deletes_nothing() -> None:
     assert sync(tenant).report.run.unchanged == 3
 
 
-def test_rule_9_a_forgotten_person_is_as_new() -> None:
-    """Rule 9: "Only `state forget` drops a row": then the first match obeys `firstSync` again."""
+def test_rule_8_a_forgotten_person_is_as_new() -> None:
+    """Rule 8: "Only `state forget` drops a row": then the first match obeys `firstSync` again."""
     tenant = firm(first_sync=FirstSync.ADOPT, shows="own")
     sync(tenant)
     tenant.change_record(1, lambda _: PersonRecord())
     del tenant.memory.rows[1]
     assert sync(tenant).report.run.adopted == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("header", "StateMissing"),
+        ("shard", "StateMissing"),
+        ("older shard", "StateDamaged"),
+        ("other shard", "StateMismatch"),
+        ("other state", "StateMismatch"),
+    ],
+)
+def test_rule_9_a_run_that_does_not_find_its_whole_state_stops(how: str, reason: str) -> None:
+    """Rule 9: "a run that should have state and finds none, or another one, or a shard missing, stops"."""
+    machine = SyncStateMachine()
+    machine.begin(3, FirstSync.OVERRIDE, own=False, attributes=(THUMB,), tick=0)
+    tenant = machine.tenant
+    sync(tenant)
+    machine.save()
+    change_pictures(tenant, [1], 1)
+    sync(tenant)
+    machine.damage(how, which=0)
+    change_pictures(tenant, [1, 2, 3], 5)
+    assert sync(tenant).report.reason == reason
+    assert tenant.uploads == []
+    machine.import_copy(rebind=how == "other state")
+    assert sync(tenant).report.run.uploaded == 3
+
+
+def test_rule_9_a_loss_that_is_acknowledged_begins_anew() -> None:
+    """Rule 9: "the one way to begin anew is `state.acknowledgeLoss: ID` with the lost state's id"."""
+    machine = SyncStateMachine()
+    machine.begin(3, FirstSync.OVERRIDE, own=False, attributes=(THUMB,), tick=0)
+    sync(machine.tenant)
+    machine.damage("header", which=0)
+    machine.acknowledge_loss()
+    machine.edit(first_sync=FirstSync.ADOPT)
+    assert sync(machine.tenant).report.run.adopted == 3
+
+
+def test_rule_9_a_state_is_bound_to_one_highq() -> None:
+    """Rule 9: "bound to one HighQ": another address stops the run, until a copy is imported for it."""
+    machine = SyncStateMachine()
+    machine.begin(3, FirstSync.OVERRIDE, own=False, attributes=(THUMB,), tick=0)
+    sync(machine.tenant)
+    machine.save()
+    assert sync(machine.tenant, highq="renamed").report.reason == "StateMismatch"
+    machine.import_copy(rebind=True)
+    assert sync(machine.tenant).report.run.unchanged == 3
 
 
 def test_rule_10_forty_nine_percent_fewer_at_each_run_trips() -> None:

@@ -131,10 +131,10 @@ class PersonPlan:
 
 def classify(source: Source | None, record: PersonRecord, policy: Policy) -> Verdict:
     """Judge one person by AD's image and the record alone, before HighQ is asked anything."""
-    accepted, refused = record.accepted, record.refused
+    accepted = record.accepted
     if source is None:
         return Verdict.REMOVED if accepted else Verdict.NO_IMAGE
-    refuses = bool(refused and refused.md5 == source.md5 and refused.settings in policy.settings)
+    refuses = _is_refused(source, record, policy)
     same = bool(accepted and accepted.md5 == source.md5)
     if accepted and not same and _vanished(accepted, source, policy):
         return Verdict.REMOVED  # rule 10: never served from the next attribute in the list
@@ -152,6 +152,14 @@ def classify(source: Source | None, record: PersonRecord, policy: Policy) -> Ver
     if refuses:
         return Verdict.REFUSED
     return Verdict.UPLOAD_CHANGED if accepted else Verdict.UPLOAD_FIRST
+
+
+def _is_refused(source: Source | None, record: PersonRecord, policy: Policy) -> bool:
+    """Rule 4: this very image was refused, under the settings of today."""
+    refused = record.refused
+    return bool(
+        source and refused and refused.md5 == source.md5 and refused.settings in policy.settings
+    )
 
 
 def _vanished(accepted: Accepted, source: Source, policy: Policy) -> bool:
@@ -175,18 +183,20 @@ def is_moved(record: PersonRecord, source: Source, policy: Policy) -> bool:
 
 def plan_person(person: Person, record: PersonRecord, match: Match, policy: Policy) -> PersonPlan:
     """Return what is done for a person in scope."""
-    verdict = classify(person.source, record, policy)
-    if verdict in _ACCOUNT_DOES_NOT_MATTER:
+    verdict, account = classify(person.source, record, policy), match.account
+    if verdict not in _ACCOUNT_DOES_NOT_MATTER:
+        if account is None:
+            return _without_account(person, verdict, record, match)
+        if match.released:
+            verdict = Verdict.UPLOAD_AGAIN
+        elif person.source:
+            verdict = _on_account(verdict, record, match, person.source, policy)
+        if verdict.uploads and _is_refused(person.source, record, policy):
+            verdict = Verdict.REFUSED  # although another account has had it
+    if verdict in _ACCOUNT_DOES_NOT_MATTER or account is None:
         account_id = record.accepted.account_id if record.accepted else 0
         reason = record.refused.reason if verdict is Verdict.REFUSED and record.refused else ""
         return PersonPlan(person, verdict, account_id, reason)
-    if match.account is None:
-        return _without_account(person, verdict, record, match)
-    if match.released:
-        verdict = Verdict.UPLOAD_AGAIN
-    elif person.source:
-        verdict = _on_account(verdict, record, match, person.source, policy)
-    account = match.account
     return PersonPlan(person, verdict, account.id, replaces_picture=account.has_picture)
 
 

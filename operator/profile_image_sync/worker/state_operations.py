@@ -108,7 +108,10 @@ def plan_restoration(store: StateStore, archive: StateArchive) -> Restoration:
             _accepted_md5(record) != _accepted_md5(archive.records.get(guid))
             for guid, record in ledger.items()
         )
-    except (StateDamaged, StateMissing):
+    except (StateDamaged, StateMissing, StateMismatch) as error:
+        if isinstance(error, StateMismatch) and present.id != archive.header.id:
+            raise
+        # also with another state's shard under this state's header: an import is what mends it
         return Restoration(people, present.id, newer=0, newer_known=False)
     return Restoration(people, present.id, newer=newer, newer_known=True)
 

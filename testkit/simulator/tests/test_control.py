@@ -81,7 +81,7 @@ def test_the_audit_tells_no_secret(highq: Instance, api: httpx.Client) -> None:
 def test_calls_that_a_sync_never_makes_are_told_from_its_own(
     highq: Instance, api: httpx.Client, method: str, path: str
 ) -> None:
-    """Nothing but pictures is touched in HighQ (rule 12): the audit shows every other call."""
+    """Rule 12: "Nothing but pictures is touched in HighQ": the audit shows every other call."""
     api.get("api/3/users")
     api.get("api/5/users/1/avatar")
     post(api)

@@ -95,25 +95,33 @@ def plan_restoration(store: StateStore, archive: StateArchive) -> Restoration:
     present = _header_or_none(store)
     if present is None:
         return Restoration(people, None, newer=0, newer_known=False)
+    if present.id != archive.header.id:
+        if not _is_empty(store):
+            raise StateMismatch(
+                f"{store.where} holds state {present.id} with people in it, the file holds state "
+                f"{archive.header.id}: import into an empty place, or export and remove what is there"
+            )
+        return Restoration(people, present.id, newer=0, newer_known=False)
     try:
-        ledger = Ledger.open(store, expected_id=None)
-        if present.id != archive.header.id:
-            if next(ledger.items(), None) is not None:
-                raise StateMismatch(
-                    f"{store.where} holds state {present.id} with people in it, the file holds state "
-                    f"{archive.header.id}: import into an empty place, or export and remove what is there"
-                )
-            return Restoration(people, present.id, newer=0, newer_known=False)
         newer = sum(
             _accepted_md5(record) != _accepted_md5(archive.records.get(guid))
-            for guid, record in ledger.items()
+            for guid, record in Ledger.open(store, expected_id=None).items()
         )
-    except (StateDamaged, StateMissing, StateMismatch) as error:
-        if isinstance(error, StateMismatch) and present.id != archive.header.id:
-            raise
-        # also with another state's shard under this state's header: an import is what mends it
+    except (
+        StateDamaged,
+        StateMissing,
+        StateMismatch,
+    ):  # also a shard of another state: it is mended
         return Restoration(people, present.id, newer=0, newer_known=False)
     return Restoration(people, present.id, newer=newer, newer_known=True)
+
+
+def _is_empty(store: StateStore) -> bool:
+    """Tell whether nobody, as far as it can be read, is in the state that is there."""
+    try:
+        return next(Ledger.open(store, expected_id=None).items(), None) is None
+    except (StateDamaged, StateMissing):
+        return True
 
 
 def restore(store: StateStore, archive: StateArchive, header: StateHeader) -> None:

@@ -80,6 +80,7 @@ def job(**facts: Any) -> JobView:
         "trigger": Trigger.REQUEST,
         "generation": 1,
         "template": "",
+        "references": "",
         "evidence": RUNNING,
     }
     return JobView(**known | facts)

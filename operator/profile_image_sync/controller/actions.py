@@ -178,7 +178,7 @@ class _Plan:
         for job in self._past_limits():
             yield Action(Verb.DELETE, self._job(job))
         if start := self.decision.start:
-            run = RunParameters(state_id, start.trigger, start.requests)
+            run = RunParameters(state_id, start.trigger, start.requests, start.references)
             yield Action(Verb.CREATE, manifests.job(self.tenant, run, start.run_id, self.settings))
 
     def _past_limits(self) -> Iterator[JobView]:

@@ -22,6 +22,7 @@ REQUESTS_ANNOTATION = f"{names.GROUP}/requests"  # the run requests it serves, a
 TRIGGER_ANNOTATION = f"{names.GROUP}/trigger"
 GENERATION_ANNOTATION = f"{names.GROUP}/generation"  # of the spec in its template
 TEMPLATE_ANNOTATION = f"{names.GROUP}/template"  # digest of what its pods are
+REFERENCES_ANNOTATION = f"{names.GROUP}/references"  # versions of what its spec names
 # of what is kept in line
 APPLIED_ANNOTATION = f"{names.GROUP}/applied"  # digest of what we last wanted
 

@@ -43,6 +43,7 @@ class Start:
     trigger: Trigger
     requests: tuple[RunRequest, ...]  # that it serves
     run_id: str
+    references: str = ""  # fingerprint of what the spec names, asked for before the Job is made
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,9 @@ _ENDED = {
     "ContainerCannotRun": (_CONTAINER, True),
     "StartError": (_CONTAINER, True),
 }
+REASONS_FOR_PEOPLE = frozenset(
+    word for words in (_WAITING, _ENDED) for word, (_, human) in words.items() if human
+)
 _NEVER_STARTED = ("ContainerCannotRun", "StartError")
 _TAKEN = ("Evicted", "NodeLost", "NodeShutdown", "Terminated", "Preempting", "Shutdown")
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from profile_image_sync.api.status import RequestSource, Trigger
 from profile_image_sync.controller.bodies import (
     GENERATION_ANNOTATION,
+    REFERENCES_ANNOTATION,
     REQUESTS_ANNOTATION,
     TEMPLATE_ANNOTATION,
     TRIGGER_ANNOTATION,
@@ -58,6 +59,7 @@ def _job(body: Body, pods: list[Body]) -> JobView:
         trigger=_trigger(told, scheduled=scheduled),
         generation=int(generation) if generation.isdecimal() else None,
         template=told.get(TEMPLATE_ANNOTATION, ""),
+        references=told.get(REFERENCES_ANNOTATION, ""),
         evidence=evidence_of(pods),
     )
 

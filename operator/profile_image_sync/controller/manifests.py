@@ -15,6 +15,7 @@ from profile_image_sync.api.state_header import MAX_SHARDS, StateHeader, encode_
 from profile_image_sync.api.state_policy import DeletionPolicy
 from profile_image_sync.controller.bodies import (
     GENERATION_ANNOTATION,
+    REFERENCES_ANNOTATION,
     REQUESTS_ANNOTATION,
     TEMPLATE_ANNOTATION,
     TRIGGER_ANNOTATION,
@@ -137,6 +138,7 @@ def job(tenant: Tenant, run: RunParameters, run_id: str, settings: OperatorSetti
         **_job_annotations(tenant, run.state_id, settings),
         TRIGGER_ANNOTATION: run.trigger.value,
         REQUESTS_ANNOTATION: json.dumps(served),
+        REFERENCES_ANNOTATION: run.references,
     }
     spec = job_spec(tenant, run, settings)
     return body | {"spec": spec | {"ttlSecondsAfterFinished": KEPT_SECONDS}}

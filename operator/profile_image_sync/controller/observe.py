@@ -114,9 +114,17 @@ class Observer:
         )
         last = run_result.latest(observed)
         if last and last.needs_human:
-            observed = replace(observed, references=self._references(tenant))
+            observed = replace(observed, references=self.references(tenant))
         children = Children(live, _to_own(tenant, state), _unread(tenant, asked))
         return Snapshot(observed, children, asked)
+
+    def references(self, tenant: Tenant) -> tuple[Reference, ...]:
+        """Ask for the versions of what the spec names. Raises ApiError."""
+        wanted = dict.fromkeys((each.kind, each.name) for each in referenced_keys(tenant.spec))
+        refs = [ObjectRef(kind, tenant.namespace, name) for kind, name in wanted]
+        return tuple(
+            read_reference(ref.kind, ref.name, self._client.get_metadata(ref)) for ref in refs
+        )
 
     def _copies(self, tenant: Tenant) -> dict[At, Body]:
         """Return what is known of the children without asking."""
@@ -159,13 +167,6 @@ class Observer:
             if header and header.highq == tenant.spec.highq.address:
                 found.append(OtherState(resource, str(header.id)))
         return tuple(found)
-
-    def _references(self, tenant: Tenant) -> tuple[Reference, ...]:
-        wanted = dict.fromkeys((each.kind, each.name) for each in referenced_keys(tenant.spec))
-        refs = [ObjectRef(kind, tenant.namespace, name) for kind, name in wanted]
-        return tuple(
-            read_reference(ref.kind, ref.name, self._client.get_metadata(ref)) for ref in refs
-        )
 
 
 def tenant_of(body: Body) -> Tenant:

@@ -7,18 +7,18 @@ drops the field) must not lift it, and one that was written late must not make i
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from collections.abc import Iterable
 
 from profile_image_sync.api.status import Pause
 from profile_image_sync.controller.run_result import BRAKE, RunResult
-from profile_image_sync.controller.snapshot import Observed
+from profile_image_sync.controller.snapshot import JobView, Observed, Reference
 
 _SCHEME = "data-"  # the first version took versions that annotations change, too
 
 
-def fingerprint(observed: Observed) -> str:
+def fingerprint(references: Iterable[Reference]) -> str:
     """Return a digest of the versions of what the spec names."""
-    text = "\n".join(f"{each.kind} {each.name} {each.version}" for each in observed.references)
+    text = "\n".join(f"{each.kind} {each.name} {each.version}" for each in references)
     return _SCHEME + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -27,13 +27,24 @@ def changed_since(observed: Observed, last: RunResult) -> bool:
     generation = last.run.generation
     if generation is not None and generation != observed.tenant.generation:
         return True
-    before = observed.status.pause
-    if before and before.run == last.run.id and before.references.startswith(_SCHEME):
-        return before.references != fingerprint(observed)
-    began = _began(observed, last)
+    job = next((job for job in observed.jobs if job.did(last.run)), None)
+    known = _versions(observed, last, job)
+    if known and observed.references:
+        return known != fingerprint(observed.references)
+    # The CronJob made it, or an older operator. Times are whole seconds, and the pod mounts later than its
+    # Job is made: what changed in that second may be what failed. One more try is the price.
+    began = job.created if job else last.run.start_time
     return began is not None and any(
         each.changed is not None and each.changed >= began for each in observed.references
     )
+
+
+def _versions(observed: Observed, last: RunResult, job: JobView | None) -> str:
+    """Return the fingerprint of what the failed run had, as its Job or status tells; "": nobody does."""
+    pause = observed.status.pause
+    remembered = pause.references if pause and pause.run == last.run.id else ""
+    told = (job.references if job else "", remembered)
+    return next((each for each in told if each.startswith(_SCHEME)), "")
 
 
 def acknowledged(observed: Observed) -> bool:
@@ -49,10 +60,6 @@ def pause(observed: Observed, last: RunResult | None) -> Pause | None:
     if changed_since(observed, last):
         return None
     generation = observed.tenant.generation
-    return Pause(run=last.run.id, generation=generation, references=fingerprint(observed))
-
-
-def _began(observed: Observed, last: RunResult) -> datetime | None:
-    """Prefer the Job's time, which is by the clock that Secrets are dated with."""
-    job = next((job for job in observed.jobs if job.did(last.run)), None)
-    return job.created if job else last.run.start_time
+    return Pause(
+        run=last.run.id, generation=generation, references=fingerprint(observed.references)
+    )

@@ -29,6 +29,7 @@ class RunParameters:
     state_id: str
     trigger: Trigger = Trigger.SCHEDULE
     requests: tuple[RunRequest, ...] = ()  # that it serves
+    references: str = ""  # fingerprint of what the spec names, for the Job alone
 
 
 def job_spec(tenant: Tenant, run: RunParameters, settings: OperatorSettings) -> Body:

@@ -26,6 +26,7 @@ from profile_image_sync.controller.drift import Defaults
 from profile_image_sync.controller.events import Event
 from profile_image_sync.controller.installation import OperatorSettings
 from profile_image_sync.controller.observe import Asked, Observer, Ownership, Snapshot, ownership_of
+from profile_image_sync.controller.pauses import fingerprint
 from profile_image_sync.controller.run_result import RunResult
 from profile_image_sync.controller.snapshot import Blocker
 from profile_image_sync.controller.stored import read_status
@@ -115,6 +116,12 @@ class Reconciler:
         if known and (decision.blocker or decision.start):
             snapshot, last, decision = self._look(body, None)
         self._asked[key] = (meta["uid"], snapshot.asked)
+        if (
+            decision.start
+        ):  # its Job says which Secrets it has, so that a mended one is told from them
+            seen = snapshot.observed
+            versions = fingerprint(seen.references or self._observer.references(seen.tenant))
+            decision = replace(decision, start=replace(decision.start, references=versions))
         return snapshot, last, decision
 
     def _look(self, body: Body, asked: Asked | None) -> tuple[Snapshot, RunResult | None, Decision]:

@@ -14,12 +14,14 @@ from datetime import UTC, datetime
 from profile_image_sync import names
 from profile_image_sync.api.report import Report
 from profile_image_sync.api.status import ConditionStatus, ConditionType, Outcome, Run, Trigger
+from profile_image_sync.controller.evidence import REASONS_FOR_PEOPLE
 from profile_image_sync.controller.snapshot import JobView, Observed
 from profile_image_sync.errors import EXIT_FINISHED, EXIT_PERMANENT, EXIT_TRANSIENT, PermanentError
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 BRAKE = "BrakeTripped"
 DEADLINE = "DeadlineReached"
+POD_FAILURE_POLICY = "PodFailurePolicy"  # of a Job: its pod ended with a code that is final
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +116,20 @@ def _remembered(observed: Observed) -> Iterable[RunResult]:
             reason, message = ready.reason, ready.message
         stands = stalled and stalled.status is ConditionStatus.TRUE and stalled.reason == reason
         paused = pause is not None and pause.run == run.id
-        human = stands or paused or reason in _permanent_reasons()
+        human = stands or paused or reason in _reasons_for_people()
         code = EXIT_FINISHED if not failed else EXIT_PERMANENT if human else EXIT_TRANSIENT
         yield RunResult(run, code, reason, message, None)
 
 
 @functools.cache
-def _permanent_reasons() -> frozenset[str]:
-    """Return the words of errors that retrying cannot help."""
+def _reasons_for_people() -> frozenset[str]:
+    """Return the words of what retrying cannot help: of errors, pods and Jobs."""
     found, waiting = {PermanentError}, [PermanentError]
     while waiting:
         known = waiting.pop().__subclasses__()
         found |= {*known}
         waiting += known
-    return frozenset(each.__name__ for each in found)
+    return REASONS_FOR_PEOPLE | {POD_FAILURE_POLICY, *(each.__name__ for each in found)}
 
 
 def _lost(job: JobView, resource: str) -> RunResult:

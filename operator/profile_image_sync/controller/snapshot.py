@@ -55,6 +55,7 @@ class JobView:
     trigger: Trigger
     generation: int | None  # of the spec in its template
     template: str  # digest of its pods' template; "": made by the first version
+    references: str  # fingerprint of what its spec names; "": not made by the operator
     evidence: Evidence
 
     @property

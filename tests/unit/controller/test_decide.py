@@ -25,7 +25,15 @@ from profile_image_sync.controller import run_result
 from profile_image_sync.controller import status as statuses
 from profile_image_sync.controller.evidence import Evidence, Problem
 from profile_image_sync.controller.manifests import template_digest
-from profile_image_sync.controller.snapshot import Blocker, Observed, OtherState, ServedRequest
+from profile_image_sync.controller.pauses import fingerprint
+from profile_image_sync.controller.snapshot import (
+    Blocker,
+    JobView,
+    Observed,
+    OtherState,
+    Reference,
+    ServedRequest,
+)
 from tests.support.snapshots import (
     BUSY,
     DONE,
@@ -315,6 +323,46 @@ def test_a_secret_that_was_mended_while_the_operator_was_away_lifts_the_pause() 
     decision = decided(observed(report=REFUSED, references=(mended,)))
     assert decision.pause is None
     assert decision.start is not None
+
+
+def refused_job(scheduled: bool = False, **facts: Any) -> JobView:
+    """Return the Job of the refused run."""
+    return job(name="job-0", finished=NOW, failed=True, scheduled=scheduled, **facts)
+
+
+HAD = fingerprint([secret()])
+LATER = NOW + timedelta(seconds=1)
+TRIES_AGAIN = {
+    "what its Job had, though written in the same second or later": (
+        refused_job(references=HAD), secret(changed=LATER), False,
+    ),
+    "another version than its Job had, though it is older": (
+        refused_job(references=HAD), secret("v2"), True,
+    ),
+    "not there when its Job was made, and there now": (
+        refused_job(references=fingerprint([secret("")])), secret(), True,
+    ),
+    "a Job of the schedule knows no versions: changed before it": (
+        refused_job(scheduled=True), secret(changed=NOW - timedelta(minutes=6)), False,
+    ),
+    "a Job of the schedule: changed in the second that it was made": (
+        refused_job(scheduled=True), secret(changed=NOW - timedelta(minutes=5)), True,
+    ),
+    "a Job of a later version, which takes other digests": (
+        refused_job(references="other-1"), secret(changed=NOW - timedelta(minutes=6)), False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TRIES_AGAIN.values(), ids=TRIES_AGAIN.keys())
+def test_a_refused_run_is_tried_again_only_with_other_secrets_than_it_had(
+    case: tuple[JobView, Reference, bool],
+) -> None:
+    """Known by their versions; by times, which are whole seconds, only where nobody noted them."""
+    failed, now_there, again = case
+    decision = decided(observed(report=REFUSED, jobs=(failed,), references=(now_there,)))
+    assert (decision.start is not None) is again
+    assert (decision.pause is None) is again
 
 
 def test_a_status_that_lost_its_pause_does_not_lift_it() -> None:

@@ -17,13 +17,14 @@ from profile_image_sync.api import termination_message
 from profile_image_sync.api.report import Report
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.state_header import decode_header, encode_header
-from profile_image_sync.api.status import Brake, Outcome, Run
+from profile_image_sync.api.status import Brake, Outcome, ProfileImageSyncStatus, Run
+from profile_image_sync.controller import run_result
 from profile_image_sync.controller.bodies import Body
 from profile_image_sync.controller.reconcile import Reconciler
 from profile_image_sync.kube.errors import ApiError, ApiForbidden, ApiUnavailable
 from profile_image_sync.kube.resources import ObjectRef
 from tests.support.fake_api import FakeApi
-from tests.support.snapshots import NOW, SETTINGS, SPEC
+from tests.support.snapshots import NOW, SETTINGS, SPEC, observed, run
 
 NS, NAME = "tenant-acme", "acme"
 
@@ -450,6 +451,59 @@ def test_a_worker_that_was_killed_for_its_memory_is_told_as_that() -> None:
     cluster.settle()
     assert cluster.condition("Ready")["reason"] == "OOMKilled"
     assert "limits.memory" in cluster.condition("Ready")["message"]
+
+
+def test_a_refused_bind_is_not_tried_again_with_the_secret_that_it_had() -> None:
+    """Applied in the same second as the resource: a second refusal is nearer to a locked account."""
+    cluster = Cluster()
+    cluster.api.put(seed("ad-bind", "wrong"))
+    cluster.reconcile()
+    (job,) = cluster.jobs()
+    made = job["metadata"]["creationTimestamp"]
+    assert cluster.get("Secret", "ad-bind")["metadata"]["managedFields"][0]["time"] > made
+    cluster.finish(job, Outcome.FAILED, exit_code=20, reason="BindRefused")
+    cluster.settle()
+    assert len(cluster.jobs()) == 1
+    assert cluster.condition("Stalled")["reason"] == "BindRefused"
+
+    cluster.api.put(seed("ad-bind", "right", time="2099-01-01T00:00:01Z"))
+    cluster.settle()
+    assert len(cluster.jobs()) == 2
+
+
+def seed(name: str, password: str, time: str = "2099-01-01T00:00:00Z") -> Body:
+    """Return a Secret that the spec names, with who wrote its data, and when."""
+    wrote = {"manager": "kubectl", "operation": "Update", "time": time, "fieldsV1": {"f:data": {}}}
+    metadata = {"name": name, "namespace": NS, "managedFields": [wrote]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "data": {"password": password},
+    }
+
+
+FOR_PEOPLE = ("OOMKilled", "ImagePullBackOff", "StartError", "PodFailurePolicy", "BindRefused")
+
+
+@pytest.mark.parametrize("reason", FOR_PEOPLE)
+def test_what_needs_a_person_is_remembered_though_no_condition_says_so(reason: str) -> None:
+    """Its Job has expired while a run was tried, or the conditions were lost: nothing else tells."""
+    told = ProfileImageSyncStatus(last_run=run(Outcome.FAILED, reason=reason, message="why"))
+    last = run_result.latest(observed(status=told))
+    assert last is not None
+    assert last.needs_human
+
+
+@pytest.mark.parametrize(
+    "reason", ["Evicted", "Unschedulable", "DirectoryUnavailable", "RunFailed"]
+)
+def test_what_passes_by_itself_is_remembered_as_that(reason: str) -> None:
+    """The next run may succeed: nothing is suspended for it."""
+    told = ProfileImageSyncStatus(last_run=run(Outcome.FAILED, reason=reason, message="why"))
+    last = run_result.latest(observed(status=told))
+    assert last is not None
+    assert not last.needs_human
 
 
 def test_finished_jobs_go_when_status_has_told_of_them() -> None:

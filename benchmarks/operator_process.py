@@ -60,6 +60,7 @@ class Installation:
             *(sys.executable, "-m", "profile_image_sync", "operator"),
             f"--settings={self._settings}",
             f"--health-port={_free_port()}",
+            f"--metrics-port={_free_port()}",
         ]
         environment = os.environ | {"KUBECONFIG": str(self._kubeconfig)}
         with (self.folder / f"operator-{number}.log").open("wb") as log:

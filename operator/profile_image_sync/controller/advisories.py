@@ -26,6 +26,7 @@ class Advisories:
         """Start with no resource."""
         self._lock = threading.Lock()
         self._bases: dict[str, dict[Key, Bases]] = {}  # by HighQ address and resource
+        self._addresses: dict[Key, str] = {}
         self._posted: set[tuple[object, ...]] = set()
 
     def about(self, tenant: Tenant, expiry: datetime | None, now: datetime) -> list[Event]:
@@ -36,15 +37,19 @@ class Advisories:
     def forget(self, namespace: str, name: str) -> None:
         """Take note that a resource is gone."""
         with self._lock:
-            for served in self._bases.values():
-                served.pop((namespace, name), None)
+            self._drop((namespace, name))
+
+    def _drop(self, key: Key) -> None:
+        """Let a resource serve no HighQ."""
+        if address := self._addresses.pop(key, None):
+            self._bases[address].pop(key, None)
 
     def _shared(self, tenant: Tenant) -> Iterator[Event]:
         key: Key = (tenant.namespace, tenant.name)
         address, bases = tenant.spec.highq.address, tenant.spec.active_directory.search_bases
-        for other_address, served in self._bases.items():
-            if other_address != address:
-                served.pop(key, None)
+        if self._addresses.get(key) != address:
+            self._drop(key)
+            self._addresses[key] = address
         others = self._bases.setdefault(address, {})
         for other, other_bases in others.items():
             if other != key and overlap(bases, other_bases) and self._first(tenant.uid, other):

@@ -53,10 +53,12 @@ class Defaults:
 
 def needs_update(wanted: Any, live: Any, key: str = "") -> bool:
     """Tell whether anything that `wanted` holds is otherwise, or absent, in `live`."""
-    if live is None:
-        return bool(
-            wanted
-        )  # the API server leaves out what is empty, and sets 0 where that means something
+    if wanted == live:
+        return False
+    if (
+        live is None
+    ):  # the API server leaves out what is empty, and sets 0 where that means something
+        return bool(wanted)
     if isinstance(wanted, dict) and isinstance(live, dict):
         inside = key if key in _QUANTITIES else ""
         return any(
@@ -85,6 +87,8 @@ def _added(wanted: Body, live: Body) -> set[tuple[str, str, str]]:
 def _extra(wanted: Any, live: Any, place: str) -> set[tuple[str, str]]:
     """Return places and values that only the live object has."""
     found: set[tuple[str, str]] = set()
+    if wanted == live:
+        return found
     if isinstance(wanted, dict) and isinstance(live, dict):
         for name, value in live.items():
             if name in wanted:

@@ -145,10 +145,12 @@ class Loop:
                 self._queue.add(Key(namespace, name), urgent=True)
         elif resource := body["metadata"].get("labels", {}).get(names.SYNC_LABEL):
             self._queue.add(Key(namespace, resource))
-        else:  # the tokens of a Secret, which several resources may share
-            for ref in self.store.refs(names.KIND):
-                if ref.namespace == namespace:
-                    self._queue.add(Key(ref.namespace, ref.name))
+        elif (
+            before
+        ):  # the tokens of a Secret, which several resources may share: somebody changed them.
+            # Made, they concern nobody else: in a namespace with many resources each new one would wake all.
+            for ref in self.store.refs(names.KIND, namespace):
+                self._queue.add(Key(ref.namespace, ref.name))
 
     def _work(self) -> None:
         while not self._stop.is_set():

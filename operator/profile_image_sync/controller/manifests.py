@@ -48,8 +48,7 @@ def rbac(tenant: Tenant) -> list[Body]:
 
 
 def _rules(tenant: Tenant) -> list[Body]:
-    shards = [names.shard(tenant.name, index) for index in range(MAX_SHARDS)]
-    maps = [names.state(tenant.name), names.report(tenant.name), *shards]
+    maps = [names.state(tenant.name), names.report(tenant.name), *_shards(tenant.name)]
     token = names.token(tenant.spec.highq.credentials_secret_ref.name)
     update = ["get", "update"]
     return [
@@ -58,6 +57,11 @@ def _rules(tenant: Tenant) -> list[Body]:
         _rule("", "secrets", update, [names.people(tenant.name), token]),
         _rule("coordination.k8s.io", "leases", update, [names.child(tenant.name), token]),
     ]
+
+
+@functools.lru_cache(maxsize=8)  # a reconcile asks more than once
+def _shards(tenant: str) -> list[str]:
+    return [names.shard(tenant, index) for index in range(MAX_SHARDS)]
 
 
 def _rule(group: str, resource: str, verbs: list[str], resource_names: list[str]) -> Body:

@@ -157,11 +157,11 @@ class Observer:
     def _orphans(self, tenant: Tenant) -> tuple[OtherState, ...]:
         """Return the states in the namespace for the same HighQ whose resource is gone."""
         found = []
-        for ref in self._store.refs("ConfigMap"):
-            if ref.namespace != tenant.namespace or not ref.name.endswith("-state"):
-                continue
+        for ref in self._store.refs("ConfigMap", tenant.namespace):
             resource = ref.name.removeprefix("pisync-").removesuffix("-state")
-            if self._store.get(ObjectRef(names.KIND, tenant.namespace, resource)):
+            if ref.name != names.state(resource):
+                continue
+            if ObjectRef(names.KIND, tenant.namespace, resource) in self._store:
                 continue
             header, _ = _header(self._client.get(ref))
             if header and header.highq == tenant.spec.highq.address:

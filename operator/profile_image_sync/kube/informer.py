@@ -7,7 +7,7 @@ gone, only leaves its own selections unsynced. Secrets are never selected: to li
     informer = Informer(client, selections, label=names.SYNC_LABEL, on_change=changed)
     informer.start()
     informer.synced("tenant-acme")      # True once everything of that namespace has been listed
-    informer.store.get(ref), .labelled(namespace, name), .owned_by(uid), .refs(kind)
+    informer.store.get(ref), .labelled(namespace, name), .refs(kind)
     informer.store.take_written(body)   # what create/apply/replace returned, until the watch shows it
     informer.health()                   # for each selection: when last heard of, since when failing, why
 """

@@ -52,7 +52,6 @@ class CachedObject:
     ref: ObjectRef
     version: int
     label: str  # the value of the label that the store indexes
-    owners: tuple[str, ...]  # uids
     packed: bytes
 
     @property
@@ -78,14 +77,14 @@ class Change:
 
 
 class ObjectStore:
-    """Objects by name, by the value of one label, and by owner. Used by several threads."""
+    """Objects by name, by kind, and by the value of one label. Used by several threads."""
 
     def __init__(self, label: str) -> None:
         """Start empty; `label` is the name of the label to find objects by."""
         self._label = label
         self._lock = threading.Lock()
         self._objects: dict[ObjectRef, CachedObject] = {}
-        self._index: dict[tuple[str, str], set[ObjectRef]] = {}  # (namespace, label) or ("", owner)
+        self._index: dict[tuple[str, str], set[ObjectRef]] = {}  # (namespace, label) or ("", kind)
         self._versions: dict[Selection, int] = {}  # up to which the watch has delivered
 
     def get(self, ref: ObjectRef) -> Body | None:
@@ -94,18 +93,21 @@ class ObjectStore:
             found = self._objects.get(ref)
         return found.body if found else None
 
+    def __contains__(self, ref: ObjectRef) -> bool:
+        with self._lock:
+            return ref in self._objects
+
     def labelled(self, namespace: str, value: str) -> list[Body]:
         """Return the objects of a namespace whose label has this value."""
-        return self._indexed((namespace, value))
-
-    def owned_by(self, uid: str) -> list[Body]:
-        """Return the objects that name this owner."""
-        return self._indexed(("", uid))
-
-    def refs(self, kind: str) -> list[ObjectRef]:
-        """Return all objects of a kind, without their bodies."""
         with self._lock:
-            return [ref for ref in self._objects if ref.kind == kind]
+            found = [self._objects[ref] for ref in self._index.get((namespace, value), ())]
+        return [each.body for each in found]
+
+    def refs(self, kind: str, namespace: str = "") -> list[ObjectRef]:
+        """Return all objects of a kind, in one namespace or in all, without their bodies."""
+        with self._lock:
+            found = [*self._index.get(("", kind), ())]
+        return [ref for ref in found if namespace in ("", ref.namespace)]
 
     def version(self, selection: Selection) -> int | None:
         """Return the version up to which a selection is known; None: it was never listed."""
@@ -159,11 +161,6 @@ class ObjectStore:
                 if selection.matches(body) and version > known:
                     list(self._put(self._packed(selection, body)))
 
-    def _indexed(self, key: tuple[str, str]) -> list[Body]:
-        with self._lock:
-            found = [self._objects[ref] for ref in self._index.get(key, ())]
-        return [each.body for each in found]
-
     def _packed(self, selection: Selection, body: Body) -> CachedObject:
         metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
         kept = {"apiVersion": body["apiVersion"], "kind": body["kind"]}
@@ -173,7 +170,6 @@ class ObjectStore:
             ref=ObjectRef.of(body),
             version=int(metadata["resourceVersion"]),
             label=(metadata.get("labels") or {}).get(self._label, ""),
-            owners=tuple(each["uid"] for each in metadata.get("ownerReferences") or ()),
             packed=zlib.compress(json.dumps(kept | {"metadata": metadata}).encode(), 1),
         )
 
@@ -202,4 +198,4 @@ class ObjectStore:
 
 def _keys(cached: CachedObject) -> list[tuple[str, str]]:
     labelled = [(cached.ref.namespace, cached.label)] if cached.label else []
-    return labelled + [("", owner) for owner in cached.owners]
+    return [*labelled, ("", cached.ref.kind)]

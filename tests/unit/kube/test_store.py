@@ -16,14 +16,13 @@ REPORTS = Selection("ConfigMap", "a", (("part", "report"),))
 STATES = Selection("ConfigMap", "a", (("part", "state"),), metadata_only=True)
 
 
-def job(name: str, version: int, sync: str = "acme", owner: str = "u1") -> dict[str, Any]:
+def job(name: str, version: int, sync: str = "acme") -> dict[str, Any]:
     """Return a Job of a resource."""
     metadata = {
         "name": name,
         "namespace": "a",
         "resourceVersion": str(version),
         "labels": {LABEL: sync},
-        "ownerReferences": [{"uid": owner}],
         "managedFields": [{"manager": "x"}],
     }
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"n": version}}
@@ -55,16 +54,18 @@ def store_with(*bodies: dict[str, Any], version: int = 10) -> ObjectStore:
     return store
 
 
-def test_an_object_is_found_by_name_label_and_owner() -> None:
+def test_an_object_is_found_by_name_label_and_kind() -> None:
     """A reconcile finds its children without asking the API server."""
-    store = store_with(job("one", 3), job("two", 4, sync="beta", owner="u2"))
+    store = store_with(job("one", 3), job("two", 4, sync="beta"))
     one = store.get(ObjectRef("Job", "a", "one"))
     assert one
     assert one["spec"] == {"n": 3}
     assert store.labelled("a", "acme") == [one]
-    assert [each["metadata"]["name"] for each in store.owned_by("u2")] == ["two"]
     assert store.labelled("b", "acme") == []
     assert {ref.name for ref in store.refs("Job")} == {"one", "two"}
+    assert (store.refs("Job", "a"), store.refs("Job", "b")) == (store.refs("Job"), [])
+    assert ObjectRef("Job", "a", "one") in store
+    assert ObjectRef("Job", "b", "one") not in store
 
 
 def test_who_wrote_which_field_is_not_kept() -> None:
@@ -74,12 +75,12 @@ def test_who_wrote_which_field_is_not_kept() -> None:
     assert "managedFields" not in one["metadata"]
 
 
-def test_a_change_of_label_or_owner_moves_the_object() -> None:
-    """An adopted Job, a renamed instance: nobody finds it where it was."""
+def test_a_change_of_the_label_moves_the_object() -> None:
+    """Nobody finds it where it was."""
     store = store_with(job("one", 3))
-    store.put(JOBS, job("one", 11, sync="beta", owner="u2"))
-    assert store.labelled("a", "acme") == store.owned_by("u1") == []
-    assert len(store.labelled("a", "beta")) == len(store.owned_by("u2")) == 1
+    store.put(JOBS, job("one", 11, sync="beta"))
+    assert store.labelled("a", "acme") == []
+    assert len(store.labelled("a", "beta")) == 1
 
 
 def test_only_what_differs_is_a_change() -> None:
@@ -165,10 +166,10 @@ steps = st.lists(
 def test_whatever_happens_store_and_index_say_what_the_server_says(
     steps: list[tuple[str, str, str]],
 ) -> None:
-    """After each event the copy is the server's truth, by name, by label and by owner."""
+    """After each event the copy is the server's truth, by name, by label and by kind."""
     store, truth = store_with(version=0), dict[str, dict[str, Any]]()
     for version, (step, name, sync) in enumerate(steps, start=1):
-        body = job(name, version, sync, owner=f"owner-of-{sync}")
+        body = job(name, version, sync)
         if step == "remove":
             if truth.pop(name, None):
                 store.remove(JOBS, body)
@@ -179,7 +180,7 @@ def test_whatever_happens_store_and_index_say_what_the_server_says(
             store.take_written(body) if step == "written" else store.put(JOBS, body)
         for value in ("acme", "beta"):
             wanted = {k: v for k, v in truth.items() if v["metadata"]["labels"][LABEL] == value}
-            for found in (store.labelled("a", value), store.owned_by(f"owner-of-{value}")):
-                versions = {e["metadata"]["name"]: e["metadata"]["resourceVersion"] for e in found}
-                assert versions == {k: v["metadata"]["resourceVersion"] for k, v in wanted.items()}
+            found = store.labelled("a", value)
+            versions = {e["metadata"]["name"]: e["metadata"]["resourceVersion"] for e in found}
+            assert versions == {k: v["metadata"]["resourceVersion"] for k, v in wanted.items()}
     assert {ref.name for ref in store.refs("Job")} == set(truth)

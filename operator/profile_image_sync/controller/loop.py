@@ -145,10 +145,8 @@ class Loop:
                 self._queue.add(Key(namespace, name), urgent=True)
         elif resource := body["metadata"].get("labels", {}).get(names.SYNC_LABEL):
             self._queue.add(Key(namespace, resource))
-        elif (
-            before
-        ):  # the tokens of a Secret, which several resources may share: somebody changed them.
-            # Made, they concern nobody else: in a namespace with many resources each new one would wake all.
+        elif before:  # somebody changed the tokens of a Secret, which several resources may share
+            # (made, they concern nobody: else each new resource would wake all of its namespace)
             for ref in self.store.refs(names.KIND, namespace):
                 self._queue.add(Key(ref.namespace, ref.name))
 

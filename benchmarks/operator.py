@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -104,24 +104,22 @@ class Bench:
             self.installation.kubectl("create", "namespace", f"tenants-{index}")
         operator = self.installation.start()
         suspended = {"mode": "Continuous", "schedule": "@daily-random", "suspend": True}
-        self._timed(
-            "seconds until all are observed, from the first of their creates",
-            lambda: self._create_all(resource(i, "s", **suspended) for i in range(RESOURCES)),
-        )
-        self._create_to_job("c")
+        began = time.monotonic()
+        self._create_all(resource(i, "s", **suspended) for i in range(RESOURCES))
+        took = time.monotonic() - began
+        what = f"seconds until {RESOURCES} are observed, from the first of their creates"
+        self._show("fill_seconds", what, took)
+        self._create_to_job("c", operator)
         self._bare_calls()
         self._idle()
-        self.figures["memory_mib"] = round(peak_mib(operator), 1)
-        show("operator's memory at its highest, MiB", self.figures["memory_mib"])
+        self._show("memory_mib", "operator's memory at its highest, MiB", peak_mib(operator))
         self._restart(operator)
         self._two_replicas()
 
-    def _timed(self, what: str, action: Callable[[], None]) -> float:
-        began = time.monotonic()
-        action()
-        took = time.monotonic() - began
-        show(what, round(took, 1))
-        return took
+    def _show(self, key: str, what: str, value: float) -> None:
+        """Keep a figure, and print it as a line of the table."""
+        self.figures[key] = round(value, 4)
+        print(f"{self.figures[key]:>10g}  {what}", flush=True)
 
     def _create_all(self, bodies: Iterable[Body]) -> None:
         with ThreadPoolExecutor(8) as pool:
@@ -158,14 +156,20 @@ class Bench:
         wait_for("their Jobs", lambda: began.keys() <= self.jobs.first.keys(), 120)
         return began
 
-    def _create_to_job(self, prefix: str) -> None:
+    def _create_to_job(self, prefix: str, operator: subprocess.Popen[bytes]) -> None:
+        before = self.installation.work(operator)
         began = self._create_at_rate(prefix, CREATES)
-        took = sorted(self.jobs.first[name] - at for name, at in began.items())
-        show("create to Job at 10 a second, seconds: p50", round(statistics.median(took), 3))
-        self.figures["create_to_job_p99_seconds"] = round(percentile(took, 99), 3)
-        show(
-            "create to Job at 10 a second, seconds: p99", self.figures["create_to_job_p99_seconds"]
+        after = self.installation.work(operator)
+        cpu, reconciles = (
+            after.cpu_seconds - before.cpu_seconds,
+            after.reconciles - before.reconciles,
         )
+        self._show("cpu_ms_per_create", "CPU of the operator a create, ms", 1000 * cpu / CREATES)
+        self._show("reconciles_per_create", "reconciles a create", reconciles / CREATES)
+        took = sorted(self.jobs.first[name] - at for name, at in began.items())
+        rate = f"create to Job at {CREATES_A_SECOND:g} a second, seconds"
+        self._show("create_to_job_p50_seconds", f"{rate}: p50", statistics.median(took))
+        self._show("create_to_job_p99_seconds", f"{rate}: p99", percentile(took, 99))
 
     def _bare_calls(self) -> None:
         """Measure what a script takes to make the same objects one after the other, on the idle server."""
@@ -177,7 +181,11 @@ class Bench:
             for child in self.client.list(ObjectRef(kind, made["namespace"]), labels)
         ]
         took = sorted(self._make_again(children, number) for number in range(50))
-        show(f"the same {len(children)} objects by bare calls, seconds: p99", percentile(took, 99))
+        what = f"the same {len(children)} objects by bare calls, seconds"
+        self._show("bare_calls_p50_seconds", f"{what}: p50", statistics.median(took))
+        self._show("bare_calls_p99_seconds", f"{what}: p99", percentile(took, 99))
+        ratio = self.figures["create_to_job_p50_seconds"] / self.figures["bare_calls_p50_seconds"]
+        self._show("ratio_to_bare_calls", "create to Job by bare calls, p50", ratio)
 
     def _make_again(self, children: Sequence[Body], number: int) -> float:
         copies = [bare_copy(child, f"bare-{number}") for child in children]
@@ -191,11 +199,10 @@ class Bench:
         asked = self._requests_during(IDLE_SECONDS)
         held = self._count_resources()
         rate = len(asked) / (IDLE_SECONDS / 60) / held
-        self.figures["idle_requests_per_resource_minute"] = round(rate, 4)
-        show(f"requests of the idle operator a minute and resource ({held})", round(rate, 4))
+        what = f"requests of the idle operator a minute and resource ({held})"
+        self._show("idle_requests_per_resource_minute", what, rate)
         writes = [each for each in asked if each.writes and each.resource != "leases"]
-        self.figures["idle_writes"] = len(writes)
-        show("writes of the idle operator but its Lease's", len(writes))
+        self._show("idle_writes", "writes of the idle operator but its Lease's", len(writes))
         for each in writes[:5]:
             print(f"    {each.verb} {each.resource} {each.name}: {each.status}")
 
@@ -214,11 +221,16 @@ class Bench:
         end(operator)
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(self._touch, self.client.list(ObjectRef(names.KIND, ""))))
-        self.installation.start()
-        took = self._timed(
-            "seconds until all are converged after a restart", self._wait_until_observed
+        anew = self.installation.start()
+        began = time.monotonic()
+        self._wait_until_observed()
+        took = time.monotonic() - began
+        self._show("restart_seconds", "seconds until all are converged after a restart", took)
+        done = self.installation.work(anew)
+        cpu = 1000 * done.cpu_seconds / max(1, done.reconciles)
+        self._show(
+            "cpu_ms_per_reconcile", "CPU of the operator a reconcile, its start included, ms", cpu
         )
-        self.figures["restart_seconds"] = round(took, 1)
 
     def _touch(self, body: Body) -> None:
         kept = {"apiVersion": body["apiVersion"], "kind": body["kind"]}
@@ -236,11 +248,10 @@ class Bench:
         killer.start()
         began = self._create_at_rate("k", 60)
         took = max(self.jobs.first[name] - at for name, at in began.items())
-        self.figures["failover_seconds"] = round(took, 1)
-        show("longest create to Job, seconds, with the leader killed amid 60", round(took, 1))
+        what = "longest create to Job, seconds, with the leader killed amid 60"
+        self._show("failover_seconds", what, took)
         twice = [name for name in began if len(self.jobs.names[name]) > 1]
-        self.figures["jobs_made_twice"] = len(twice)
-        show("resources with two Jobs", len(twice))
+        self._show("jobs_made_twice", "resources with two Jobs", len(twice))
 
 
 def bare_copy(body: Body, name: str) -> Body:
@@ -258,11 +269,6 @@ def bare_copy(body: Body, name: str) -> Body:
 def percentile(ordered: Sequence[float], percent: int) -> float:
     """Return the smallest value that so many percent do not exceed."""
     return round(ordered[max(0, -(-len(ordered) * percent // 100) - 1)], 3)
-
-
-def show(what: str, value: float) -> None:
-    """Print a line of the table."""
-    print(f"{value:>10}  {what}", flush=True)
 
 
 def main() -> None:

@@ -7,15 +7,25 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from profile_image_sync.controller.resource_metrics import PREFIX
 from testkit.control_plane import ControlPlane
 
 NAMESPACE = "operator"
 USER = f"system:serviceaccount:{NAMESPACE}:operator"
 STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a replica has done: by its own clock, whatever else the machine does."""
+
+    cpu_seconds: float
+    reconciles: int
 
 
 @dataclass
@@ -25,6 +35,7 @@ class Installation:
     control_plane: ControlPlane
     folder: Path
     replicas: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    metrics_ports: dict[int, int] = field(default_factory=dict)  # by process id
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """Do something as the administrator; return what it prints."""
@@ -54,19 +65,33 @@ class Installation:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start a replica."""
-        number = len(self.replicas)
+        number, metrics_port = len(self.replicas), _free_port()
         command = [
             *_hostname(f"replica-{number}"),
             *(sys.executable, "-m", "profile_image_sync", "operator"),
             f"--settings={self._settings}",
             f"--health-port={_free_port()}",
-            f"--metrics-port={_free_port()}",
+            f"--metrics-port={metrics_port}",
         ]
         environment = os.environ | {"KUBECONFIG": str(self._kubeconfig)}
         with (self.folder / f"operator-{number}.log").open("wb") as log:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self.replicas.append(process)
+        self.metrics_ports[process.pid] = metrics_port
         return process
+
+    def work(self, process: subprocess.Popen[bytes]) -> Work:
+        """Return what a replica has done since it was started."""
+        address = f"http://127.0.0.1:{self.metrics_ports[process.pid]}/metrics"
+        with urllib.request.urlopen(address, timeout=60) as answer:  # our own
+            lines = answer.read().decode().splitlines()
+        counted = [
+            line for line in lines if line.startswith(f"{PREFIX}_reconcile_duration_seconds_count")
+        ]
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = int(fields[11]) + int(fields[12])  # in user and in system mode
+        reconciles = sum(float(line.split()[-1]) for line in counted)
+        return Work(ticks / os.sysconf("SC_CLK_TCK"), int(reconciles))
 
     def stop(self, *, kill: bool = False) -> None:
         """Stop all replicas."""

@@ -18,7 +18,7 @@ pytest_plugins = ["testkit.samba.fixtures", "testkit.simulator.fixtures"]
 MARKERS = {
     "e2e": {"kind_environment", "product_image"},
     "samba": {"domain_controller"},
-    "apiserver": {"control_plane", "helm"},
+    "apiserver": {"control_plane", "helm", "kstatus"},
     "chromium": {"browser"},
 }
 LONG = "tests/model/"  # a minute of one processor: last, it would keep the others waiting

@@ -7,7 +7,8 @@ TESTCLUSTER=$PROJECT/testcluster
 # shellcheck source=../testcluster/versions.env
 . "$TESTCLUSTER/versions.env"
 CACHE=${TESTCLUSTER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/profile-image-sync/testcluster}
-BIN=$CACHE/bin
+COMMON=$CACHE/bin  # programs of the Kubernetes that tests use by themselves, and what goes with any
+BIN=$COMMON; [ "$KUBERNETES_MINOR" = 1.34 ] || BIN=$COMMON-$KUBERNETES_MINOR
 NODE_IMAGE=localhost/kind-node:$KUBERNETES_VERSION  # made by build-node-image
 mkdir -p "$BIN"
 export PATH=$BIN:$PATH KUBECACHEDIR=$CACHE/kubectl

@@ -9,18 +9,23 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from profile_image_sync.api.report import Report
-from profile_image_sync.api.status import Outcome, Run
+from profile_image_sync.api.status import Outcome
 from profile_image_sync.controller import loop
 from testkit.control_plane import ControlPlane, run_control_plane
 from testkit.waiting import wait_for
-from tests.support.operator import Body, OperatorEnvironment, install_crd, running_operator
+from tests.support.operator import (
+    Body,
+    OperatorEnvironment,
+    ended,
+    finish,
+    first_job,
+    install_crd,
+    running_operator,
+)
 
 SOON = 30.0  # seconds: the promise for repairs and for what Kubernetes knows
 
@@ -44,38 +49,6 @@ def served(tenant: OperatorEnvironment) -> Iterator[OperatorEnvironment]:
     """Give a namespace that an operator serves."""
     with running_operator(tenant.control_plane.kubeconfig, namespaces=(tenant.namespace,)):
         yield tenant
-
-
-def ended(job: str, outcome: Outcome = Outcome.SUCCEEDED, code: int = 0, **facts: Any) -> Report:
-    """Return how a run ended just now."""
-    now = datetime.now(UTC)
-    run = Run(
-        id=job.removeprefix("pisync-acme-"),
-        job=job,
-        outcome=outcome,
-        start_time=now,
-        completion_time=now,
-        generation=1,
-        people=3,
-        uploaded=3,
-    )
-    return Report(run=run, exit_code=code, **facts)
-
-
-def first_job(tenant: OperatorEnvironment) -> str:
-    """Wait for the first Job, and return its name."""
-    jobs = wait_for("a Job", lambda: tenant.items("jobs"))
-    name: str = jobs[0]["metadata"]["name"]
-    return name
-
-
-def finish(tenant: OperatorEnvironment, job: str, report: Report) -> None:
-    """End the Job's pod with this report."""
-    pod = wait_for("a pod", lambda: tenant.pod(job))
-    tenant.end_pod(pod, report)
-    told = ("True", "Succeeded") if report.exit_code == 0 else None
-    if told and report.run.outcome is Outcome.SUCCEEDED:
-        wait_for("the run is told", lambda: tenant.condition("Synced") == told)
 
 
 def test_a_run_is_told_by_its_pod_although_no_report_was_written(

@@ -30,11 +30,13 @@ PREPARED = """
 helm upgrade --install profile-image-sync charts/profile-image-sync -n profile-image-sync --create-namespace
 kubectl wait --for=condition=Established crd/profileimagesyncs.profileimagesync.io
 kubectl create namespace tenant-acme
+kubectl create namespace argocd
+kubectl create configmap argocd-cm --namespace argocd
 kubectl apply --namespace tenant-acme -f examples/01-one-tenant/secrets.example.yaml
 kubectl apply --namespace tenant-acme -f examples/01-one-tenant/tenant.yaml
 """
 UNDONE = """
-kubectl delete namespace tenant-acme --ignore-not-found --wait
+kubectl delete namespace tenant-acme argocd --ignore-not-found --wait
 helm uninstall profile-image-sync --namespace profile-image-sync --ignore-not-found
 kubectl delete validatingadmissionpolicy,validatingadmissionpolicybinding --all
 """

@@ -7,16 +7,19 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from profile_image_sync import names
 from profile_image_sync.api import crd, termination_message
 from profile_image_sync.api.report import Report
+from profile_image_sync.api.status import Outcome, Run
 from profile_image_sync.controller.handlers import Operator
 from profile_image_sync.controller.installation import OperatorSettings
 from profile_image_sync.kube.client import ONCE, ApiClient
 from testkit.control_plane import ControlPlane
+from testkit.waiting import wait_for
 from tests.support.snapshots import SPEC
 
 Body = dict[str, Any]
@@ -109,6 +112,38 @@ class OperatorEnvironment:
         patch = json.dumps({"status": status})
         name = pod["metadata"]["name"]
         self.kubectl("patch", "pod", name, "--subresource=status", "--patch", patch)
+
+
+def ended(job: str, outcome: Outcome = Outcome.SUCCEEDED, code: int = 0, **facts: Any) -> Report:
+    """Return how a run ended just now."""
+    now = datetime.now(UTC)
+    run = Run(
+        id=job.removeprefix("pisync-acme-"),
+        job=job,
+        outcome=outcome,
+        start_time=now,
+        completion_time=now,
+        generation=1,
+        people=3,
+        uploaded=3,
+    )
+    return Report(run=run, exit_code=code, **facts)
+
+
+def first_job(tenant: OperatorEnvironment) -> str:
+    """Wait for the first Job, and return its name."""
+    jobs = wait_for("a Job", lambda: tenant.items("jobs"))
+    name: str = jobs[0]["metadata"]["name"]
+    return name
+
+
+def finish(tenant: OperatorEnvironment, job: str, report: Report) -> None:
+    """End the Job's pod with this report."""
+    pod = wait_for("a pod", lambda: tenant.pod(job))
+    tenant.end_pod(pod, report)
+    told = ("True", "Succeeded") if report.exit_code == 0 else None
+    if told and report.run.outcome is Outcome.SUCCEEDED:
+        wait_for("the run is told", lambda: tenant.condition("Synced") == told)
 
 
 def install_crd(control_plane: ControlPlane) -> None:

@@ -79,9 +79,13 @@ def _reported(observed: Observed) -> Iterable[RunResult]:
 
 
 def _unreported(observed: Observed) -> Iterable[RunResult]:
-    """Take the pods' word where neither the report nor status tells of a Job."""
+    """Take the pods' word where neither the report nor status tells how a Job's run ended.
+
+    A report without an end is what a run wrote before it was killed, or lost the right to write.
+    """
     status, report = observed.status, observed.report
-    told = [status.last_run, *status.history, report.run if report else None]
+    ended = report.run if report and report.run.completion_time else None
+    told = [status.last_run, *status.history, ended]
     for job in observed.jobs:
         if not job.finished or job.busy or any(job.did(run) for run in told):
             continue
@@ -89,8 +93,8 @@ def _unreported(observed: Observed) -> Iterable[RunResult]:
         if left is None:
             yield _lost(job, observed.tenant.name)
             continue
-        ended = left.run.completion_time or job.finished  # without one: it ended before it began
-        run = left.run.model_copy(update={"job": job.name, "completion_time": ended})
+        at = left.run.completion_time or job.finished  # without one: it ended before it began
+        run = left.run.model_copy(update={"job": job.name, "completion_time": at})
         if _counts(run):
             yield _result(run, left)
 

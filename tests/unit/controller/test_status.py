@@ -20,7 +20,7 @@ from profile_image_sync.api.status import (
 )
 from profile_image_sync.controller import run_result
 from profile_image_sync.controller import status as statuses
-from profile_image_sync.controller.evidence import Evidence
+from profile_image_sync.controller.evidence import Evidence, Problem
 from profile_image_sync.controller.snapshot import Observed
 from tests.support.snapshots import (
     BUSY,
@@ -135,6 +135,29 @@ def test_a_worker_that_could_not_even_read_its_run_spec_is_told() -> None:
     evidence = Evidence(pods=1, started=True, exit_code=20, report=left)
     dead = job(finished=NOW, failed=True, reason="PodFailurePolicy", evidence=evidence)
     assert by_type(status_of(observed(jobs=(dead,))))["Stalled"] == ("True", "InvalidSpec")
+
+
+def test_a_run_that_is_killed_amid_its_uploads_is_told_as_that() -> None:
+    """The report that it wrote before has no end; no run starts as if none had been."""
+    planned = run(uploaded=3, to_upload=7, job="pisync-acme-1")
+    planned = planned.model_copy(update={"completion_time": None, "outcome": None})
+    killed = Problem("OOMKilled", "the worker ran out of memory", human=True)
+    dead = job(finished=NOW, failed=True, reason="BackoffLimitExceeded",
+               evidence=Evidence(pods=1, started=True, problem=killed))  # fmt: skip
+    seen = observed(jobs=(dead,), report=report(planned))
+    assert by_type(status_of(seen))["Stalled"] == ("True", "OOMKilled")
+    assert decided(seen).start is None
+
+
+def test_a_run_that_could_no_longer_write_its_report_is_told_by_its_pod() -> None:
+    """Its progress is there, its end only in the termination message."""
+    planned = run(uploaded=1, job="pisync-acme-1").model_copy(
+        update={"completion_time": None, "outcome": None}
+    )
+    left = Evidence(pods=1, started=True, exit_code=0, report=report(run(uploaded=9)))
+    status = status_of(observed(jobs=(job(finished=NOW, evidence=left),), report=report(planned)))
+    assert status.last_run is not None
+    assert (status.last_run.outcome, status.last_run.uploaded) == (Outcome.SUCCEEDED, 9)
 
 
 def test_the_report_of_a_failed_try_does_not_count_while_the_job_goes_on() -> None:

@@ -1,0 +1,54 @@
+"""A control plane with the CRD, and what GitOps tools make of a resource in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from testkit.control_plane import BUILD_BINARIES, ControlPlane, run_control_plane
+from tests.support.operator import Body, OperatorEnvironment, install_crd, running_operator
+
+Kstatus = Callable[[Body], str]
+
+
+@pytest.fixture(scope="module")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Give a control plane with the CRD."""
+    with run_control_plane(tmp_path_factory.mktemp("gitops") / "data") as running:
+        install_crd(running)
+        yield running
+
+
+@pytest.fixture
+def tenant(control_plane: ControlPlane) -> OperatorEnvironment:
+    """Give a namespace that nobody serves."""
+    return OperatorEnvironment(control_plane)
+
+
+@pytest.fixture
+def served(tenant: OperatorEnvironment) -> Iterator[OperatorEnvironment]:
+    """Give a namespace that an operator serves."""
+    with running_operator(tenant.control_plane.kubeconfig, namespaces=(tenant.namespace,)):
+        yield tenant
+
+
+@pytest.fixture(scope="session")
+def kstatus() -> Kstatus:
+    """Give Flux's own judgement of a resource: InProgress, Current, Failed or Terminating."""
+    made = subprocess.run(
+        [BUILD_BINARIES, "kstatus"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    program = Path(made.stdout.strip()) / "kstatus"
+
+    def judge(resource: Body) -> str:
+        done = subprocess.run(
+            [program], input=json.dumps(resource), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return judge

@@ -42,7 +42,8 @@ def labels(resource: str, component: str) -> dict[str, str]:
     """Return the labels of every child of this resource; never the resource's own."""
     return {
         "app.kubernetes.io/name": PRODUCT,
-        "app.kubernetes.io/instance": resource,
+        # not the name of an Argo CD Application, which would take the child for its own, and prune it
+        "app.kubernetes.io/instance": f"{KIND}.{resource}",
         COMPONENT_LABEL: component,
         MANAGED_BY_LABEL: PRODUCT,
         "app.kubernetes.io/part-of": PRODUCT,

@@ -11,7 +11,7 @@ import base64
 import json
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from uuid import UUID
 
 from testkit.ldap_server import (
     DOMAIN_GUID,
+    NAMING_CONTEXT,
     SEARCH,
     SEARCH_DONE,
     SUBTREE,
@@ -45,9 +46,16 @@ def to_attributes(person: SamplePerson, number: int) -> dict[str, list[bytes]]:
         "sAMAccountName": [person.account.encode()],
         "userPrincipalName": [person.upn.encode()],
         "displayName": [person.name.encode()],
+        "distinguishedName": [_dn(person.account)],
         **{name: list(values) for name, values in person.photos.items()},
     }
-    return attributes | ({"mail": [person.mail.encode()]} if person.mail else {})
+    optional = {"mail": person.mail, "department": person.department}
+    attributes |= {name: [text.encode()] for name, text in optional.items() if text}
+    return attributes | ({"manager": [_dn(person.manager)]} if person.manager else {})
+
+
+def _dn(account: str) -> bytes:
+    return f"CN={account},CN=Users,{NAMING_CONTEXT.decode()}".encode()
 
 
 def write_people(file: Path, people: Iterable[Attributes]) -> None:
@@ -72,12 +80,30 @@ def read_people(file: Path) -> list[dict[str, list[bytes]]]:
     ]
 
 
+class _PeopleFile:
+    """The file as it is now, parsed once for each time that it was written."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._version = (0, 0)
+        self._by_guid: dict[bytes, Attributes] = {}
+
+    def by_guid(self) -> Mapping[bytes, Attributes]:
+        """Return everyone, in the order of the file."""
+        status = self._file.stat()
+        version = (status.st_ino, status.st_mtime_ns)
+        if version != self._version:
+            self._by_guid = {each["objectGUID"][0]: each for each in read_people(self._file)}
+            self._version = version
+        return self._by_guid
+
+
 class _FileClient(ScriptedClient):
     """One connection: answers searches from the file."""
 
     def __init__(self, people: Path, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._people = people
+        self._people = _PeopleFile(people)
 
     def _answer(self, message: bytes, operation: int, body: bytes, controls: bytes) -> bool:
         if operation != SEARCH:
@@ -96,15 +122,16 @@ class _FileClient(ScriptedClient):
         if not base:
             yield self._script.root
         elif base.lower().startswith(b"<guid="):
-            guid = UUID(base[6:-1].decode()).bytes_le
-            yield from (each for each in read_people(self._people) if each["objectGUID"] == [guid])
+            found = self._people.by_guid().get(UUID(base[6:-1].decode()).bytes_le)
+            yield from [found] if found else []
         else:
             yield {"objectGUID": [DOMAIN_GUID.bytes_le], "objectClass": [b"top"]}
 
     def _found(
         self, message: bytes, search_filter: tuple[int, bytes], names: set[str], controls: bytes
     ) -> None:
-        found = [each for each in read_people(self._people) if _matches(search_filter, each)]
+        people = self._people.by_guid().values()
+        found = [each for each in people if _matches(search_filter, each)]
         rows, start = _paging_of(controls)
         for entry in found[start : start + rows]:
             self._send(message, _entry(_selected(entry, names)))

@@ -43,6 +43,8 @@ class SamplePerson:
     highq: HighQUser | None
     enabled: bool = True
     case: str = ""  # what is special about them; empty for ordinary people
+    department: str = ""
+    manager: str = ""  # sAMAccountName
 
 
 ORDINARY = (

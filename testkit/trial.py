@@ -62,7 +62,12 @@ class Trial:
 
     def change(self, account: str, **fields: Any) -> None:
         """Change a person in the directory: `photos={"thumbnailPhoto": (data,)}`, `mail=None`."""
-        self.people[account] = dataclasses.replace(self.people[account], **fields)
+        self.change_all({account: fields})
+
+    def change_all(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change many people at once; fields by account."""
+        for account, fields in changes.items():
+            self.people[account] = dataclasses.replace(self.people[account], **fields)
         self._write_directory()
 
     def write_manifest(

@@ -28,8 +28,9 @@ def explain(
     """Explain why a person has no picture in HighQ, or another one.
 
     PERSON is a mail address, userPrincipalName, account name or objectGUID. Shows the directory's picture,
-    what is recorded, and what the next run will do and why. Changes nothing; HighQ's refresh token is used
-    up as by a run. Exit codes: 20 if there is no such person, else as for sync.
+    their HighQ user and what led to it, what is recorded, what the next run will do and why, and the commands
+    that would change that. Changes nothing; HighQ's refresh token is used up as by a run. Exit codes: 20 if
+    there is no such person, else as for sync.
 
     \b
     Example:
@@ -38,18 +39,14 @@ def explain(
     from profile_image_sync.cli.terminal import Terminal
     from profile_image_sync.local import explain as explaining
     from profile_image_sync.local import manifest, run
+    from profile_image_sync.local.plan import PlanSource
 
     terminal = Terminal.start(verbose=verbose)
     document = manifest.load(file, name)
-    folder = run.state_folder(document, state)
+    source = PlanSource(document, run.state_folder(document, state), secret_folders(secret))
     with terminal.progress("people") as progress:
-        found = explaining.explain(
-            document,
-            person,
-            folder=folder,
-            secret_folders=secret_folders(secret),
-            notice=terminal.notice,
-            progress=progress,
+        found, exit_code = explaining.explain(
+            source, person, notice=terminal.notice, progress=progress
         )
     if not found:
         terminal.notice(
@@ -58,6 +55,6 @@ def explain(
         )
         raise typer.Exit(EXIT_PERMANENT)
     for each in found:
-        for label, text in explaining.lines(each, folder):
+        for label, text in explaining.lines(each, f"--state {source.folder}"):
             terminal.print(f"{label:<10} {text}")
-    raise typer.Exit(found[0].plan.output.report.exit_code)
+    raise typer.Exit(exit_code)

@@ -57,15 +57,13 @@ def plan(
     from profile_image_sync.cli.run_output import print_numbers
     from profile_image_sync.cli.terminal import Terminal
     from profile_image_sync.local import manifest, run
-    from profile_image_sync.local.plan import plan_run
+    from profile_image_sync.local.plan import PlanSource, plan_run
 
     terminal = Terminal.start(verbose=verbose)
     document = manifest.load(file, name)
     with terminal.progress("people") as progress:
         planned = plan_run(
-            document,
-            folder=run.state_folder(document, state),
-            secret_folders=secret_folders(secret),
+            PlanSource(document, run.state_folder(document, state), secret_folders(secret)),
             notice=terminal.notice,
             progress=progress,
             previews=html is not None,

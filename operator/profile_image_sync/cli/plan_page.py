@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from profile_image_sync.cli.plan_table import PlanRow, rows
-from profile_image_sync.local.plan import Plan, PlannedPerson
+from profile_image_sync.local.plan import UPLOAD, Plan, PlannedPerson
 
 _PLACEHOLDER = "/*DATA*/null"
 
@@ -38,17 +38,21 @@ def write(plan: Plan, path: Path) -> None:
 
 
 def _person(person: PlannedPerson, row: PlanRow) -> dict[str, Any]:
-    picture = person.picture
+    picture, upload = person.picture, row.action == UPLOAD
     return {
         "person": row.person,
         "action": row.action,
         "reason": row.reason,
         "detail": row.detail,
         "name": row.name,
+        "department": row.department,
         "picture": " · ".join(filter(None, [row.picture, _size(row.size)])),
+        "account": f"HighQ user {row.highq_user}, by {row.rule}" if row.highq_user else "",
         "shared": row.shared_by or 0,
+        "now": _base64(person.highq_preview),
+        "nowText": person.highq_shows if upload else "",
         "before": _base64(picture.preview if picture else None),
-        "after": _base64(picture.avatar_preview if picture and row.action == "upload" else None),
+        "after": _base64(picture.avatar_preview if picture and upload else None),
     }
 
 

@@ -27,6 +27,8 @@ class PlanRow:
     department: str
     manager: str
     detail: str
+    highq_user: int | None  # id of the HighQ user that is theirs
+    rule: str  # what led to it
     guid: str
 
 
@@ -75,14 +77,14 @@ def as_csv(plan: Plan) -> str:
     return text.getvalue()
 
 
-_EMPTY = PlanRow("", "", "", "", None, None, "", "", "", "", "")
+_EMPTY = PlanRow("", "", "", "", None, None, "", "", "", "", None, "", "")
 
 
 def _row(person: PlannedPerson) -> PlanRow:
     picture, details = person.picture, person.details
     facts = picture.facts if picture else None
     return PlanRow(
-        person=person.label,
+        person=person.person.label,
         action=person.action,
         reason=person.reason,
         picture=f"{facts.format} {facts.width}x{facts.height}" if facts else "",
@@ -92,12 +94,14 @@ def _row(person: PlannedPerson) -> PlanRow:
         department=details.department if details else "",
         manager=details.manager if details else "",
         detail=person.detail,
-        guid=str(person.guid),
+        highq_user=person.account.id if person.account else None,
+        rule=person.rule,
+        guid=str(person.person.guid),
     )
 
 
 def _camel(row: PlanRow) -> dict[str, Any]:
-    names = {"shared_by": "sharedBy"}
+    names = {"shared_by": "sharedBy", "highq_user": "highqUser"}
     return {names.get(name, name): getattr(row, name) for name in row.__slots__}
 
 

@@ -1,11 +1,12 @@
-"""What the next run would do, person by person: a dry run whose directory is observed on the way.
+"""What the next run would do, person by person: a dry run that is observed on the way.
 
 The same code decides as in a real run, so that a plan cannot differ from the run that follows. Only what
-people need to judge it is added: sizes, previews, names, and pictures that several people share.
+people need to judge it is added: sizes, previews, names, accounts, and pictures that several people share.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,22 +14,35 @@ from pathlib import Path
 from uuid import UUID
 
 from profile_image_sync.api.image_settings import ImageSettings
-from profile_image_sync.api.report import PeopleKind
+from profile_image_sync.api.report import PeopleKind, PeopleLists
 from profile_image_sync.api.spec import ProfileImageSyncSpec
+from profile_image_sync.errors import SyncError
+from profile_image_sync.local.folder_store import FolderStore
+from profile_image_sync.local.folder_token_store import FolderTokenStore
 from profile_image_sync.local.manifest import Manifest
+from profile_image_sync.local.matches import Matches
+from profile_image_sync.local.observation import Observation
 from profile_image_sync.local.run import Notice, run_once
-from profile_image_sync.worker.connections import open_directory
-from profile_image_sync.worker.directory import Directory, Window
+from profile_image_sync.worker.connections import open_directory, open_highq
+from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.images import PictureFacts, inspect, preview_avatar, preview_source
-from profile_image_sync.worker.people import Person, PersonDetails
+from profile_image_sync.worker.ledger import Ledger, PersonRecord
+from profile_image_sync.worker.matching import Match
+from profile_image_sync.worker.people import Account, Person, PersonDetails
 from profile_image_sync.worker.references import References
 from profile_image_sync.worker.reporter import RunOutput
 
 UNCHANGED = "unchanged"
+UPLOAD = "upload"
 EVERYONE = 10_000_000  # more people than a directory has
 _UPLOADS = ("uploaded", "toUpload")
 # Whose picture is read once more, although nothing is uploaded: it can be mended by looking at it.
-_LOOKED_AT = (PeopleKind.REFUSED, PeopleKind.UNMATCHED, PeopleKind.AMBIGUOUS)
+_LOOKED_AT = (
+    PeopleKind.REFUSED,
+    PeopleKind.UNMATCHED,
+    PeopleKind.AMBIGUOUS,
+    PeopleKind.UNCONFIRMED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,72 +60,108 @@ class SourcePicture:
 class PlannedPerson:
     """What the next run would do for one person, and why."""
 
-    guid: UUID
-    label: str
+    person: Person
     action: str  # a kind of the report's lists, or "unchanged"
     reason: str
     detail: str
+    record: PersonRecord  # what earlier runs left
+    match: Match
+    rule: str  # what led to the account; "": there is none
     details: PersonDetails | None
     picture: SourcePicture | None
     shared_by: int  # number of people with the very same picture; 0: no picture
+    highq_preview: bytes | None = field(repr=False, default=None)  # what HighQ shows now, as JPEG
+
+    @property
+    def account(self) -> Account | None:
+        """The HighQ user that is theirs."""
+        return self.match.account
+
+    @property
+    def highq_shows(self) -> str:
+        """What HighQ shows now, in words."""
+        if self.account is None or self.account.has_picture is None:
+            return "HighQ does not tell whether it shows a picture or a placeholder"
+        return "In HighQ now" if self.account.has_picture else "HighQ shows no picture yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The result of a plan: the report of the dry run, and everyone in scope."""
+    """The result of a plan: the report of the dry run, and everyone in scope if it went to its end."""
 
     output: RunOutput
     people: tuple[PlannedPerson, ...]
+    accounts: tuple[Account, ...]  # HighQ's users
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSource:
+    """What a plan is made of."""
+
+    manifest: Manifest
+    folder: Path  # of the state
+    secret_folders: Mapping[str, Path]
+
+    @property
+    def spec(self) -> ProfileImageSyncSpec:
+        """The spec of a dry run."""
+        return self.manifest.resource.spec.model_copy(update={"dry_run": True})
+
+    @property
+    def references(self) -> References:
+        """What the spec names."""
+        return self.manifest.references(self.secret_folders)
 
 
 def plan_run(
-    manifest: Manifest,
+    source: PlanSource,
     *,
-    folder: Path,
-    secret_folders: Mapping[str, Path],
     notice: Notice,
     progress: Callable[[int, int], None],
     previews: bool,
 ) -> Plan:
     """Do a dry run and return it with everyone. Raises what run_once raises."""
-    spec = manifest.resource.spec.model_copy(update={"dry_run": True})
-    resource = manifest.resource.model_copy(update={"spec": spec})
-    observer = _Observer(spec.image, previews=previews)
+    spec = source.spec
+    pictures = _Pictures(spec.image, previews=previews)
+    seen = Observation(pictures.saw)
+    resource = source.manifest.resource.model_copy(update={"spec": spec})
     output = run_once(
-        replace(manifest, resource=resource),
-        folder=folder,
-        secret_folders=secret_folders,
+        replace(source.manifest, resource=resource),
+        folder=source.folder,
+        secret_folders=source.secret_folders,
         notice=notice,
         progress=progress,
-        open_directory=observer.open,
+        open_directory=seen.open_directory,
+        open_highq=seen.open_highq,
         max_listed=EVERYONE,
     )
-    if not output.report.exit_code:
-        observer.complete(output, manifest.references(secret_folders), spec)
-    return Plan(output, tuple(observer.planned(output)))
+    if output.report.exit_code:
+        return Plan(output, (), ())
+    with open_directory(spec, source.references) as directory:
+        details = directory.details()
+        pictures.look_at(directory, _worth_a_look(seen, output))
+    with FolderStore.open(source.folder) as store:
+        ledger = Ledger.open(store, expected_id=None)
+        matches = Matches(spec, list(seen.people.values()), seen.accounts, ledger)
+        people = tuple(_planned(seen, output.people, matches, pictures, details))
+    if previews:
+        people = _with_highq_pictures(people, source, notice)
+    return Plan(output, people, tuple(seen.accounts))
 
 
-class _Observer:
-    """Sees the people and the pictures that pass from the directory to the run."""
+class _Pictures:
+    """The pictures that were read, as sizes and previews: the pictures themselves go."""
 
     def __init__(self, settings: ImageSettings, *, previews: bool) -> None:
         self._settings = settings
         self._previews = previews
-        self._people: dict[UUID, Person] = {}
-        self._pictures: dict[UUID, SourcePicture] = {}
-        self._details: dict[UUID, PersonDetails] = {}
+        self._seen: dict[UUID, SourcePicture] = {}
 
-    def open(self, spec: ProfileImageSyncSpec, references: References) -> Directory:
-        """Open the directory as a run does, and look on."""
-        return _ObservedDirectory(open_directory(spec, references), self)
+    def get(self, guid: UUID) -> SourcePicture | None:
+        return self._seen.get(guid)
 
-    def saw_person(self, person: Person) -> None:
-        """Remember a person in scope."""
-        self._people[person.guid] = person
-
-    def saw_picture(self, guid: UUID, attribute: str, raw: bytes) -> None:
-        """Remember sizes and previews; the picture itself goes."""
-        self._pictures[guid] = SourcePicture(
+    def saw(self, guid: UUID, attribute: str, raw: bytes) -> None:
+        self._seen[guid] = SourcePicture(
             attribute=attribute,
             size=len(raw),
             facts=inspect(raw),
@@ -119,72 +169,90 @@ class _Observer:
             avatar_preview=preview_avatar(raw, self._settings) if self._previews else None,
         )
 
-    def complete(
-        self, output: RunOutput, references: References, spec: ProfileImageSyncSpec
-    ) -> None:
-        """Read what the run had no need of: the work list's names, and pictures that are not sent."""
-        with open_directory(spec, references) as directory:
-            for kind, people in output.people.people.items():
-                for listed in people if kind.value not in _UPLOADS else ():
-                    guid = UUID(listed.guid)
-                    self._details[guid] = directory.details(guid)
-                    if kind in _LOOKED_AT and guid not in self._pictures:
-                        self._look_at(directory, guid)
+    def look_at(self, directory: Directory, people: Iterator[Person]) -> None:
+        """Read pictures that the run had no need of; one that several people share is read once."""
+        known: dict[bytes, SourcePicture] = {}  # by MD5
+        for person in people:
+            source, guid = person.source, person.guid
+            if source is None or guid in self._seen:
+                continue
+            if source.md5 in known:
+                self._seen[guid] = known[source.md5]
+            elif raw := directory.picture(guid, source.attribute):
+                self.saw(guid, source.attribute, raw)
+                known[source.md5] = self._seen[guid]
 
-    def _look_at(self, directory: Directory, guid: UUID) -> None:
-        source = self._people[guid].source
-        raw = directory.picture(guid, source.attribute) if source else None
-        if source and raw:
-            self.saw_picture(guid, source.attribute, raw)
 
-    def planned(self, output: RunOutput) -> Iterator[PlannedPerson]:
-        """Yield everyone in scope, those with something to do or to mend first."""
-        shared = Counter(each.source.md5 for each in self._people.values() if each.source)
-        left = dict(self._people)
-        for kind, people in output.people.people.items():
-            for listed in people:
-                person = left.pop(UUID(listed.guid))
-                action = "upload" if kind.value in _UPLOADS else kind.value
-                yield self._planned(person, shared, action, listed.reason, listed.detail)
-        for person in left.values():
-            yield self._planned(person, shared, UNCHANGED, "", "")
+def _shared(seen: Observation) -> Counter[bytes]:
+    """Return the number of people by MD5 of their picture."""
+    return Counter(each.source.md5 for each in seen.people.values() if each.source)
 
-    def _planned(
-        self, person: Person, shared: Mapping[bytes, int], action: str, reason: str, detail: str
-    ) -> PlannedPerson:
+
+def _worth_a_look(seen: Observation, output: RunOutput) -> Iterator[Person]:
+    for kind in _LOOKED_AT:
+        yield from (seen.people[UUID(each.guid)] for each in output.people.people.get(kind, ()))
+    shared = _shared(seen)
+    yield from (
+        each for each in seen.people.values() if each.source and shared[each.source.md5] > 1
+    )
+
+
+def _planned(
+    seen: Observation,
+    listed: PeopleLists,
+    matches: Matches,
+    pictures: _Pictures,
+    details: Mapping[UUID, PersonDetails],
+) -> Iterator[PlannedPerson]:
+    """Yield everyone in scope, those with something to do or to mend first."""
+    shared = _shared(seen)
+
+    def planned(person: Person, action: str, reason: str, detail: str) -> PlannedPerson:
+        match = matches.of(person)
         return PlannedPerson(
-            guid=person.guid,
-            label=person.label,
+            person=person,
             action=action,
             reason=reason,
             detail=detail,
-            details=self._details.get(person.guid),
-            picture=self._pictures.get(person.guid),
+            record=matches.record_of(person.guid),
+            match=match,
+            rule=matches.rule(match),
+            details=details.get(person.guid),
+            picture=pictures.get(person.guid),
             shared_by=shared[person.source.md5] if person.source else 0,
         )
 
+    left = dict(seen.people)
+    for kind, people in listed.people.items():
+        action = UPLOAD if kind.value in _UPLOADS else kind.value
+        for each in people:
+            yield planned(left.pop(UUID(each.guid)), action, each.reason, each.detail)
+    for person in left.values():
+        yield planned(person, UNCHANGED, "", "")
 
-class _ObservedDirectory(Directory):
-    """A directory that tells the observer what it gives to the run."""
 
-    def __init__(self, directory: Directory, observer: _Observer) -> None:
-        self._directory = directory
-        self._observer = observer
-        self.domain = directory.domain
-
-    def people(self, window: Window | None = None) -> Iterator[Person]:
-        """See Directory."""
-        for person in self._directory.people(window):
-            self._observer.saw_person(person)
-            yield person
-
-    def picture(self, guid: UUID, attribute: str) -> bytes | None:
-        """See Directory."""
-        raw = self._directory.picture(guid, attribute)
-        if raw:
-            self._observer.saw_picture(guid, attribute, raw)
-        return raw
-
-    def close(self) -> None:
-        """See Directory."""
-        self._directory.close()
+def _with_highq_pictures(
+    people: tuple[PlannedPerson, ...], source: PlanSource, notice: Notice
+) -> tuple[PlannedPerson, ...]:
+    """Add what HighQ shows now to the first of those who would get another picture."""
+    accounts = [each.account for each in people if each.action == UPLOAD and each.account]
+    try:
+        with open_highq(
+            source.spec,
+            source.references,
+            FolderTokenStore(source.folder),
+            threading.Event(),
+            on_first_refresh=lambda: None,
+        ) as highq:
+            shown = highq.shown_avatars(accounts)
+    except SyncError as error:
+        notice(f"What HighQ shows now is left out: {error}")
+        return people
+    previews = {account_id: preview_source(raw) for account_id, raw in shown.items()}
+    wanted = {account.id for account in accounts}
+    return tuple(
+        replace(each, highq_preview=previews.get(each.account.id))
+        if each.account and each.account.id in wanted
+        else each
+        for each in people
+    )

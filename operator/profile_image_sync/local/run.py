@@ -24,8 +24,9 @@ from profile_image_sync.local.folder_store import FolderStore
 from profile_image_sync.local.folder_token_store import FolderTokenStore
 from profile_image_sync.local.manifest import Manifest
 from profile_image_sync.signals import stop_on_signals
-from profile_image_sync.worker.connections import open_directory
+from profile_image_sync.worker.connections import open_directory, open_highq
 from profile_image_sync.worker.directory import Directory
+from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.reporter import RunOutput
 from profile_image_sync.worker.run import RunContext, execute
 
@@ -48,6 +49,7 @@ def run_once(
     notice: Notice,
     progress: Callable[[int, int], None],
     open_directory: Callable[..., Directory] = open_directory,
+    open_highq: Callable[..., HighQClient] = open_highq,
     max_listed: int = LISTED,
 ) -> RunOutput:
     """Run the manifest's resource once, and leave report and lists in the folder.
@@ -80,6 +82,7 @@ def run_once(
             progress=progress,
             on_first_refresh=partial(_warn_of_first_refresh, manifest, tokens, notice),
             open_directory=open_directory,
+            open_highq=open_highq,
             max_listed=max_listed,
         )
         result = execute(run_spec, context)

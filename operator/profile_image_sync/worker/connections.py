@@ -24,10 +24,13 @@ from profile_image_sync.worker.references import References, require_references
 from profile_image_sync.worker.token_store import TokenStore, stored_expiry
 
 
-def open_directory(spec: ProfileImageSyncSpec, references: References) -> Directory:
+def open_directory(
+    spec: ProfileImageSyncSpec, references: References, kind: type[Directory] = Directory
+) -> Directory:
     """Bind to the directory. Raises what Directory.connect raises, and MissingReference.
 
-    All references of the spec are checked first, HighQ's too, so that all gaps are told at once.
+    All references of the spec are checked first, HighQ's too, so that all gaps are told at once. `kind` may
+    look on at what is read.
     """
     require_references(spec, references)
     directory = spec.active_directory
@@ -41,7 +44,7 @@ def open_directory(spec: ProfileImageSyncSpec, references: References) -> Direct
 
     keys = [rule.active_directory for rule in spec.highq.match]
     bundle = _bundle(directory.ca_bundle_ref, references)
-    return Directory.connect(directory, keys, credentials, bundle, largest)
+    return kind.connect(directory, keys, credentials, bundle, largest)
 
 
 def open_highq(
@@ -51,8 +54,12 @@ def open_highq(
     stop: threading.Event,
     *,
     on_first_refresh: Callable[[], None],
+    kind: type[HighQClient] = HighQClient,
 ) -> HighQClient:
-    """Prepare HighQ; nothing is called yet. Raises what HighQClient() raises, and MissingReference."""
+    """Prepare HighQ; nothing is called yet. Raises what HighQClient() raises, and MissingReference.
+
+    `kind` may look on at what is read.
+    """
     highq = spec.highq
     secret = highq.credentials_secret_ref.name
 
@@ -64,7 +71,7 @@ def open_highq(
             references.read("Secret", secret, "refreshToken"),
         )
 
-    return HighQClient(
+    return kind(
         highq.url,
         endpoint=highq.endpoint,
         credentials=credentials,

@@ -18,12 +18,12 @@ from profile_image_sync.api.activedirectory import ActiveDirectory
 from profile_image_sync.errors import DirectoryMisconfigured, DirectoryUnavailable, InvalidSpec
 from profile_image_sync.worker.directory.changes import Position, Window
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
+from profile_image_sync.worker.directory.details import DETAILS, read_details
 from profile_image_sync.worker.directory.discovery import discover
 from profile_image_sync.worker.directory.entries import (
     LdapEntry,
     PersonReader,
     SelectImage,
-    only_text,
 )
 from profile_image_sync.worker.directory.filters import (
     changed_filter,
@@ -121,16 +121,20 @@ class Directory:
         values = entry.get(attribute.lower()) if entry else None
         return self._reader.picture(values) if values else None
 
-    def details(self, guid: UUID) -> PersonDetails:
-        """Return name, department and manager of a person, as far as they can be read."""
-        entry = self._read(f"<GUID={guid}>", ["displayName", "department", "manager"]) or {}
-        manager = only_text(entry.get("manager"))
-        their = self._read(manager, ["mail"]) if manager else None
-        return PersonDetails(
-            name=only_text(entry.get("displayname")) or "",
-            department=only_text(entry.get("department")) or "",
-            manager=(only_text(their.get("mail")) if their else None) or "",
+    def details(self) -> dict[UUID, PersonDetails]:
+        """Return name, department and manager of everyone in scope, as far as they can be read.
+
+        Raises what `people` raises.
+        """
+        bases = self._spec.search_bases or (self._session.naming_context,)
+        people = self._scope_filter()
+        entries = (
+            entry
+            for base in bases
+            for page in pages(self._session, base, people, DETAILS)
+            for entry in page
         )
+        return read_details(entries, mail_of=lambda dn: self._read(dn, ["mail"]))
 
     def find(self, text: str) -> list[Person]:
         """Return the people, also out of scope, with this mail, UPN, account name or objectGUID."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from playwright.sync_api import sync_playwright
+
 from demo.try_out import FOLDER
 from testkit.environment import HIGHQ_PORT, Environment, running_environment
 from testkit.kind_cluster import ROOT
@@ -20,7 +22,7 @@ CHROMIUM = "/usr/bin/chromium"  # apt-get install chromium
 def main() -> None:
     """Take the people directory before and after the first run, or the page of a plan."""
     if sys.argv[1:] == ["plan"]:
-        take((FOLDER / "plan.html").as_uri(), "plan.png")
+        take_plan()
         return
     with running_environment("pis-demo", print) as environment:
         environment.clear()
@@ -30,6 +32,17 @@ def main() -> None:
         scenario.dry_run()
         scenario.first_run()
         take(people_page(environment), "people-after.png")
+
+
+def take_plan() -> None:
+    """Take the page of a plan in both themes."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for theme, name in (("light", "plan.png"), ("dark", "plan-dark.png")):
+            page = browser.new_page(color_scheme=theme, viewport={"width": 1180, "height": 900})
+            page.goto((FOLDER / "plan.html").as_uri())
+            page.screenshot(path=IMAGES / name)
+        browser.close()
 
 
 def people_page(environment: Environment) -> str:

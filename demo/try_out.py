@@ -25,6 +25,11 @@ def main() -> None:
     FOLDER.mkdir(mode=0o700)
     heading("An LDAP server with 41 people, and a HighQ that knows most of them")
     with running_trial(FOLDER, sample_people()) as trial:
+        for number, account in enumerate(("ben.castle", "cleo.dale", "gwen.hill")):
+            chosen = picture("?", 60 + number, 320)  # their own, in HighQ
+            trial.highq.set_picture_as_user(trial.ids[account], chosen)
+        heading("Is everything there that a run needs?")
+        run(trial, "check")
         page = FOLDER / "plan.html"
         heading("What would a run do?")
         run(trial, "plan", "--html", str(page))

@@ -31,13 +31,15 @@ class CertificateAuthority:
 
     def issue_expired(self, *hostnames: str) -> tuple[Path, Path]:
         """Issue a leaf for `hostnames` that ran out yesterday; return (certificate chain, key)."""
-        now = datetime.now(UTC)
+        return self.issue_until(datetime.now(UTC) - timedelta(days=1), *hostnames)
+
+    def issue_until(self, end: datetime, *hostnames: str) -> tuple[Path, Path]:
+        """Issue a leaf for `hostnames` that runs out then; return (certificate chain, key)."""
+        begin = end - timedelta(days=30)
+        names = hostnames[0]
         return self._write(
             self._authority.issue_cert(
-                *hostnames,
-                common_name=hostnames[0],
-                not_before=now - timedelta(days=30),
-                not_after=now - timedelta(days=1),
+                *hostnames, common_name=names, not_before=begin, not_after=end
             )
         )
 

@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from testkit.ldap_server import (
 from testkit.people import SamplePerson
 
 AND, OR, NOT, EQUALITY, PRESENT, EXTENSIBLE = 0xA0, 0xA1, 0xA2, 0xA3, 0x87, 0xA9
+PEOPLE_UNIT = b"CN=Users," + NAMING_CONTEXT
 _PEOPLE_TYPE, _ENABLED, _DISABLED = b"805306368", b"512", b"514"
 
 
@@ -55,7 +57,7 @@ def to_attributes(person: SamplePerson, number: int) -> dict[str, list[bytes]]:
 
 
 def _dn(account: str) -> bytes:
-    return f"CN={account},CN=Users,{NAMING_CONTEXT.decode()}".encode()
+    return f"CN={account},".encode() + PEOPLE_UNIT
 
 
 def write_people(file: Path, people: Iterable[Attributes]) -> None:
@@ -87,6 +89,7 @@ class _PeopleFile:
         self._file = file
         self._version = (0, 0)
         self._by_guid: dict[bytes, Attributes] = {}
+        self._found: tuple[bytes, list[Attributes]] = (b"", [])  # a filter, and who fits
 
     def by_guid(self) -> Mapping[bytes, Attributes]:
         """Return everyone, in the order of the file."""
@@ -94,8 +97,16 @@ class _PeopleFile:
         version = (status.st_ino, status.st_mtime_ns)
         if version != self._version:
             self._by_guid = {each["objectGUID"][0]: each for each in read_people(self._file)}
-            self._version = version
+            self._version, self._found = version, (b"", [])
         return self._by_guid
+
+    def matching(self, search_filter: tuple[int, bytes]) -> Sequence[Attributes]:
+        """Return who fits a filter; the pages of a search ask for the same one."""
+        people, (tag, body) = self.by_guid().values(), search_filter
+        if self._found[0] != bytes([tag]) + body:
+            found = [each for each in people if _matches(search_filter, _lowered(each))]
+            self._found = (bytes([tag]) + body, found)
+        return self._found[1]
 
 
 class _FileClient(ScriptedClient):
@@ -120,18 +131,21 @@ class _FileClient(ScriptedClient):
 
     def _base(self, base: bytes) -> Iterator[Attributes]:
         if not base:
-            yield self._script.root
+            now = datetime.now(UTC).strftime("%Y%m%d%H%M%S.0Z").encode()
+            yield {"currentTime": [now], **self._script.root}
         elif base.lower().startswith(b"<guid="):
             found = self._people.by_guid().get(UUID(base[6:-1].decode()).bytes_le)
             yield from [found] if found else []
-        else:
+        elif base.lower() in (NAMING_CONTEXT.lower(), PEOPLE_UNIT.lower()):
             yield {"objectGUID": [DOMAIN_GUID.bytes_le], "objectClass": [b"top"]}
+        else:
+            people = self._people.by_guid().values()
+            yield from (each for each in people if base in each["distinguishedName"])
 
     def _found(
         self, message: bytes, search_filter: tuple[int, bytes], names: set[str], controls: bytes
     ) -> None:
-        people = self._people.by_guid().values()
-        found = [each for each in people if _matches(search_filter, each)]
+        found = self._people.matching(search_filter)
         rows, start = _paging_of(controls)
         for entry in found[start : start + rows]:
             self._send(message, _entry(_selected(entry, names)))
@@ -144,13 +158,17 @@ def _selected(entry: Attributes, names: set[str]) -> Attributes:
     return {name: values for name, values in entry.items() if name.lower() in names}
 
 
-def _matches(node: tuple[int, bytes], entry: Attributes) -> bool:
+def _lowered(entry: Attributes) -> Attributes:
+    return {name.lower(): values for name, values in entry.items()}
+
+
+def _matches(node: tuple[int, bytes], values: Attributes) -> bool:
+    """Tell whether a filter fits values by lower-case name."""
     tag, body = node
-    values = {name.lower(): values for name, values in entry.items()}
     if tag in (AND, OR):
-        return (all if tag == AND else any)(_matches(each, entry) for each in _parts(body))
+        return (all if tag == AND else any)(_matches(each, values) for each in _parts(body))
     if tag == NOT:
-        return not _matches(next(_parts(body)), entry)
+        return not _matches(next(_parts(body)), values)
     if tag == PRESENT:
         return body.decode().lower() in (*values, "objectclass")
     parts = list(_parts(body))

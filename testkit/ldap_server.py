@@ -59,7 +59,9 @@ class Script:
     entry: Callable[[bytes], Attributes | None] = lambda _: {"objectGUID": [DOMAIN_GUID.bytes_le]}
     # the entry of this DN, which "<GUID=…>" may be; None: there is none
     filter_result: int = SUCCESS  # for a base search with the filter of a scope
-    root: Attributes = field(default_factory=lambda: {"defaultNamingContext": [NAMING_CONTEXT]})
+    root: dict[str, list[bytes]] = field(
+        default_factory=lambda: {"defaultNamingContext": [NAMING_CONTEXT]}
+    )
     binds: list[bytes] = field(default_factory=list)  # passwords that were sent
     requests: int = 0  # of any kind, in clear text or not
     pages: int = 0

@@ -86,6 +86,8 @@ class Terminal:
             task = bar.add_task(what, total=None, rate="")
 
             def update(done: int, total: int) -> None:
+                if hidden:  # rich would reckon the speed all the same
+                    return
                 speed = bar.tasks[task].speed
                 rate = f"{speed:.0f}/s" if speed else ""
                 bar.update(task, completed=done, total=total, rate=rate)

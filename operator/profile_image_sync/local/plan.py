@@ -80,9 +80,12 @@ class PlannedPerson:
     @property
     def highq_shows(self) -> str:
         """What HighQ shows now, in words."""
-        if self.account is None or self.account.has_picture is None:
-            return "HighQ does not tell whether it shows a picture or a placeholder"
-        return "In HighQ now" if self.account.has_picture else "HighQ shows no picture yet"
+        has_picture = self.account.has_picture if self.account else None
+        if has_picture is False:
+            return "HighQ shows no picture yet"
+        if self.highq_preview is None:
+            return "Not fetched from HighQ"
+        return "In HighQ now" if has_picture else "In HighQ now, perhaps a placeholder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +228,9 @@ def _planned(
     left = dict(seen.people)
     for kind, people in listed.people.items():
         action = UPLOAD if kind.value in _UPLOADS else kind.value
-        for each in people:
+        for each in sorted(people, key=lambda one: one.label):
             yield planned(left.pop(UUID(each.guid)), action, each.reason, each.detail)
-    for person in left.values():
+    for person in sorted(left.values(), key=lambda one: one.label):
         yield planned(person, UNCHANGED, "", "")
 
 

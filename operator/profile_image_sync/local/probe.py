@@ -14,6 +14,7 @@ from enum import StrEnum
 
 TIMEOUT = 5.0  # seconds
 SOON = timedelta(days=30)  # a certificate that expires sooner is a warning
+_SHOWN_NAMES = 3  # of a certificate
 
 
 class CheckStatus(StrEnum):
@@ -34,35 +35,52 @@ class CheckResult:
     text: str
 
 
-def probe(host: str, port: int, context: ssl.SSLContext | None) -> Iterator[CheckResult]:
-    """Try DNS, TCP and, with a context, TLS; the first failure is the last result."""
+def probe(host: str, port: int) -> Iterator[CheckResult]:
+    """Try DNS and TCP; the first failure is the last result."""
     place = f"{host}:{port}"
     try:
         found = sorted({str(each[4][0]) for each in socket.getaddrinfo(host, port)})
-    except OSError as error:
-        text = f"{host}: {error.strerror or error}; correct the name, or the DNS of this machine"
+    except (OSError, UnicodeError) as error:  # the latter: no host can be called so
+        why = getattr(error, "strerror", None) or error
+        text = f"{host}: {why}; correct the name, or the DNS of this machine"
         yield CheckResult("DNS", CheckStatus.FAILED, text)
         return
     yield CheckResult("DNS", CheckStatus.OK, f"{host} is {', '.join(found)}")
     try:
-        with socket.create_connection((host, port), timeout=TIMEOUT) as connection:
-            yield CheckResult("TCP", CheckStatus.OK, place)
-            if context:
-                with context.wrap_socket(connection, server_hostname=host) as secured:
-                    yield _certificate(place, secured)
-    except ssl.SSLError as error:
-        reason = getattr(error, "verify_message", "") or error.reason or str(error)
-        text = f"{place}: {reason}; check caBundleRef, and the names in the server's certificate"
-        yield CheckResult("TLS", CheckStatus.FAILED, text)
+        socket.create_connection((host, port), timeout=TIMEOUT).close()
     except OSError as error:
         text = f"{place}: {error.strerror or error}; open the firewall, or correct host and port"
         yield CheckResult("TCP", CheckStatus.FAILED, text)
+        return
+    yield CheckResult("TCP", CheckStatus.OK, place)
 
 
-def _certificate(place: str, connection: ssl.SSLSocket) -> CheckResult:
-    certificate = connection.getpeercert() or {}
-    end = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
-    text = f"{place}: {connection.version()}, certificate until {end:%Y-%m-%d}"
+def probe_tls(host: str, port: int, context: ssl.SSLContext) -> CheckResult:
+    """Begin TLS with a server that can be reached, and look at its certificate."""
+    place = f"{host}:{port}"
+    try:
+        with (
+            socket.create_connection((host, port), timeout=TIMEOUT) as connection,
+            context.wrap_socket(connection, server_hostname=host) as secured,
+        ):
+            return certificate(place, secured)
+    except ssl.SSLError as error:
+        reason = getattr(error, "verify_message", "") or error.reason or str(error)
+        text = f"{place}: {reason}; check caBundleRef, and the names in the server's certificate"
+        return CheckResult("TLS", CheckStatus.FAILED, text)
+    except OSError as error:
+        text = f"{place}: {error.strerror or error}; look at the server"
+        return CheckResult("TLS", CheckStatus.FAILED, text)
+
+
+def certificate(place: str, connection: ssl.SSLSocket) -> CheckResult:
+    """Tell the names in a verified certificate, and when it expires."""
+    found = connection.getpeercert() or {}
+    end = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(found["notAfter"])), UTC)
+    names = [str(pair[1]) for pair in found.get("subjectAltName", ())]
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    shown = ", ".join(names[:_SHOWN_NAMES]) + more
+    text = f"{place}: {connection.version()}, certificate for {shown} until {end:%Y-%m-%d}"
     soon = end - datetime.now(UTC) < SOON
     if soon:
         text += "; renew it"

@@ -9,18 +9,35 @@ import pytest
 
 from testkit.certificates import CertificateAuthority
 from testkit.file_directory import serve, write_people
+from testkit.ldap_server import ScriptedLdapServer
 from testkit.simulator.process import Simulator
 from testkit.trial import Trial, people_file
 
 
 @pytest.fixture
-def trial(tmp_path: Path, simulator: Simulator) -> Iterator[Trial]:
-    """Give a tenant without people, its manifest written."""
-    authority = CertificateAuthority(tmp_path / "authority")
+def authority(tmp_path: Path) -> CertificateAuthority:
+    """Give what issues the directory's certificates."""
+    return CertificateAuthority(tmp_path / "authority")
+
+
+@pytest.fixture
+def directory(tmp_path: Path, authority: CertificateAuthority) -> Iterator[ScriptedLdapServer]:
+    """Give a directory without people."""
     write_people(people_file(tmp_path), ())
+    with serve(people_file(tmp_path), *authority.issue("127.0.0.1", "dc1.ad.test")) as server:
+        yield server
+
+
+@pytest.fixture
+def trial(
+    tmp_path: Path,
+    simulator: Simulator,
+    authority: CertificateAuthority,
+    directory: ScriptedLdapServer,
+) -> Trial:
+    """Give a tenant without people, its manifest written."""
     assert simulator.ca_file is not None
-    with serve(people_file(tmp_path), *authority.issue("127.0.0.1")) as server:
-        highq = simulator.create_instance()
-        trial = Trial(tmp_path, server.url, authority.ca_file, highq, simulator.ca_file)
-        trial.write_manifest()
-        yield trial
+    highq = simulator.create_instance()
+    trial = Trial(tmp_path, directory.url, authority.ca_file, highq, simulator.ca_file)
+    trial.write_manifest()
+    return trial

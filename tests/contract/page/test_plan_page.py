@@ -18,7 +18,9 @@ from profile_image_sync.api.status import Outcome, Run
 from profile_image_sync.cli import plan_page
 from profile_image_sync.local.plan import Plan, PlannedPerson, SourcePicture
 from profile_image_sync.worker.images import inspect, preview_avatar, preview_source
-from profile_image_sync.worker.people import PersonDetails
+from profile_image_sync.worker.ledger import PersonRecord
+from profile_image_sync.worker.matching import Match, MatchOutcome
+from profile_image_sync.worker.people import Account, Person, PersonDetails
 from profile_image_sync.worker.reporter import RunOutput
 from testkit import pictures
 
@@ -50,15 +52,29 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     people = []
     for number in range(PEOPLE):
         action, reason, detail = ACTIONS[number % len(ACTIONS)]
-        details = PersonDetails(f"Person Number{number}", "Legal", "boss@firm.example")
-        label = f"p{number:04d}@firm.example"
-        guid, seen = UUID(int=number + 1), drawn[number % 20]
-        people.append(PlannedPerson(guid, label, action, reason, detail, details, seen, 1))
+        seen = drawn[number % 20]
+        has_picture = (None, True, False)[number // len(ACTIONS) % 3]
+        account = Account(number + 1, active=True, email="", externalid="", has_picture=has_picture)
+        people.append(
+            PlannedPerson(
+                person=Person(UUID(int=number + 1), (), None, (), f"p{number:04d}@firm.example"),
+                action=action,
+                reason=reason,
+                detail=detail,
+                record=PersonRecord(),
+                match=Match(MatchOutcome.MATCHED, account, rule=0),
+                rule="mail=email",
+                details=PersonDetails(f"Person Number{number}", "Legal", "boss@firm.example"),
+                picture=seen,
+                shared_by=1,
+                highq_preview=seen.preview if action == "upload" and has_picture else None,
+            )
+        )
     run = Run(id="r", outcome=Outcome.DRY_RUN, start_time=datetime(2026, 3, 1, tzinfo=UTC))
     note = "a real run would stop here: <b>60 %</b> of the pictures changed"
     output = RunOutput(Report(run=run, exit_code=0, notes=(note,)), PeopleLists(run="r"))
     file = tmp_path_factory.mktemp("page") / "plan.html"
-    plan_page.write(Plan(output, tuple(people)), file)
+    plan_page.write(Plan(output, tuple(people), ()), file)
     return file
 
 
@@ -86,6 +102,9 @@ def test_everyone_is_there_fifty_at_a_time(page: Page) -> None:
     assert count(page) == "5000 of 5000 people"
     assert page.locator("tbody tr").count() == 50
     assert page.locator("#page").inner_text() == "Page 1 of 100"
+    assert page.locator("#summary").inner_text() == (
+        "1250 upload · 1250 refused · 1250 unmatched · 1250 unchanged"
+    )
     assert page.get_by_text("This page holds people's pictures.").is_visible()
     assert page.get_by_text("<b>60 %</b> of the pictures changed").is_visible()
 
@@ -119,13 +138,17 @@ def test_the_keyboard_is_enough(page: Page) -> None:
 
 
 def test_pictures_are_shown_with_their_meaning(page: Page) -> None:
-    """The directory's, and beside it what would be sent to HighQ."""
-    first = page.locator("tbody tr").first
+    """What HighQ shows now, the directory's, and beside it what would be sent to HighQ."""
+    first = page.locator("tbody tr").nth(4)
     alternatives = [image.get_attribute("alt") for image in first.locator("img").all()]
     assert alternatives == [
-        "In the directory: p0000@firm.example",
-        "Would be sent: p0000@firm.example",
+        "In HighQ now: p0004@firm.example",
+        "In the directory: p0004@firm.example",
+        "Would be sent: p0004@firm.example",
     ]
+    assert "HighQ user 5, by mail=email" in first.inner_text()
+    assert "Not fetched from HighQ" in page.locator("tbody tr").nth(0).inner_text()
+    assert "HighQ shows no picture yet" in page.locator("tbody tr").nth(8).inner_text()
     assert (
         first.locator("img").first.evaluate(
             "image => image.decode().then(() => image.naturalWidth)"
@@ -148,6 +171,16 @@ def test_on_paper_there_are_no_controls(page: Page) -> None:
     page.emulate_media(media="print")
     assert not page.locator("form").is_visible()
     assert page.locator("tbody tr").first.is_visible()
+
+
+def test_everyone_who_is_found_is_printed(page: Page) -> None:
+    """All of them, not the fifty that are on the screen; afterwards it is as before."""
+    page.get_by_label("Search by name").fill("p01")
+    assert count(page) == "100 of 5000 people"
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("tbody tr").count() == 100
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("tbody tr").count() == 50
 
 
 def test_typing_in_the_search_does_not_stutter(page: Page) -> None:

@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+HANGS_AFTER = 300.0  # seconds, on a machine that others use as well
+
 
 @dataclass(frozen=True)
 class CommandResult:
@@ -25,7 +27,7 @@ def command(*arguments: str | Path, **environment: str) -> CommandResult:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS_AFTER,
         check=False,
     )
     return CommandResult(done.returncode, done.stdout, done.stderr)

@@ -1,11 +1,9 @@
-"""Names, departments and managers, for the list by which people mend pictures. Pure.
-
-Apart from `entries`: a run needs none of this, only who reads its plan.
-"""
+"""What no run needs but its readers do: names, departments and managers; a server's clock. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from uuid import UUID
 
 from profile_image_sync.worker.directory.entries import LdapEntry, only_text
@@ -34,6 +32,14 @@ def read_details(
         )
         for each in people
     }
+
+
+def time_of(text: str | None) -> datetime | None:
+    """Read a directory's time (20261127093000.0Z); None when it is none."""
+    try:
+        return datetime.strptime((text or "")[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _text(entry: LdapEntry, name: str) -> str:

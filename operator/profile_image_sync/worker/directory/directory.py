@@ -7,6 +7,7 @@ scope that would show nobody because of a typing error.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -18,12 +19,13 @@ from profile_image_sync.api.activedirectory import ActiveDirectory
 from profile_image_sync.errors import DirectoryMisconfigured, DirectoryUnavailable, InvalidSpec
 from profile_image_sync.worker.directory.changes import Position, Window
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
-from profile_image_sync.worker.directory.details import DETAILS, read_details
+from profile_image_sync.worker.directory.details import DETAILS, read_details, time_of
 from profile_image_sync.worker.directory.discovery import discover
 from profile_image_sync.worker.directory.entries import (
     LdapEntry,
     PersonReader,
     SelectImage,
+    only_text,
 )
 from profile_image_sync.worker.directory.filters import (
     changed_filter,
@@ -87,6 +89,11 @@ class Directory:
             return open_session(ordered, credentials, context)
 
         return cls(open_preferring, spec, reader)
+
+    def server(self) -> tuple[str, datetime | None]:
+        """Return the server's URL, and its clock (UTC) if it tells."""
+        root = self._session.read("", ["currentTime"]) or {}
+        return self._session.server, time_of(only_text(root.get("currenttime")))
 
     def position(self) -> Position:
         """Return where the changes of the server stand; ask before `people`, to miss none made meanwhile."""

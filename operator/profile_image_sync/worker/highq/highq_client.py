@@ -30,6 +30,7 @@ from profile_image_sync.worker.highq.rate_limiter import RateLimiter
 from profile_image_sync.worker.highq.refs import Category, Route, classify
 from profile_image_sync.worker.highq.responses import Body, Response
 from profile_image_sync.worker.highq.retrying import RetryingClient
+from profile_image_sync.worker.highq.survey import Survey
 from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.highq.transport import ProxyAccess, Request, ResponseLost, Transport
 from profile_image_sync.worker.people import Account, Avatar
@@ -78,14 +79,36 @@ class HighQClient:
         self.skipped_accounts = 0  # of the last listing
         self._endpoint = endpoint
         self._transport = Transport(url, ca=ca, timing=timing, proxy=proxy)
-        http = RetryingClient(self._transport, RateLimiter(timing, requests_per_minute), timing)
+        self._http = RetryingClient(
+            self._transport, RateLimiter(timing, requests_per_minute), timing
+        )
         self._authorisation = Authorisation(
-            http,
+            self._http,
             credentials=credentials,
             store=store,
             timing=timing,
             on_first_refresh=on_first_refresh,
         )
+
+    def report_to(self, survey: Survey) -> None:
+        """Have a survey see every response from now on."""
+        self._transport.survey = survey
+
+    def require_api(self) -> None:
+        """Ask without a token, which spends nothing; whatever HighQ's API says to that is fine.
+
+        Raises what ends a run when it is not HighQ's API that responds, or when the API is closed to us.
+        """
+        request = self._list_request(1, 0)
+        try:
+            response = self._http.send(request)
+        except ResponseLost as problem:
+            raise HighQUnavailable(f"HighQ does not respond: {problem}") from None
+        if classify(request.route, response).category not in {Category.ACCEPTED, Category.DENIED}:
+            raise HighQUnavailable(
+                f"{self._transport.host} answers {request.route.value} with {response}: check the "
+                "instance's name in spec.highq.url, and endpoint"
+            )
 
     def accounts(self) -> list[Account]:
         """Return all users of the instance, of any status, each id once.

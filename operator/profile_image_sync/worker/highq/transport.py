@@ -26,6 +26,7 @@ from profile_image_sync.names import PRODUCT
 from profile_image_sync.worker.highq.concurrency import MAX_IN_FLIGHT
 from profile_image_sync.worker.highq.refs import LISTS, Route
 from profile_image_sync.worker.highq.responses import Response, read_response
+from profile_image_sync.worker.highq.survey import Survey
 from profile_image_sync.worker.highq.timing import Timing
 from profile_image_sync.worker.people import Avatar
 
@@ -78,6 +79,7 @@ class Transport:
         self._url = url.rstrip("/")
         self._timing = timing
         self.host = httpx.URL(url).netloc.decode()
+        self.survey: Survey | None = None  # sees every response, if there is one
         self._proxy = proxy
         ssl_context = _ssl_context(ca)
         try:
@@ -136,7 +138,10 @@ class Transport:
             body = b"".join(self._chunks(response, request.route))
         finally:
             response.close()
-        return read_response(response.status_code, response.headers, body, self._timing.now())
+        found = read_response(response.status_code, response.headers, body, self._timing.now())
+        if self.survey:
+            self.survey.saw(request.route, found, response.headers, authorised=token is not None)
+        return found
 
     def _build(self, request: Request, headers: Mapping[str, str]) -> httpx.Request:
         url = f"{self._url}/{request.route.format(id=request.account_id)}"

@@ -38,10 +38,12 @@ def take_plan() -> None:
     """Take the page of a plan in both themes."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for theme, name in (("light", "plan.png"), ("dark", "plan-dark.png")):
-            page = browser.new_page(color_scheme=theme, viewport={"width": 1180, "height": 900})
-            page.goto((FOLDER / "plan.html").as_uri())
-            page.screenshot(path=IMAGES / name)
+        page = browser.new_page(viewport={"width": 1180, "height": 900})
+        page.goto((FOLDER / "plan.html").as_uri())
+        page.emulate_media(color_scheme="light")
+        page.screenshot(path=IMAGES / "plan.png")
+        page.emulate_media(color_scheme="dark")
+        page.screenshot(path=IMAGES / "plan-dark.png")
         browser.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 from hypothesis.stateful import initialize
 
@@ -231,7 +232,18 @@ class SyncStateMachine(StateEvents):
             acknowledge=(*(settings.acknowledge[-3:] if added else ()), *([given] if given else ()))
         )
 
-    @event(days=(0.5, 3))
+    @event(which=(0, 1))
+    def read_from(self, which: int) -> None:
+        """Another domain controller answers, which numbers changes in its own way."""
+        self.world.answers = which
+
+    @event(which=(0, 1))
+    def restore_controller(self, which: int) -> None:
+        """Bring an older database of a domain controller back."""
+        controller = self.world.controllers[which]
+        controller.restore(UUID(int=controller.invocation.int + 0x100))
+
+    @event(days=(0.5, 3, 8))
     def later(self, days: float) -> None:
         """Let time pass."""
         self.world.later(days)

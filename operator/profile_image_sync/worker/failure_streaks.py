@@ -43,21 +43,24 @@ class FailureStreaks:
             case UploadFailed():
                 self._trouble += 1
         if MAX_STREAK in (self._trouble, self._rejected, self._unconfirmed):
-            raise self._end(error)
+            raise _end(error)
 
-    def _end(self, last: PersonError) -> SyncError:
-        if self._rejected == MAX_STREAK:
+
+def _end(last: PersonError) -> SyncError:
+    """Return what ends the run: `last` is one too many of its kind."""
+    match last:
+        case UploadRejected():
             return UploadsRejected(
                 f"HighQ rejected {MAX_STREAK} of our requests, whatever the picture, and accepted none in "
                 f"between; the last error: {last}. Look at proxies and gateways on the way, or try another "
                 "spec.highq.endpoint"
             )
-        if self._unconfirmed == MAX_STREAK:
+        case UploadUnconfirmed():
             return HighQUnavailable(
                 f"the answers to {MAX_STREAK} uploads were lost or unreadable, and none was accepted in "
                 f"between; the last error: {last}. Look at proxies and gateways on the way"
             )
-        return HighQUnavailable(
-            f"{MAX_STREAK} uploads failed by HighQ's own trouble, and none was accepted in between; the "
-            f"last error: {last}"
-        )
+    return HighQUnavailable(
+        f"{MAX_STREAK} uploads failed by HighQ's own trouble, and none was accepted in between; the "
+        f"last error: {last}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 from profile_image_sync.api.state_header import PendingBrake, new_header
@@ -51,6 +52,7 @@ def test_each_edit_has_an_id_of_its_own() -> None:
     again = back.with_lists(["b"], ["mail=email"])
     ids = [Acknowledgements(header, ()).attributes_change for header in (EDITED, back, again)]
     assert len(set(ids)) == 3
+    assert all(re.fullmatch("attributes-[0-9a-f]{8}", each) for each in ids)  # short enough to type
     assert Acknowledgements(EDITED, ()).match_change == ""
     edited = EDITED.with_lists(["b"], ["upn=email"])
     assert Acknowledgements(edited, ()).match_change.startswith("match-")

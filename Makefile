@@ -56,5 +56,9 @@ bench-operator: setup  ## what the operator costs the API server, and how soon i
 bench-reading: setup  ## how fast a directory is read, beside ldap3 and python-ldap [N=100000]
 	@N=$(N) .venv/bin/python -m benchmarks.reading
 
+.PHONY: bench-start
+bench-start: setup  ## how soon a worker is at work, beside a bare Python; imports by package [N=10]
+	@N=$(N) .venv/bin/python -m benchmarks.start
+
 lock:  ## pin the newest dependencies with hashes (needs uv)
 	@scripts/lock

@@ -52,6 +52,8 @@ def test_every_example_in_the_manual_can_be_used(helm: Helm) -> None:
     worker: dict[str, Any] = EXAMPLES["worker"]
     settings = rendered.settings()
     assert settings.env == worker["env"]
+    assert settings.volumes == tuple(worker["volumes"])
+    assert settings.volume_mounts == tuple(worker["volumeMounts"])
     assert settings.pod_labels == worker["podLabels"]
     assert settings.pod_annotations == worker["podAnnotations"]
     assert settings.priority_class_name == worker["priorityClassName"]

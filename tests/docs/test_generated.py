@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree as ET
+
 import pytest
 import yaml
 
@@ -42,3 +44,14 @@ def test_the_reference_has_every_field_of_the_spec() -> None:
         assert f"| `{name}`" in text
         for inner in field.get("properties", {}):
             assert f"| `{inner}`" in text.partition(f"## `spec.{name}`\n")[2]
+
+
+def test_the_picture_of_the_demo_shows_every_step() -> None:
+    """In the order of the transcript, each in a group of its own that is shown for a while."""
+    transcript = (ROOT / "docs/demo-transcript.md").read_text()
+    titles = [line for line in transcript.splitlines() if line.startswith("== ")]
+    picture = ET.fromstring(PAGES["docs/images/demo.svg"])  # noqa: S314  # our own
+    groups = picture.findall("{*}g")
+    assert [group[0].text for group in groups] == titles[-len(groups) :]
+    assert len(groups) >= 8
+    assert all("animation-name" in group.attrib["style"] for group in groups)

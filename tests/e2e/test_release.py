@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,11 +72,33 @@ def test_a_release_is_complete(dist: Path) -> None:
     (image,) = [name for name in names if name.startswith(f"{STEM}-image-")]
     wheel = f"profile_image_sync-{VERSION}-py3-none-any.whl"
     sdist = f"profile_image_sync-{VERSION}.tar.gz"
-    assert sums.keys() == {wheel, sdist, f"{STEM}.tgz", f"{STEM}-sbom.cdx.json", image}
+    chart_files = {f"{STEM}.tgz", f"{STEM}-chart-oci.tar.gz"}
+    assert sums.keys() == {wheel, sdist, f"{STEM}-sbom.cdx.json", image} | chart_files
     assert "profile_image_sync/api/spec.py" in zipfile.ZipFile(dist / wheel).namelist()
     with tarfile.open(dist / f"{STEM}.tgz") as chart:
         assert "profile-image-sync/files/alerts.yaml" in chart.getnames()
     assert json.loads((dist / f"{STEM}-sbom.cdx.json").read_text())["bomFormat"] == "CycloneDX"
+
+
+def test_the_charts_oci_layout_holds_its_package(dist: Path) -> None:
+    """From the index by digests to the very bytes of the package: what a registry would serve."""
+    with tarfile.open(dist / f"{STEM}-chart-oci.tar.gz") as layout:
+
+        def content(name: str) -> bytes:
+            file = layout.extractfile(f"oci/{name}")
+            assert file
+            return file.read()
+
+        def blob(descriptor: dict[str, Any]) -> bytes:
+            found = content("blobs/" + descriptor["digest"].replace(":", "/"))
+            assert descriptor["digest"] == f"sha256:{hashlib.sha256(found).hexdigest()}"
+            return found
+
+        (tagged,) = json.loads(content("index.json"))["manifests"]
+        assert tagged["annotations"]["org.opencontainers.image.ref.name"] == VERSION
+        manifest = json.loads(blob(tagged))
+        assert json.loads(blob(manifest["config"]))["name"] == "profile-image-sync"
+        assert blob(manifest["layers"][0]) == (dist / f"{STEM}.tgz").read_bytes()
 
 
 def test_a_second_release_has_the_same_bytes(clone: Path, dist: Path) -> None:

@@ -40,7 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   "leaderNamespace" .Release.Namespace
   "leaderLease" (include "profile-image-sync.fullname" .)
 -}}
-{{- range $key := list "podLabels" "podAnnotations" "priorityClassName" "affinity" "env" -}}
+{{- range $key := list "podLabels" "podAnnotations" "priorityClassName" "affinity" "env" "volumes" "volumeMounts" -}}
 {{- with get $.Values.worker $key -}}
 {{- $_ := set $settings $key . -}}
 {{- end -}}

@@ -6,18 +6,23 @@ defaults on every parent, descriptions completed with default and example. Pure.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import ModelSchema
 
 from profile_image_sync import names
 from profile_image_sync.api import durations
-from profile_image_sync.api.model import INT32_MAX, VALIDATIONS
+from profile_image_sync.api.model import INT32_MAX, VALIDATIONS, ApiModel
 from profile_image_sync.api.object_references import NO_TOKEN_NAME
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.status import ProfileImageSyncStatus
@@ -140,10 +145,35 @@ def _column(name: str, kind: str, path: str, priority: int) -> Schema:
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator, with durations written as the API takes them."""
+    """Pydantic's generator, with durations as the API takes them, and with the docstrings of fields.
+
+    Pydantic can read the docstrings itself (`use_attribute_docstrings`), but does so at each import:
+    a fifth of the time that a worker needs to start.
+    """
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        found = super().model_schema(schema)
+        for name, text in _field_docstrings(schema["cls"]).items():
+            found["properties"][to_camel(name)].setdefault("description", text)
+        return found
 
     def encode_default(self, dft: Any) -> Any:
         return durations.render(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
+def _field_docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """Return the string below each field in the source of the class and its bases, by the field's name."""
+    classes = [each for each in reversed(model.__mro__) if issubclass(each, ApiModel)]
+    statements = [ast.parse(inspect.getsource(each)).body[0] for each in classes]
+    bodies = [each.body for each in statements if isinstance(each, ast.ClassDef)]
+    texts = {}
+    for field, below in (pair for body in bodies for pair in pairwise(body)):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                value=ast.Constant(value=str(text))
+            ):
+                texts[name] = text
+    return texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,6 @@ class ApiModel(BaseModel):
         extra="forbid",
         alias_generator=to_camel,
         populate_by_name=True,
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
     )
     rules: ClassVar[tuple[Rule, ...]] = ()

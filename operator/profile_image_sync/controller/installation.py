@@ -38,6 +38,10 @@ class OperatorSettings(ApiModel):
     """Of the workers' pods, as Kubernetes defines it."""
     env: dict[str, str] = Field(default_factory=dict)
     """Environment of the workers' pods: HTTPS_PROXY, NO_PROXY."""
+    volumes: tuple[dict[str, Any], ...] = ()
+    """Additional volumes of the workers' pods, as Kubernetes defines them."""
+    volume_mounts: tuple[dict[str, Any], ...] = ()
+    """Where the workers see these volumes."""
     allow: Allow = Allow()
     """Hosts that resources may name."""
     watch_namespaces: tuple[str, ...] = ()

@@ -85,7 +85,10 @@ def _pod(tenant: Tenant, run: RunParameters, settings: OperatorSettings) -> Body
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(tenant, run, settings)],
-        "volumes": [{"name": "references", "projected": _references(tenant.spec)}],
+        "volumes": [
+            {"name": "references", "projected": _references(tenant.spec)},
+            *settings.volumes,
+        ],
     } | {key: value for key, value in optional.items() if value}
 
 
@@ -121,7 +124,10 @@ def _container(tenant: Tenant, run: RunParameters, settings: OperatorSettings) -
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "references", "mountPath": run_spec.MOUNTS, "readOnly": True}],
+        "volumeMounts": [
+            {"name": "references", "mountPath": run_spec.MOUNTS, "readOnly": True},
+            *settings.volume_mounts,
+        ],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 

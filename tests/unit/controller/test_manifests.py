@@ -215,7 +215,9 @@ def test_the_run_spec_is_a_snapshot_of_the_spec() -> None:
 
 
 def test_the_charts_values_reach_the_pods_and_our_labels_win() -> None:
-    """Pull secrets, priority, affinity, environment; a chart cannot take a Job from its resource."""
+    """Pull secrets, priority, volumes, environment; a chart cannot take a Job from its resource."""
+    volume = {"name": "firm-ca", "configMap": {"name": "firm-ca"}}
+    mount = {"name": "firm-ca", "mountPath": "/etc/firm-ca", "readOnly": True}
     settings = OperatorSettings(
         worker_image="any",
         image_pull_secrets=("registry",),
@@ -224,6 +226,8 @@ def test_the_charts_values_reach_the_pods_and_our_labels_win() -> None:
         priority_class_name="batch",
         affinity={"nodeAffinity": {}},
         env={"HTTPS_PROXY": "http://proxy:3128"},
+        volumes=(volume,),
+        volume_mounts=(mount,),
     )
     template = manifests.job(tenant(), asked(), "0a1b2c3d", settings)["spec"]["template"]
     assert template["metadata"]["labels"]["team"] == "x"
@@ -233,6 +237,8 @@ def test_the_charts_values_reach_the_pods_and_our_labels_win() -> None:
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
     assert (pod["priorityClassName"], pod["affinity"]) == ("batch", {"nodeAffinity": {}})
     assert {"name": "HTTPS_PROXY", "value": "http://proxy:3128"} in pod["containers"][0]["env"]
+    assert pod["volumes"][1:] == [volume]
+    assert pod["containers"][0]["volumeMounts"][1:] == [mount]
 
 
 @pytest.mark.parametrize(

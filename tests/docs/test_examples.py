@@ -22,7 +22,7 @@ from tests.docs.commands import PREPARED, blocks, copy_of_the_tree, run
 
 EXAMPLES = sorted(page.parent.name for page in (ROOT / "examples").glob("*/README.md"))
 FOREIGN = sorted((ROOT / "tests/data/foreign_crds").glob("*.json.gz"))
-NAMESPACES = ("argocd", "flux-system")
+NAMESPACES = ("flux-system",)
 SYNC = "profile-image-sync sync"
 STRICTLY = "kubectl apply --server-side --force-conflicts --validate=strict --dry-run=server -f -"
 FORGOTTEN = "kubectl delete profileimagesyncs --all --all-namespaces --wait=false\n"

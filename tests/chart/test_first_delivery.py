@@ -25,6 +25,7 @@ from tests.support.operator import Body, OperatorEnvironment, running_operator
 DATA = ROOT / "tests/data/first_delivery"
 PACKAGE = DATA / "profile-image-sync-0.1.0.tgz"
 STATE = "9729c883-f6b7-4e08-b14b-60cc38d8f9f0"
+ESTABLISHED = 'jsonpath={.items[*].status.conditions[?(@.type=="Established")].status}'
 MINUTES = 300.0  # seconds; a busy machine is slow
 
 
@@ -74,9 +75,7 @@ def test_the_first_deliverys_installation_is_taken_over_and_uploads_nothing(
     }
     helm.do("install", RELEASE, str(PACKAGE), "--create-namespace", kubeconfig=admin)
     tenant = OperatorEnvironment(control_plane)
-    tenant.kubectl(
-        "wait", "--for=condition=Established", "crd/profileimagesyncs.profileimagesync.io"
-    )
+    wait_for("the CRD", lambda: tenant.kubectl("get", "crd", "-o", ESTABLISHED) == "True", MINUTES)
     kubelet = LocalKubelet(tenant, tmp_path / "mounts")
     documents = list(yaml.safe_load_all(trial.manifest.read_text()))[1:]
     kubelet.mount(documents)

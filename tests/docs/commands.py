@@ -17,10 +17,10 @@ _BLOCK = re.compile(
     r"^```sh(?P<mark>[^\n]*)\n(?P<commands>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```)?",
     re.MULTILINE | re.DOTALL,
 )
-# what the first pages of the documentation have made
+# What the first pages of the documentation have made. `kubectl wait` would fail on a CRD without conditions.
 PREPARED = """
 helm upgrade --install profile-image-sync charts/profile-image-sync -n profile-image-sync --create-namespace
-kubectl wait --for=condition=Established crd/profileimagesyncs.profileimagesync.io
+timeout 180 bash -c 'until kubectl get profileimagesyncs; do sleep 0.5; done' > served.txt 2>&1
 kubectl create namespace tenant-acme
 kubectl create namespace argocd
 kubectl create configmap argocd-cm --namespace argocd

@@ -17,6 +17,7 @@ from testkit.kind_cluster import ROOT
 from testkit.people import sample_people
 from testkit.sync_command import merged
 from testkit.trial import running_trial
+from testkit.waiting import wait_for
 from tests.chart.helm import Helm
 from tests.docs.commands import PREPARED, blocks, copy_of_the_tree, run
 
@@ -28,8 +29,10 @@ STRICTLY = "kubectl apply --server-side --force-conflicts --validate=strict --dr
 FORGOTTEN = "kubectl delete profileimagesyncs --all --all-namespaces --wait=false\n"
 FOREIGN_CRDS = """
 kubectl apply --server-side -f foreign
-kubectl wait --for=condition=Established --timeout=120s crd --all
 """
+ESTABLISHED = (
+    "kubectl get crd -o jsonpath='{.items[*].status.conditions[?(@.type==\"Established\")].status}'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,10 @@ def cluster(
         (folder / "foreign" / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
     made = "".join(f"kubectl create namespace {name}\n" for name in NAMESPACES)
     run(PREPARED + FORGOTTEN + made + FOREIGN_CRDS, folder, control_plane, helm)
+    served = ["True"] * (len(FOREIGN) + 1)
+    wait_for(
+        "the CRDs", lambda: run(ESTABLISHED, folder, control_plane, helm).split() == served, 300
+    )
     return control_plane
 
 

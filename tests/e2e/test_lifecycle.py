@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from testkit.cluster_tenant import ClusterTenant
-from testkit.environment import CHART, OPERATOR
 from testkit.sync_command import ordinary
 from testkit.waiting import wait_for
 
@@ -136,50 +134,6 @@ def test_an_operator_that_dies_makes_no_second_run(
     assert run["job"] == job["metadata"]["name"]
     assert sorted(tenant.avatar_calls()) == sorted(tenant.ids.values())
     assert tenant.status()["firstSyncCompleted"]
-
-
-def test_upgrade_rollback_and_uninstallation_disturb_no_run(
-    tenant: ClusterTenant, tmp_path: Path
-) -> None:
-    """A run under way ends without an operator; installed again, it is told, and nothing goes up twice.
-
-    Here, beside the tests that stop the operator: no other file may do so at the same time.
-    """
-    cluster, release = tenant.environment.cluster, (OPERATOR, f"--namespace={OPERATOR}")
-    values = tmp_path / "values.yaml"
-    values.write_text(cluster.helm("get", "values", *release, "--output=yaml"))
-    cluster.helm("package", str(CHART), "--version=0.1.1", f"--destination={tmp_path}")
-    (newer,) = tmp_path.glob("*.tgz")
-    tenant.add_people([ordinary(f"Person Grade{n}", n) for n in range(24)])
-    tenant.highq.knobs(latency=2)
-    tenant.apply(dryRun=False)
-    wait_for("an upload", tenant.highq.uploads, 240)
-
-    try:
-        cluster.helm("upgrade", OPERATOR, str(newer), release[1], "--reuse-values")
-        cluster.helm("rollback", *release)
-        cluster.helm("uninstall", *release, "--wait")
-        tenant.highq.knobs(latency=0)
-        (job,) = tenant.jobs()
-        cluster.kubectl(
-            "wait", f"job/{job['metadata']['name']}", f"--namespace={tenant.namespace}",
-            "--for=condition=Complete", "--timeout=300s",
-        )  # fmt: skip
-        assert cluster.get("profileimagesync", tenant.name, tenant.namespace), "it is kept"
-    finally:
-        cluster.helm(
-            "upgrade", "--install", OPERATOR, str(CHART), release[1], f"--values={values}",
-            "--wait", "--timeout=300s",
-        )  # fmt: skip
-    run = tenant.next_run({})
-
-    assert (run["outcome"], run["uploaded"], run["job"]) == (
-        "Succeeded",
-        24,
-        job["metadata"]["name"],
-    )
-    assert tenant.run_now()["unchanged"] == 24
-    assert sorted(tenant.avatar_calls()) == sorted(tenant.ids.values())
 
 
 def test_a_suspended_resource_runs_only_when_asked(tenant: ClusterTenant) -> None:

@@ -60,18 +60,18 @@ def seconds_of_bare_python() -> float:
     return time.monotonic() - began
 
 
-def import_seconds() -> Counter[str]:
+def import_microseconds() -> Counter[str]:
     """Return the time of each package's modules, without what they import; our own by module."""
     code = "import profile_image_sync.__main__, profile_image_sync.pod.main"
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", code],
         env=base_variables(), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    seconds: Counter[str] = Counter()
+    found: Counter[str] = Counter()
     for microseconds, module in _IMPORT.findall(done.stderr):
         package = module.partition(".")[0]
-        seconds[module if package == "profile_image_sync" else package] += int(microseconds) / 1e6
-    return seconds
+        found[module if package == "profile_image_sync" else package] += int(microseconds)
+    return found
 
 
 def base_variables() -> dict[str, str]:
@@ -108,19 +108,21 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         workers, bare = measure(Path(folder))
-    imports = import_seconds()
+    imports = import_microseconds()
     say(f"{'of ' + str(STARTS) + ' starts, seconds':38} {'best':>8} {'median':>8}")
     for what, found in (("worker, to its first LDAP packet", workers), ("python -c pass", bare)):
         say(f"{what:38} {min(found):8.3f} {statistics.median(found):8.3f}")
-    say(f"\nimports: {imports.total():.3f} s (with -X importtime, which slows them), of which")
-    for module, seconds in imports.most_common(SHOWN):
-        say(f"{module:38} {seconds:8.3f}")
+    say(
+        f"\nimports: {imports.total() / 1e6:.3f} s (with -X importtime, which slows them), of which"
+    )
+    for module, microseconds in imports.most_common(SHOWN):
+        say(f"{module:38} {microseconds / 1e6:8.3f}")
     figures: dict[str, Any] = {
         "start_seconds": round(statistics.median(workers), 3),
         "start_seconds_best": round(min(workers), 3),
         "bare_python_seconds": round(statistics.median(bare), 3),
         "start_ratio": round(statistics.median(workers) / statistics.median(bare), 1),
-        "import_seconds": round(imports.total(), 3),
+        "import_seconds": round(imports.total() / 1e6, 3),
         "load": round(os.getloadavg()[0], 1),
     }
     say(json.dumps(figures))

@@ -92,8 +92,8 @@ def test_the_first_deliverys_installation_is_taken_over_and_uploads_nothing(
 
         def served() -> bool:
             kubelet.run_pods()
-            run = tenant.status().get("lastRun", {})
-            return run.get("request") == "upgraded" and run["outcome"] == "Succeeded"
+            run: Body = tenant.status().get("lastRun", {})
+            return (run.get("request"), run.get("outcome")) == ("upgraded", "Succeeded")
 
         wait_for("the requested run", served, MINUTES)
     status = tenant.status()

@@ -32,6 +32,7 @@ PersonError                    one person is not served; the others go on
 ├── UploadFailed               failed this time by HighQ's own trouble: tried again in the next run
 │   ├── UploadDenied           HighQ denies this one person; says nothing of the others
 │   └── UploadRejected         HighQ blames our request, whatever the picture
+├── MatchChanged               leads to another HighQ user than when the run was planned
 └── UploadUnconfirmed          sent, but HighQ's answer was lost or cannot be read
 
 Messages say what happened, to what, and what to do. They never hold a secret, image bytes or the body
@@ -188,6 +189,10 @@ class UploadDenied(UploadFailed):
 
 class UploadRejected(UploadFailed):
     """HighQ blames our request (refs 396, 397, 402, 403): every other one would fare alike."""
+
+
+class MatchChanged(PersonError):
+    """Their match attributes changed during the run: the next one looks whose account they lead to."""
 
 
 class UploadUnconfirmed(PersonError):

@@ -51,8 +51,10 @@ class Report(ApiModel):
     """When HighQ's refresh token expires, unless a run renews it before."""
     brake: Brake | None = None
     """The brake that stopped the run, or would stop it without dryRun."""
+    full_sweep: str = ""
+    """Why the run read everyone: one CamelCase word. Empty: it read only what changed."""
     matching: Matching | None = None
-    """How people with a picture were matched with HighQ users; omitted if HighQ was not listed."""
+    """How people with a picture were matched with HighQ users; omitted if not everyone was read."""
     state: State | None = None
     """The state at the end of the run."""
 
@@ -103,3 +105,11 @@ class PeopleLists(ApiModel):
     """The run's id."""
     people: dict[PeopleKind, tuple[ListedPerson, ...]] = Field(default_factory=dict)
     """By kind."""
+
+
+def decode_people(text: str) -> PeopleLists:
+    """Read the lists of the last run; empty ones where they cannot be read."""
+    try:
+        return PeopleLists.model_validate_json(text, extra="ignore")
+    except ValidationError:
+        return PeopleLists(run="")

@@ -29,6 +29,7 @@ MAX_SHARDS = 256
 MAX_HANDLED_REQUESTS = 16
 MAX_SWEEPS = 8
 MAX_SPENT = 32
+MAX_CURSORS = 16
 
 Version = Annotated[int, Field(ge=1)]
 
@@ -63,6 +64,39 @@ class CompletedFirstSync(_Kept):
     highest_account_id: int  # of all HighQ users at that time; 0: there were none
 
 
+class DirectoryCursor(_Kept):
+    """How far the changes of one domain controller's database have been read."""
+
+    server: str  # dnsHostName
+    invocation: UUID  # of the database: a restored one gets another
+    usn: Annotated[int, Field(ge=0, lt=2**63)]  # all changes up to this one
+    layout: str = (
+        ""  # digest of the groups and units that decide who is in scope, as they were then
+    )
+
+
+class Totals(_Kept):
+    """Everyone in scope, as the last run that went to its end counted them."""
+
+    people: Count
+    reasons: Mapping[str, Mapping[str, Count]]  # by kind of the report's lists, then by reason
+
+
+class ListedAccounts(_Kept):
+    """HighQ's users, as they were listed last."""
+
+    total: Count
+    highest_id: int  # 0: there were none
+    all_retried: AwareDatetime  # when everyone who waits was last held against a list
+
+
+class StoredRows(_Kept):
+    """How much the shards hold."""
+
+    people: Count
+    bytes: Count
+
+
 class StateHeader(_Kept):
     """What binds the shards together. Written last, so that it never speaks of what is not there.
 
@@ -87,6 +121,13 @@ class StateHeader(_Kept):
     brake: PendingBrake | None = None
     spent_acknowledgements: Annotated[tuple[str, ...], Field(max_length=MAX_SPENT)] = ()
     handled_requests: Annotated[tuple[str, ...], Field(max_length=MAX_HANDLED_REQUESTS)] = ()
+    scope: str | None = None  # fingerprint of the spec that the last full sweep went by
+    last_full_sweep: AwareDatetime | None = None
+    cursors: Annotated[tuple[DirectoryCursor, ...], Field(max_length=MAX_CURSORS)] = ()
+    totals: Totals | None = None
+    accounts: ListedAccounts | None = None
+    stored: StoredRows | None = None
+    counted_revisions: int | None = None  # sum of the revisions that the fields above speak of
     revisions: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = (0,)
 
     @model_validator(mode="before")
@@ -110,6 +151,14 @@ class StateHeader(_Kept):
     def shards(self) -> int:
         """Number of shards."""
         return len(self.revisions)
+
+    @property
+    def counted(self) -> bool:
+        """Tell whether totals and cursors speak of the shards as they are.
+
+        Not so after a killed run, a state command, or a run of a version that does not know them.
+        """
+        return self.counted_revisions == sum(self.revisions)
 
     def having_handled(self, request: str) -> Self:
         """Return the header with this run request as the newest handled one; the oldest fall out."""

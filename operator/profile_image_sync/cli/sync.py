@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from profile_image_sync.cli.options import (
@@ -19,6 +21,9 @@ def sync(
     state: StateFolder = None,
     secret: SecretFolders = None,
     name: ResourceName = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read everyone, not only who changed since the last run.")
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Do one run from a manifest, without a cluster.
@@ -45,6 +50,7 @@ def sync(
             secret_folders=secret_folders(secret),
             notice=terminal.notice,
             progress=progress,
+            full=full,
         )
     print_result(result, folder, terminal)
     raise typer.Exit(result.report.exit_code)

@@ -15,7 +15,7 @@ from profile_image_sync.api.state_header import new_header
 from profile_image_sync.worker import transitions
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.ledger import Ledger, PersonRecord
-from profile_image_sync.worker.matching import Holders, Match, Matcher
+from profile_image_sync.worker.matching import AccountIndex, Holders, Match, Matcher
 from profile_image_sync.worker.people import Account, Person
 from profile_image_sync.worker.plan import PersonPlan, plan_person, policy_for
 
@@ -39,9 +39,8 @@ class Matches:
         self.record_of = ledger.get if ledger else lambda _: PersonRecord()
         self._matcher = Matcher(
             people,
-            accounts,
-            [rule.highq for rule in self._rules],
-            holders=Holders(ledger.items() if ledger else ()),
+            AccountIndex(accounts, [rule.highq for rule in self._rules]),
+            holders=Holders(ledger.holdings() if ledger else ()),
             record_of=self.record_of,
             release=acknowledged.allows(acknowledged.match_change),
         )

@@ -37,11 +37,13 @@ class Observation:
                     observation.people[person.guid] = person
                     yield person
 
-            def picture(self, guid: UUID, attribute: str) -> bytes | None:
-                raw = super().picture(guid, attribute)
+            def picture(
+                self, guid: UUID, attribute: str
+            ) -> tuple[tuple[str | None, ...], bytes | None]:
+                keys, raw = super().picture(guid, attribute)
                 if raw:
                     observation.saw_picture(guid, attribute, raw)
-                return raw
+                return keys, raw
 
         return connections.open_directory(spec, references, Observed)
 

@@ -137,6 +137,7 @@ def plan_run(
         open_directory=seen.open_directory,
         open_highq=seen.open_highq,
         max_listed=EVERYONE,
+        full=True,
     )
     if output.report.exit_code:
         return Plan(output, (), ())
@@ -181,7 +182,7 @@ class _Pictures:
                 continue
             if source.md5 in known:
                 self._seen[guid] = known[source.md5]
-            elif raw := directory.picture(guid, source.attribute):
+            elif raw := directory.picture(guid, source.attribute)[1]:
                 self.saw(guid, source.attribute, raw)
                 known[source.md5] = self._seen[guid]
 

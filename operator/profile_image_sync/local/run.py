@@ -14,10 +14,11 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from profile_image_sync.api.model import ApiModel
-from profile_image_sync.api.report import LISTED
+from profile_image_sync.api.report import LISTED, PeopleLists, decode_people
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.state_header import new_header
 from profile_image_sync.api.state_policy import StatePolicy
+from profile_image_sync.api.status import Trigger
 from profile_image_sync.errors import StateMissing
 from profile_image_sync.local.files import write_file
 from profile_image_sync.local.folder_store import FolderStore
@@ -51,8 +52,11 @@ def run_once(
     open_directory: Callable[..., Directory] = open_directory,
     open_highq: Callable[..., HighQClient] = open_highq,
     max_listed: int = LISTED,
+    full: bool = False,
 ) -> RunOutput:
     """Run the manifest's resource once, and leave report and lists in the folder.
+
+    `full`: read everyone, not only who changed.
 
     Raises SyncError before a run can start: Busy, StateUnavailable, StateMissing.
     """
@@ -66,6 +70,7 @@ def run_once(
             namespace=resource.metadata.namespace,
             name=resource.metadata.name,
             generation=resource.metadata.generation or 0,
+            trigger=Trigger.REQUEST if full else Trigger.SCHEDULE,
             state_id=store.header().id,
             spec=resource.spec,
         )
@@ -84,11 +89,19 @@ def run_once(
             open_directory=open_directory,
             open_highq=open_highq,
             max_listed=max_listed,
+            former_lists=partial(_former_lists, folder / PEOPLE_FILE),
         )
         result = execute(run_spec, context)
         write_file(folder / REPORT_FILE, _as_file(result.report))
         write_file(folder / PEOPLE_FILE, _as_file(result.people))
     return result
+
+
+def _former_lists(file: Path) -> PeopleLists:
+    try:
+        return decode_people(file.read_text())
+    except OSError:
+        return decode_people("")
 
 
 def _as_file(model: ApiModel) -> bytes:

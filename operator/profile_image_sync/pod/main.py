@@ -118,6 +118,7 @@ def _run(pod: PodEnvironment, client: ApiClient, mounts: Path, stop: threading.E
         new_id=lambda: secrets.token_hex(4),
         stop=stop,
         progress=_progress(config.clock),
+        former_lists=reports.former_lists,
         publish=lambda report: reports.write_interim(report) if lease.ours else None,
     )
     try:

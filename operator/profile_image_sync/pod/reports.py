@@ -12,7 +12,7 @@ from dataclasses import replace
 import structlog
 
 from profile_image_sync import names
-from profile_image_sync.api.report import PeopleLists, Report, decode_report
+from profile_image_sync.api.report import PeopleLists, Report, decode_people, decode_report
 from profile_image_sync.errors import StateUnavailable
 from profile_image_sync.kube.client import QUICK, ApiClient, RetryPolicy
 from profile_image_sync.kube.conflicts import read, update_on_conflict
@@ -48,6 +48,18 @@ class ReportWriter:
             return None
         self._remember(found)
         return decode_report(found.text.get(names.REPORT_KEY, ""))
+
+    def former_lists(self) -> PeopleLists:
+        """Return the lists of the last run; empty ones where they cannot be read."""
+        try:
+            found = read(self._client, self._people)
+        except StateUnavailable as error:
+            log.warning("the last lists are not known", problem=str(error))
+            found = None
+        if found is None:
+            return decode_people("")
+        self._remember(found)
+        return decode_people(found.binary.get(names.PEOPLE_KEY, b"").decode())
 
     def write(self, result: RunOutput) -> None:
         """Write the people first, then the report that speaks of them. Trouble goes to the log."""

@@ -69,7 +69,7 @@ def require_people(sweep: Sweep, *, first_sync: bool) -> None:
 
 
 def find_breaches(
-    sweep: Sweep,
+    sweep: Sweep | None,
     former: Sequence[Sweep],
     verdicts: Mapping[Verdict, int],
     safety: Safety,
@@ -78,11 +78,15 @@ def find_breaches(
 ) -> list[LimitBreach]:
     """Return every number of this run that passes a limit of `spec.safety`.
 
-    `former` are the last full sweeps: the largest figure of them is the measure.
+    `former` are the last full sweeps: the largest figure of them is the measure. `sweep`: what this one
+    counted; None: it read only what changed, which says nothing of those who are missing.
     """
-    found = [*_missing(sweep, former, safety), *_unmatched(sweep, former, safety, first_sync)]
+    found: list[LimitBreach] = []
+    if sweep:
+        found += _missing(sweep, former, safety)
+        found += _unmatched(sweep, former, safety, first_sync)
     if not first_sync:
-        found += _too_many_changes(verdicts, sweep.with_image, safety)
+        found += _too_many_changes(verdicts, (sweep or former[-1]).with_image, safety)
     first = verdicts.get(Verdict.UPLOAD_FIRST, 0)
     if safety.max_first_uploads is not None and first > safety.max_first_uploads:
         found.append(

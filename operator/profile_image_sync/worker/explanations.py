@@ -7,6 +7,7 @@ who would be uploaded when a brake or a dry run stops.
 from __future__ import annotations
 
 from profile_image_sync.api.report import PeopleKind
+from profile_image_sync.worker.ledger import PersonRecord
 from profile_image_sync.worker.matching import EXPLANATIONS, MatchOutcome
 from profile_image_sync.worker.plan import PersonPlan, Verdict
 
@@ -51,6 +52,7 @@ _KINDS = {
     Verdict.UNMATCHED: PeopleKind.UNMATCHED,
     Verdict.AMBIGUOUS: PeopleKind.AMBIGUOUS,
 }
+_REMOVED = "RemovedInSource"
 
 
 def sentence(verdict: Verdict) -> str:
@@ -70,6 +72,27 @@ def explain(plan: PersonPlan) -> tuple[PeopleKind | None, str, str]:
         case Verdict.UNMATCHED | Verdict.AMBIGUOUS:
             return kind, plan.reason, EXPLANATIONS[MatchOutcome(plan.reason)]
         case Verdict.REMOVED:
-            return kind, "RemovedInSource", _SENTENCES[verdict]
+            return kind, _REMOVED, _SENTENCES[verdict]
         case _:
             return kind, verdict.value, _SENTENCES.get(verdict, "")
+
+
+def standing(record: PersonRecord) -> tuple[PeopleKind | None, str]:
+    """Return the list (None: in none) and the reason word under which the last run counted a person."""
+    word = record.waiting
+    match word:
+        case "":
+            unconfirmed = record.accepted and record.accepted.unconfirmed
+            kind = PeopleKind.UNCONFIRMED if unconfirmed else None
+            return kind, Verdict.UNCONFIRMED.value if unconfirmed else ""
+        case Verdict.NO_IMAGE:
+            return PeopleKind.NO_IMAGE, word
+        case Verdict.REMOVED:
+            return PeopleKind.NO_IMAGE, _REMOVED
+        case Verdict.REFUSED:
+            return PeopleKind.REFUSED, record.refused.reason if record.refused else ""
+        case _ if word in frozenset(MatchOutcome):
+            ambiguous = MatchOutcome(word).ambiguous
+            return PeopleKind.AMBIGUOUS if ambiguous else PeopleKind.UNMATCHED, word
+        case _:
+            return PeopleKind.FAILED, word

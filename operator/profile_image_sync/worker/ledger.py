@@ -6,7 +6,7 @@ shards before the header that doubles them). It does no I/O of its own: a store 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Self
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 from profile_image_sync.api.state_header import (
     MAX_SHARDS,
     StateHeader,
+    StoredRows,
     decode_header,
     encode_header,
 )
@@ -47,6 +48,8 @@ class Ledger:
         self._store = store
         self._header = header
         self._loaded: list[Shard | None] = [None] * header.shards
+        self._sizes_before: dict[int, StoredRows] = {}  # of shards that have changed
+        self._newer = False  # than the header: a shard that was read
         self._dirty: set[int] = set()
         self._growth_confirmed = True  # whether the number of shards in the store is known
         self._header_confirmed = True  # whether the header in the store is known to be ours
@@ -93,14 +96,30 @@ class Ledger:
         return bool(self._dirty)
 
     @property
+    def counted(self) -> bool:
+        """Whether the header speaks of the shards as they were found, as far as they have been read."""
+        return self._header.counted and not self._newer
+
+    @property
     def people(self) -> int:
-        """Number of people with a record."""
-        return sum(1 for _ in self.items())
+        """Number of people with a record; reads all shards."""
+        return sum(shard.people for shard in self._shards())
 
     @property
     def size(self) -> int:
-        """The size of all shards in bytes, before any encoding the store needs."""
-        return sum(len(encode_shard(shard)) for shard in self._shards())
+        """The size of all shards in bytes, before any encoding the store needs; reads all shards."""
+        return sum(shard.size for shard in self._shards())
+
+    def stored(self) -> StoredRows:
+        """Return how much the shards hold; reads none where the header tells it."""
+        known = self._header.stored if self.counted else None
+        if known is None:
+            return StoredRows(people=self.people, bytes=self.size)
+        people, size = known.people, known.bytes
+        for index, before in self._sizes_before.items():
+            shard = self._shard(index)
+            people, size = people + shard.people - before.people, size + shard.size - before.bytes
+        return StoredRows(people=people, bytes=size)
 
     def get(self, guid: UUID) -> PersonRecord:
         """Return what is remembered of this person; an empty entry when nothing is."""
@@ -111,6 +130,9 @@ class Ledger:
         index = self.shard_index(guid)
         shard = self._shard(index)
         if shard.get(guid) != record:
+            if index not in self._sizes_before:
+                sizes = StoredRows(people=shard.people, bytes=shard.size)
+                self._sizes_before[index] = sizes
             shard.put(guid, record)
             self._dirty.add(index)
 
@@ -118,6 +140,14 @@ class Ledger:
         """Yield everyone with a record, shard by shard; record nothing meanwhile."""
         for shard in self._shards():
             yield from shard.items()
+
+    def holdings(self) -> Iterator[bytes]:
+        """Yield account id (6 bytes) and objectGUID (16) of everyone recorded on an account."""
+        return (row for shard in self._shards() for row in shard.holdings())
+
+    def waiting_people(self) -> Iterator[tuple[UUID, str]]:
+        """Yield everyone of whom something else was said than that they are served, with the word."""
+        return (each for shard in self._shards() for each in shard.waiting_people())
 
     def shard_index(self, guid: UUID) -> int:
         """Return which shard holds this person: uploads go in this order."""
@@ -129,14 +159,13 @@ class Ledger:
         Those who left are remembered, too: where they are more, they count.
         Call it before a run's first upload: when it raises, nothing more can be written.
         """
-        shards = self._shards()
-        rows = sum(len(table) for shard in shards for table in shard.tables)
-        former = count = len(shards)
-        while count < MAX_SHARDS and max(people, rows) > count * PEOPLE_A_SHARD:
+        former = count = len(self._loaded)
+        while count < MAX_SHARDS and max(people, self.stored().people) > count * PEOPLE_A_SHARD:
             count *= 2
         if count == former:
             return
         self._require_confirmed_growth()
+        shards = self._shards()
         parts = (part for shard in shards for part in shard.split(count))
         grown = sorted(parts, key=lambda part: part.index)
         for shard in grown[former:]:
@@ -146,7 +175,7 @@ class Ledger:
         self._growth_confirmed = False
         self._write_header(self._header, grown)
         self._growth_confirmed = True
-        self._loaded = list(grown)
+        self._loaded, self._sizes_before = list(grown), {}
 
     def flush(self) -> None:
         """Write the shards that hold something new; StateUnavailable leaves the rest dirty."""
@@ -160,10 +189,21 @@ class Ledger:
         self._write_dirty()
         self._write_header(header)
 
+    def commit_counted(self, header: StateHeader) -> None:
+        """Commit a header whose totals and cursors speak of everyone, as the shards are now."""
+        self._write_dirty()
+        revisions = sum(self._revisions(self._loaded))
+        stored = self.stored()
+        self._write_header(
+            header.model_copy(update={"stored": stored, "counted_revisions": revisions})
+        )
+        self._sizes_before = {}
+
     def _shard(self, index: int) -> Shard:
         shard = self._loaded[index]
         if shard is None:
             shard = self._loaded[index] = _read(self._store, self._header, index)
+            self._newer |= shard.revision > self._header.revisions[index]
         return shard
 
     def _shards(self) -> list[Shard]:
@@ -188,10 +228,7 @@ class Ledger:
         shard.revision = written.revision
 
     def _write_header(self, header: StateHeader, grown: list[Shard] | None = None) -> None:
-        revisions = tuple(
-            shard.revision if shard else self._header.revisions[index]
-            for index, shard in enumerate(grown or self._loaded)
-        )
+        revisions = self._revisions(grown or self._loaded)
         header = header.model_copy(update={"revisions": revisions})
         if header == self._header and self._header_confirmed:
             return
@@ -201,6 +238,12 @@ class Ledger:
         self._store.write_header(data)
         self._header_confirmed = True
         self._header = header
+
+    def _revisions(self, shards: Sequence[Shard | None]) -> tuple[int, ...]:
+        return tuple(
+            shard.revision if shard else self._header.revisions[index]
+            for index, shard in enumerate(shards)
+        )
 
 
 def _read(store: StateStore, header: StateHeader, index: int) -> Shard:

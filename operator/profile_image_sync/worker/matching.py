@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
@@ -79,52 +79,99 @@ class Holders:
 
     _ACCOUNT, _ROW = 6, 22  # bytes
 
-    def __init__(self, rows: Iterable[tuple[UUID, PersonRecord]] = ()) -> None:
-        """Take the rows; one without an account holds nothing."""
-        packed = sorted(
-            record.accepted.account_id.to_bytes(self._ACCOUNT, "big") + guid.bytes
-            for guid, record in rows
-            if record.accepted and record.accepted.account_id
-        )
-        self._rows = b"".join(packed)
+    def __init__(self, rows: Iterable[bytes] = (), accounts: Iterable[int] | None = None) -> None:
+        """Take what `Ledger.holdings` yields: of these accounts, or of all."""
+        if accounts is not None:
+            wanted = {self._key(account_id) for account_id in accounts}
+            rows = (row for row in rows if row[: self._ACCOUNT] in wanted)
+        self._rows = b"".join(sorted(rows))
 
     def of(self, account_id: int) -> Iterator[UUID]:
         """Yield the people whose rows name this account."""
-        key, count = account_id.to_bytes(self._ACCOUNT, "big"), len(self._rows) // self._ROW
+        key, count = self._key(account_id), len(self._rows) // self._ROW
         position = bisect_left(range(count), key, key=self._account_at)
         while position < count and self._account_at(position) == key:
             start = position * self._ROW + self._ACCOUNT
             yield UUID(bytes=self._rows[start : start + 16])
             position += 1
 
+    def _key(self, account_id: int) -> bytes:
+        return account_id.to_bytes(self._ACCOUNT, "big")
+
     def _account_at(self, position: int) -> bytes:
         start = position * self._ROW
         return self._rows[start : start + self._ACCOUNT]
 
 
+class AccountIndex:
+    """The accounts of one complete listing, and where people's attributes lead among them."""
+
+    def __init__(self, accounts: Sequence[Account], keys: Sequence[MatchKey]) -> None:
+        """`keys` are the HighQ sides of `spec.highq.match`, in the order of `Person.keys`."""
+        self._keys = keys
+        self._by_key = {key: _index(accounts, key) for key in dict.fromkeys(keys)}
+        self._active = {account.id: account for account in accounts if account.active}
+
+    def active(self, account_id: int) -> Account | None:
+        """Return an account if it is there, and active."""
+        return self._active.get(account_id)
+
+    def lead(self, person: Person) -> Match:
+        """Return where a person's attributes lead: the first rule that finds an active account decides."""
+        outcome = MatchOutcome.NO_ACCOUNT
+        for rule, (value, key) in enumerate(zip(person.keys, self._keys, strict=True)):
+            accounts = self._by_key[key].get(_normalised(value), ())
+            active = [account for account in accounts if account.active]
+            if len(active) > 1:
+                return Match(MatchOutcome.SEVERAL_ACCOUNTS)
+            if active:
+                return Match(MatchOutcome.MATCHED, active[0], rule)
+            if accounts:
+                outcome = MatchOutcome.INACTIVE
+        return Match(outcome)
+
+    def claimable(self, person: Person, accepted: Accepted | None) -> Iterator[Account]:
+        """Yield the active accounts that a person leads to, or is recorded on: others may claim them."""
+        if lead := self.lead(person).account:
+            yield lead
+        if accepted and (recorded := self.active(accepted.account_id)):
+            yield recorded
+
+    def values(self, accounts: Iterable[Account]) -> Iterator[tuple[int, str]]:
+        """Yield what leads to these accounts: (position in `Person.keys`, value)."""
+        for account in accounts:
+            for position, key in enumerate(self._keys):
+                if value := (_value(account, key) or "").strip():
+                    yield position, value
+
+
 class Matcher:
-    """Matches everyone in scope with the accounts of one complete listing."""
+    """Matches people, each in view of all others who may claim the same account.
+
+    `people` are everyone in scope; or some of them, with whoever else bears a value of the accounts that
+    these lead to or are recorded on.
+    """
 
     def __init__(
         self,
         people: Sequence[Person],
-        accounts: Sequence[Account],
-        keys: Sequence[MatchKey],
+        accounts: AccountIndex,
         *,
         holders: Holders,
         record_of: Callable[[UUID], PersonRecord],
         release: bool,
+        everyone: bool = True,
     ) -> None:
-        """`keys` are the HighQ sides of `spec.highq.match`, in the order of `Person.keys`.
+        """`release`: whoever leads to another account than the recorded one gives the recorded one up.
 
-        `release`: whoever leads to another account than the recorded one gives the recorded one up.
+        Not `everyone`: who is not among the people is gone only if the last full sweep said so.
         """
-        by_key = {key: _index(accounts, key) for key in dict.fromkeys(keys)}
-        self._active = {account.id: account for account in accounts if account.active}
+        self._accounts = accounts
         self._holders = holders
         self._record_of = record_of
         self._release = release
-        self._leads = {person.guid: _lead(person, keys, by_key) for person in people}
+        self._everyone = everyone
+        self._leads = {person.guid: accounts.lead(person) for person in people}
         self._claims = Counter(
             lead.account.id for lead in self._leads.values() if lead.account is not None
         )
@@ -132,7 +179,7 @@ class Matcher:
     def match(self, guid: UUID, accepted: Accepted | None) -> Match:
         """Return the match of one person in scope, who has this record."""
         lead = self._leads[guid]
-        recorded = self._active.get(accepted.account_id) if accepted else None
+        recorded = self._accounts.active(accepted.account_id) if accepted else None
         if recorded and not self._released(guid, recorded.id):
             return self._kept(guid, recorded, lead)
         match = self._first(guid, lead)
@@ -165,18 +212,25 @@ class Matcher:
 
     def _held_by_other(self, guid: UUID, account_id: int) -> bool:
         return any(
-            other != guid and other in self._leads and not self._released(other, account_id)
+            other != guid and self._is_present(other) and not self._released(other, account_id)
             for other in self._holders.of(account_id)
         )
 
     def _former(self, account_id: int) -> tuple[Accepted, ...]:
-        gone = (guid for guid in self._holders.of(account_id) if guid not in self._leads)
+        gone = (guid for guid in self._holders.of(account_id) if not self._is_present(guid))
         rows = (self._record_of(guid).accepted for guid in gone)
         return tuple(accepted for accepted in rows if accepted)
 
+    def _is_present(self, guid: UUID) -> bool:
+        """Tell whether a holder is in scope: absence from a part of the people is no evidence (rule 10)."""
+        if guid in self._leads or self._everyone:
+            return guid in self._leads
+        accepted = self._record_of(guid).accepted
+        return accepted is not None and not accepted.gone
+
     def _released(self, guid: UUID, recorded: int) -> bool:
         """Tell whether the recorded account is given up, since the person leads to another one."""
-        lead = self._leads[guid].account
+        lead = self._leads[guid].account if guid in self._leads else None
         return self._release and lead is not None and lead.id != recorded
 
 
@@ -201,22 +255,3 @@ def _value(account: Account, key: MatchKey) -> str | None:
 def _normalised(value: str | None) -> str:
     """Compare exactly but for ASCII case and surrounding blanks: `maße@` and `masse@` are two people."""
     return (value or "").strip().encode().lower().decode()
-
-
-def _lead(
-    person: Person,
-    keys: Sequence[MatchKey],
-    by_key: Mapping[MatchKey, Mapping[str, Sequence[Account]]],
-) -> Match:
-    """Return where a person's attributes lead: the first rule that finds an active account decides."""
-    outcome = MatchOutcome.NO_ACCOUNT
-    for rule, (value, key) in enumerate(zip(person.keys, keys, strict=True)):
-        accounts = by_key[key].get(_normalised(value), ())
-        active = [account for account in accounts if account.active]
-        if len(active) > 1:
-            return Match(MatchOutcome.SEVERAL_ACCOUNTS)
-        if active:
-            return Match(MatchOutcome.MATCHED, active[0], rule)
-        if accounts:
-            outcome = MatchOutcome.INACTIVE
-    return Match(outcome)

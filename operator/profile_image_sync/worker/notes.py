@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from profile_image_sync import names
+from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.api.state_header import StateHeader
 from profile_image_sync.worker.plan import PersonPlan, Verdict
+
+POSITION_UNKNOWN = (
+    "the domain controller does not tell how far its changes are, so every run reads everyone; let the "
+    "account that spec.activeDirectory.credentialsSecretRef names read invocationId of the server's NTDS "
+    "settings"
+)
 
 
 def first_sync_edited(header: StateHeader, now: FirstSync) -> str:
@@ -65,3 +73,14 @@ def unknown_acknowledgements(ids: Sequence[str]) -> str:
     if not ids:
         return ""
     return f"safety.acknowledge: no brake or edit of this state has the id {', '.join(ids)}"
+
+
+def way_on(brake: str, run_spec: RunSpec, *, in_cluster: bool) -> str:
+    """Return how a person lets a run through that this brake stopped."""
+    field = f'set spec.safety.acknowledge: "{brake}"'
+    if not in_cluster:
+        return field
+    return (
+        f"{field}, or: kubectl annotate profileimagesync {run_spec.name} --namespace "
+        f"{run_spec.namespace} --overwrite {names.ACKNOWLEDGE_ANNOTATION}={brake}"
+    )

@@ -53,6 +53,12 @@ class Verdict(StrEnum):
 
 _UPLOADS = frozenset(verdict for verdict in Verdict if verdict.name.startswith("UPLOAD_"))
 _ACCOUNT_DOES_NOT_MATTER = frozenset({Verdict.NO_IMAGE, Verdict.REMOVED, Verdict.REFUSED})
+_NOT_ATTEMPTED = {
+    *MatchOutcome,
+    Verdict.NO_IMAGE,
+    Verdict.REMOVED,
+    Verdict.REFUSED,
+}  # words of `waiting` that are no failed upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +187,13 @@ def is_moved(record: PersonRecord, source: Source, policy: Policy) -> bool:
     )
 
 
+def needs_account(person: Person, record: PersonRecord, policy: Policy) -> bool:
+    """Tell whether what is done for a person depends on HighQ's users."""
+    verdict = classify(person.source, record, policy)
+    known = _ACCOUNT_DOES_NOT_MATTER | {Verdict.UNCHANGED, Verdict.UNCONFIRMED}
+    return verdict not in known or waits_for_account(record)
+
+
 def plan_person(person: Person, record: PersonRecord, match: Match, policy: Policy) -> PersonPlan:
     """Return what is done for a person in scope."""
     verdict, account = classify(person.source, record, policy), match.account
@@ -245,8 +258,17 @@ def replan(
 
 def was_attempted(record: PersonRecord) -> bool:
     """Tell whether an upload was attempted, whatever came of it; to wait for an account is no attempt."""
-    failed = record.waiting and record.waiting not in {outcome.value for outcome in MatchOutcome}
-    return bool(record.accepted or record.refused or failed)
+    return bool(record.accepted or record.refused or has_failed(record))
+
+
+def has_failed(record: PersonRecord) -> bool:
+    """Tell whether the last upload that was attempted failed, so that it is tried again."""
+    return record.waiting != "" and record.waiting not in _NOT_ATTEMPTED
+
+
+def waits_for_account(record: PersonRecord) -> bool:
+    """Tell whether the person could be served once HighQ or the directory says who they are there."""
+    return record.waiting in frozenset(MatchOutcome)
 
 
 def record_after(plan: PersonPlan, record: PersonRecord, policy: Policy) -> PersonRecord:
@@ -258,5 +280,7 @@ def record_after(plan: PersonPlan, record: PersonRecord, policy: Policy) -> Pers
             return replace(record, accepted=accepted, waiting="")
         case Verdict.UNMATCHED | Verdict.AMBIGUOUS:
             return replace(record, waiting=plan.reason)
+        case Verdict.NO_IMAGE | Verdict.REMOVED | Verdict.REFUSED:
+            return replace(record, waiting=plan.verdict.value)
         case _:
             return replace(record, waiting="")

@@ -1,4 +1,4 @@
-"""Plans everyone of a full sweep at once: who is matched, what is done for each, who has left. Pure.
+"""Plans all people of a run at once: who is matched, what is done for each, who has left or returned. Pure.
 
 `matching` and `plan` judge one person; this module brings people, accounts and records together, so that a
 run is left with reading, asking and writing.
@@ -13,8 +13,10 @@ from uuid import UUID
 
 from profile_image_sync.api.highq import MatchRule
 from profile_image_sync.api.report import Matching
+from profile_image_sync.api.spec import FirstSync
+from profile_image_sync.errors import PicturesUnknown
 from profile_image_sync.worker.ledger import PersonRecord
-from profile_image_sync.worker.matching import Holders, Match, Matcher, MatchOutcome
+from profile_image_sync.worker.matching import Holders, Match, MatchOutcome
 from profile_image_sync.worker.people import Account, Person
 from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, is_moved, plan_person
 
@@ -22,8 +24,8 @@ BIGGEST_DOMAINS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class SweepPlan:
-    """What one full sweep is to do."""
+class RunPlan:
+    """What one run is to do."""
 
     plans: Sequence[PersonPlan]  # of everyone for whom something is to be done, or to be said
     unchanged: int  # people for whom nothing is
@@ -47,23 +49,19 @@ class SweepPlan:
         return self.matching.ambiguous.get(MatchOutcome.LEADS_ELSEWHERE.value, 0)
 
 
-def plan_sweep(
-    people: Sequence[Person],
-    accounts: Sequence[Account],
+def plan_people(
+    people: Iterable[Person],
     rules: Sequence[MatchRule],
     *,
+    match_of: Callable[[Person, PersonRecord], Match],
     record_of: Callable[[UUID], PersonRecord],
-    holders: Holders,
     policy: Policy,
-    release: bool,
-) -> SweepPlan:
-    """Plan everyone in scope. `release`: a changed `match` may lead people away from active accounts."""
-    keys = [rule.highq for rule in rules]
-    matcher = Matcher(people, accounts, keys, holders=holders, record_of=record_of, release=release)
+) -> RunPlan:
+    """Plan these people."""
     plans, counts, unchanged, moved = [], _MatchCounts(rules), 0, 0
     for person in people:
         record = record_of(person.guid)
-        match = matcher.match(person.guid, record.accepted)
+        match = match_of(person, record)
         plan = plan_person(person, record, match, policy)
         if plan.verdict is Verdict.UNCHANGED and not record.waiting:
             unchanged += 1
@@ -73,7 +71,17 @@ def plan_sweep(
             counts.add(person, match)
             rerecorded = plan.verdict is Verdict.RERECORD
             moved += rerecorded and is_moved(record, person.source, policy)
-    return SweepPlan(plans, unchanged, counts.report(), counts.matched, moved)
+    return RunPlan(plans, unchanged, counts.report(), counts.matched, moved)
+
+
+def require_known_pictures(plan: RunPlan, policy: Policy, accounts: Iterable[Account]) -> None:
+    """Stop a FillEmpty that cannot know which accounts are empty (rule 5). Raises PicturesUnknown."""
+    asked = policy.first_sync is FirstSync.FILL_EMPTY and plan.verdicts[Verdict.ADOPT]
+    if asked and all(account.has_picture is None for account in accounts):
+        raise PicturesUnknown(
+            "HighQ's list of users does not say who has a picture, so firstSync: FillEmpty cannot know "
+            "which accounts are empty; nothing was uploaded: use Adopt or Override"
+        )
 
 
 class _MatchCounts:
@@ -130,3 +138,12 @@ def records_of_leavers(
         changed = replace(record, accepted=accepted, waiting=waiting)
         if changed != record:
             yield guid, changed
+
+
+def records_of_returners(
+    records: Iterable[tuple[UUID, PersonRecord]],
+) -> Iterator[tuple[UUID, PersonRecord]]:
+    """Yield the records that change because these people, of whom some had left, are in scope."""
+    for guid, record in records:
+        if record.accepted and record.accepted.gone:
+            yield guid, replace(record, accepted=replace(record.accepted, gone=False))

@@ -50,6 +50,7 @@ class RunReporter:
         self.matching: Matching | None = None
         self.state: Ledger | None = None
         self.planned_uploads = 0
+        self.full_sweep = ""  # why everyone was read
         self._run = run
         self._clock = clock
         self._publish = publish
@@ -106,6 +107,7 @@ class RunReporter:
             first_sync_completed=bool(ledger and ledger.header.first_sync_completed),
             highq_token_expiry=token_expiry,
             brake=self.brake,
+            full_sweep=self.full_sweep,
             matching=self.matching,
             state=_facts(ledger) if ledger else None,
         )
@@ -121,5 +123,5 @@ def outcome_of(error: SyncError | None, counters: RunCounters, threshold_percent
 
 
 def _facts(ledger: Ledger) -> State:
-    header = ledger.header
-    return State(id=str(header.id), people=ledger.people, shards=header.shards, bytes=ledger.size)
+    header, stored = ledger.header, ledger.stored()
+    return State(id=str(header.id), people=stored.people, shards=header.shards, bytes=stored.bytes)

@@ -14,8 +14,7 @@ from datetime import datetime
 
 import structlog
 
-from profile_image_sync import names
-from profile_image_sync.api.report import LISTED, Report
+from profile_image_sync.api.report import LISTED, PeopleLists, Report
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.api.state_header import (
@@ -26,7 +25,6 @@ from profile_image_sync.api.status import Brake, Outcome, Run, Trigger
 from profile_image_sync.errors import (
     BrakeTripped,
     Interrupted,
-    PicturesUnknown,
     StateUnavailable,
     SyncError,
 )
@@ -38,13 +36,18 @@ from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.ledger import Ledger
-from profile_image_sync.worker.matching import Holders
 from profile_image_sync.worker.people import Account, Domain, Person
-from profile_image_sync.worker.plan import Policy, Verdict, policy_for, was_attempted
-from profile_image_sync.worker.planner import SweepPlan, plan_sweep, records_of_leavers
+from profile_image_sync.worker.plan import Policy, policy_for, was_attempted
+from profile_image_sync.worker.planner import (
+    RunPlan,
+    plan_people,
+    require_known_pictures,
+)
+from profile_image_sync.worker.reading import Reader, Reading, record_scope
 from profile_image_sync.worker.references import References
 from profile_image_sync.worker.reporter import RunOutput, RunReporter, outcome_of
 from profile_image_sync.worker.state_store import StateStore
+from profile_image_sync.worker.sweeps import scope_fingerprint
 from profile_image_sync.worker.token_store import TokenStore
 from profile_image_sync.worker.uploader import Progress, Uploader
 
@@ -72,6 +75,7 @@ class RunContext:
     open_directory: Callable[..., Directory] = open_directory
     open_highq: Callable[..., HighQClient] = open_highq
     max_listed: int = LISTED  # people of each kind
+    former_lists: Callable[[], PeopleLists] = lambda: PeopleLists(run="")  # of the last run
 
 
 def execute(run_spec: RunSpec, context: RunContext) -> RunOutput:
@@ -97,7 +101,6 @@ class _Execution:
         self._run_spec = run_spec
         self._spec = run_spec.spec
         self._context = context
-        self._holders = Holders()  # as the run finds them
         self._ledger: Ledger | None = None
         run = Run(
             id=context.run_id,
@@ -121,21 +124,25 @@ class _Execution:
         ledger = self._ledger = self._reporter.state = self._open_ledger()
         with context.open_directory(spec, context.references) as directory:
             self._bind(ledger, directory.domain)
-            people = list(self._unless_stopped(directory.people()))
-            sweep = self._count(people, ledger.header)
+            reader = self._reader(ledger, directory)
+            reading = reader.read(self._run_spec.trigger)
+            sweep = self._count(reading, ledger.header)
             with self._open_highq() as highq:
-                accounts = highq.accounts()
+                reader.match(reading, highq)
+                accounts = reading.accounts or ()
                 acknowledged = self._begin(ledger, accounts)
                 policy = policy_for(spec, acknowledged)
-                plan = self._plan(people, accounts, policy, acknowledged)
-                sweep = sweep.model_copy(update={"matched": plan.matched})
+                plan = self._plan(reading, policy, acknowledged)
+                sweep = sweep and sweep.model_copy(update={"matched": plan.matched})
                 breaches = self._check_brakes(sweep, plan, acknowledged)
-                self._require_known_pictures(plan, policy, accounts)
+                require_known_pictures(plan, policy, accounts)
                 self._reporter.planned_uploads = plan.uploads
                 self._reporter.publish_if_due()
-                self._record_leavers(people)
+                if not spec.dry_run:
+                    record_scope(ledger, reading, self._reporter.counters.people)
+                uploader = self._uploader(directory, highq, ledger, policy)
                 try:
-                    self._upload(directory, highq, policy, plan)
+                    uploader.upload_all(plan.plans)
                 except SyncError as error:
                     self._count_attempts(plan, accounts, error)
                     raise
@@ -146,7 +153,7 @@ class _Execution:
             breaches=breaches,
             acknowledged=acknowledged,
         )
-        self._commit(ledger, header)
+        self._conclude(ledger, header, reading, all_recorded=uploader.all_recorded)
 
     def keep_alive(self) -> None:
         """Renew HighQ's authorisation and do nothing else: no directory, no state."""
@@ -164,8 +171,19 @@ class _Execution:
         """Open the state that this run must find (rule 9), and see whose account is whose."""
         ledger = Ledger.open(self._context.store, expected_id=self._run_spec.state_id)
         transitions.require_pinned(ledger.header, self._spec.state, self._context.store.where)
-        self._holders = Holders(ledger.items())
         return ledger
+
+    def _reader(self, ledger: Ledger, directory: Directory) -> Reader:
+        header = transitions.with_lists(ledger.header, self._spec)
+        acknowledged = Acknowledgements.parse(header, self._spec.safety.acknowledge)
+        return Reader(
+            self._spec,
+            ledger,
+            directory,
+            acknowledged=acknowledged,
+            now=self._context.now(),
+            checking=self._unless_stopped,
+        )
 
     def _bind(self, ledger: Ledger, domain: Domain) -> None:
         """Bind a new state to this domain and this HighQ; refuse one that belongs to others (rule 9)."""
@@ -178,9 +196,18 @@ class _Execution:
                 raise Interrupted("asked to stop while reading the directory: nothing was uploaded")
             yield person
 
-    def _count(self, people: Sequence[Person], header: StateHeader) -> Sweep:
+    def _count(self, reading: Reading, header: StateHeader) -> Sweep | None:
+        """Count everyone; None: the run goes on from what the last one counted."""
+        counters, people = self._reporter.counters, reading.people
+        self._reporter.full_sweep = reading.reason or ""
+        if reading.position is None:
+            self._reporter.note(notes.POSITION_UNKNOWN)
+        if not reading.everyone and header.totals:
+            counters.carry_over(header.totals, self._context.former_lists())
+            log.info("changes read", people=len(people))
+            return None
         sweep = brakes.sweep_of(people, self._spec.active_directory.image_attributes)
-        self._reporter.counters.people = sweep.people
+        counters.people = sweep.people
         log.info("directory read", people=sweep.people, with_image=sweep.with_image)
         brakes.require_people(sweep, first_sync=not header.first_sync_completed)
         return sweep
@@ -192,25 +219,22 @@ class _Execution:
         self._reporter.note(notes.first_sync_edited(header, self._spec.first_sync))
         return Acknowledgements.parse(header, self._spec.safety.acknowledge)
 
-    def _plan(
-        self,
-        people: Sequence[Person],
-        accounts: Sequence[Account],
-        policy: Policy,
-        acknowledged: Acknowledgements,
-    ) -> SweepPlan:
+    def _plan(self, reading: Reading, policy: Policy, acknowledged: Acknowledgements) -> RunPlan:
         assert self._ledger  # noqa: S101  # sync has opened it
-        plan = plan_sweep(
-            people,
-            accounts,
+        record_of, counters = self._ledger.get, self._reporter.counters
+        plan = plan_people(
+            reading.people,
             self._spec.highq.match,
-            record_of=self._ledger.get,
-            holders=self._holders,
+            match_of=reading.match_of,
+            record_of=record_of,
             policy=policy,
-            release=acknowledged.allows(acknowledged.match_change),
         )
-        self._reporter.matching = plan.matching
-        self._reporter.counters.add_unchanged(plan.unchanged)
+        if reading.everyone:
+            self._reporter.matching = plan.matching
+        else:
+            for person in reading.people:
+                counters.take_out(person.guid, record_of(person.guid))
+        counters.add_unchanged(plan.unchanged)
         self._reporter.note(notes.attributes_edited(plan.moved, acknowledged.attributes_change))
         self._reporter.note(notes.match_edited(plan.led_elsewhere, acknowledged.match_change))
         if policy.first_sync is FirstSync.OVERRIDE:
@@ -218,7 +242,7 @@ class _Execution:
         return plan
 
     def _check_brakes(
-        self, sweep: Sweep, plan: SweepPlan, acknowledged: Acknowledgements
+        self, sweep: Sweep | None, plan: RunPlan, acknowledged: Acknowledgements
     ) -> list[LimitBreach]:
         """Return the numbers that pass a limit and are acknowledged; else stop before the first upload."""
         header, spec = acknowledged.header, self._spec
@@ -238,7 +262,7 @@ class _Execution:
         message = "; ".join(breach.message for breach in breaches)
         self._reporter.brake = Brake(id=brake.id, reason=breaches[0].reason, message=message)
         assert self._ledger  # noqa: S101  # sync has opened it
-        way_on = f'set spec.safety.acknowledge: "{brake.id}"{self._annotation(brake.id)}'
+        way_on = notes.way_on(brake.id, self._run_spec, in_cluster=bool(self._context.job))
         if spec.dry_run:  # the one thing that a dry run records: its id is good for the real run
             self._ledger.commit(self._ledger.header.model_copy(update={"brake": brake}))
             self._reporter.note(
@@ -253,44 +277,14 @@ class _Execution:
             f"be, {way_on}, and run again"
         )
 
-    def _annotation(self, brake: str) -> str:
-        """Return the command that acknowledges in a cluster; "" at a terminal."""
-        if not self._context.job:
-            return ""
-        return (
-            f", or: kubectl annotate profileimagesync {self._run_spec.name} --namespace "
-            f"{self._run_spec.namespace} --overwrite {names.ACKNOWLEDGE_ANNOTATION}={brake}"
-        )
-
-    def _require_known_pictures(
-        self, plan: SweepPlan, policy: Policy, accounts: Sequence[Account]
-    ) -> None:
-        """Stop a FillEmpty that cannot know which accounts are empty (rule 5)."""
-        asked = policy.first_sync is FirstSync.FILL_EMPTY and plan.verdicts[Verdict.ADOPT]
-        if asked and all(account.has_picture is None for account in accounts):
-            raise PicturesUnknown(
-                "HighQ's list of users does not say who has a picture, so firstSync: FillEmpty cannot know "
-                "which accounts are empty; nothing was uploaded: use Adopt or Override"
-            )
-
-    def _record_leavers(self, people: Sequence[Person]) -> None:
-        """Make room, and mark who has left the scope or has come back."""
-        if self._spec.dry_run or not self._ledger:
-            return
-        ledger, in_scope = self._ledger, {person.guid for person in people}
-        ledger.reserve(len(people))
-        for guid, record in list(records_of_leavers(ledger.items(), in_scope, self._holders)):
-            ledger.put(guid, record)
-
-    def _upload(
-        self, directory: Directory, highq: HighQClient, policy: Policy, plan: SweepPlan
-    ) -> None:
-        assert self._ledger  # noqa: S101  # sync has opened it
+    def _uploader(
+        self, directory: Directory, highq: HighQClient, ledger: Ledger, policy: Policy
+    ) -> Uploader:
         context, spec = self._context, self._spec
-        Uploader(
+        return Uploader(
             directory=directory,
             highq=highq,
-            ledger=self._ledger,
+            ledger=ledger,
             counters=self._reporter.counters,
             policy=policy,
             settings=spec.image,
@@ -299,20 +293,37 @@ class _Execution:
             clock=context.clock,
             deadline=context.deadline,
             progress=self._reporter.progress,
-        ).upload_all(plan.plans)
+        )
 
-    def _count_attempts(
-        self, plan: SweepPlan, accounts: Sequence[Account], error: SyncError
-    ) -> None:
+    def _count_attempts(self, plan: RunPlan, accounts: Sequence[Account], error: SyncError) -> None:
         """Complete the first sync if everyone was attempted, in this run or before (rule 7)."""
         ledger = self._ledger
-        if ledger is None or isinstance(error, StateUnavailable):
+        if ledger is None or ledger.header.first_sync or isinstance(error, StateUnavailable):
             return
         uploads = (each.person.guid for each in plan.plans if each.verdict.uploads)
         if all(was_attempted(ledger.get(guid)) for guid in uploads):
             header, first_sync = ledger.header, self._spec.first_sync
             now = self._context.now()
             self._commit(ledger, transitions.completed(header, first_sync, accounts, now))
+
+    def _conclude(
+        self, ledger: Ledger, header: StateHeader, reading: Reading, *, all_recorded: bool
+    ) -> None:
+        """Write the header, last; with how far the directory was read, unless that would hide a failure."""
+        if self._spec.dry_run:
+            return
+        if not all_recorded:
+            ledger.commit(header)
+            return
+        header = transitions.counted(
+            header,
+            swept=reading.started if reading.everyone else None,
+            scope=scope_fingerprint(self._spec),
+            position=reading.position,
+            totals=self._reporter.counters.totals(),
+            accounts=reading.listed,
+        )
+        ledger.commit_counted(header)
 
     def _commit(self, ledger: Ledger, header: StateHeader) -> None:
         if not self._spec.dry_run:

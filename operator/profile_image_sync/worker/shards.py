@@ -30,6 +30,8 @@ _ACCOUNT = slice(_TEXT.stop, _TEXT.stop + 6)
 _FLAGS = slice(_ACCOUNT.stop, _ACCOUNT.stop + 1)
 _WAITING_TEXT = slice(_KEY, _KEY + 2)
 
+_NO_ACCOUNT = bytes(6)
+
 _GONE, _UNCONFIRMED, _RESEND = 1, 2, 4
 UNKNOWN_SETTINGS = bytes(4)  # of HighQ's refusals in schema 1: they are tried again, once
 
@@ -62,7 +64,9 @@ class PersonRecord:
 
     accepted: Accepted | None = None
     refused: Refused | None = None
-    waiting: str = ""  # why they were not served although they could be: a CamelCase word
+    waiting: str = (
+        ""  # what the last run said of them, if not that they are served: a CamelCase word
+    )
 
 
 class Rows:
@@ -159,6 +163,25 @@ class Shard:
             yield UUID(bytes=key), self._record(None, row, waiting.pop(key, None))
         for key, row in waiting.items():
             yield UUID(bytes=key), self._record(None, None, row)
+
+    @property
+    def people(self) -> int:
+        """Number of people with a row."""
+        return len({row[:_KEY] for table in self.tables for row in table})
+
+    @property
+    def size(self) -> int:
+        """Number of bytes as it is stored."""
+        texts = sum(2 + len(text.encode()) for text in self.texts)
+        return _HEAD.size + texts + sum(len(table.data) for table in self.tables) + _CRC.size
+
+    def holdings(self) -> Iterator[bytes]:
+        """Yield the account id (6 bytes) and the objectGUID (16) of everyone recorded on an account."""
+        return (row[_ACCOUNT] + row[:_KEY] for row in self.accepted if row[_ACCOUNT] != _NO_ACCOUNT)
+
+    def waiting_people(self) -> Iterator[tuple[UUID, str]]:
+        """Yield everyone of whom something else was said than that they are served, with the word."""
+        return ((UUID(bytes=row[:_KEY]), self.text_at(row[_WAITING_TEXT])) for row in self.waiting)
 
     def split(self, count: int) -> list[Shard]:
         """Return this shard's people shared out among `count` shards in all.

@@ -10,12 +10,21 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from profile_image_sync.api.spec import FirstSync, ProfileImageSyncSpec
-from profile_image_sync.api.state_header import MAX_SWEEPS, CompletedFirstSync, StateHeader, Sweep
+from profile_image_sync.api.state_header import (
+    MAX_SWEEPS,
+    CompletedFirstSync,
+    ListedAccounts,
+    StateHeader,
+    Sweep,
+    Totals,
+)
 from profile_image_sync.api.state_policy import StatePolicy
 from profile_image_sync.errors import StateMismatch
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.brakes import LimitBreach
+from profile_image_sync.worker.directory import Position
 from profile_image_sync.worker.people import Account
+from profile_image_sync.worker.sweeps import with_cursor
 
 
 def require_pinned(header: StateHeader, policy: StatePolicy, where: str) -> None:
@@ -30,6 +39,12 @@ def require_pinned(header: StateHeader, policy: StatePolicy, where: str) -> None
     )
 
 
+def with_lists(header: StateHeader, spec: ProfileImageSyncSpec) -> StateHeader:
+    """Return the header with the lists that this run goes by."""
+    match = [f"{rule.active_directory}={rule.highq}" for rule in spec.highq.match]
+    return header.with_lists(spec.active_directory.image_attributes, match)
+
+
 def begun(
     header: StateHeader, spec: ProfileImageSyncSpec, accounts: Iterable[Account], now: datetime
 ) -> StateHeader:
@@ -37,8 +52,7 @@ def begun(
 
     A completed state of the first delivery takes the facts of its first sync from here (rule 5).
     """
-    match = [f"{rule.active_directory}={rule.highq}" for rule in spec.highq.match]
-    header = header.with_lists(spec.active_directory.image_attributes, match)
+    header = with_lists(header, spec)
     if header.first_sync_completed and header.first_sync is None:
         return completed(header, spec.first_sync, accounts, now)
     return header
@@ -59,11 +73,11 @@ def ended(
     header: StateHeader,
     *,
     requests: Iterable[str],
-    sweep: Sweep,
+    sweep: Sweep | None,
     breaches: Sequence[LimitBreach],
     acknowledged: Acknowledgements,
 ) -> StateHeader:
-    """Return the header after a run that ended without a stop.
+    """Return the header after a run that ended without a stop; `sweep`: None if it did not read everyone.
 
     An acknowledged sweep becomes the only baseline (rule 10), and the acknowledgement is spent (rule 13).
     """
@@ -71,4 +85,31 @@ def ended(
         header = header.having_handled(request)
     baseline = () if any(breach.lowers_baseline for breach in breaches) else header.sweeps
     header = header.with_spent(acknowledged.used(header.brake))
-    return header.model_copy(update={"sweeps": (*baseline, sweep)[-MAX_SWEEPS:], "brake": None})
+    sweeps = (*baseline, sweep)[-MAX_SWEEPS:] if sweep else header.sweeps
+    return header.model_copy(update={"sweeps": sweeps, "brake": None})
+
+
+def counted(
+    header: StateHeader,
+    *,
+    swept: datetime | None,
+    scope: str,
+    position: Position | None,
+    totals: Totals,
+    accounts: ListedAccounts | None,
+) -> StateHeader:
+    """Return the header from which the next run may go on with what changed.
+
+    `swept`: now, if everyone was read. Cursors of other servers hold as long as the scope does: they were
+    read under it. `accounts`: None if HighQ's users were not listed.
+    """
+    cursors = header.cursors if header.scope == scope else ()
+    return header.model_copy(
+        update={
+            "scope": scope,
+            "last_full_sweep": swept or header.last_full_sweep,
+            "cursors": with_cursor(cursors, position),
+            "totals": totals,
+            "accounts": accounts or header.accounts,
+        }
+    )

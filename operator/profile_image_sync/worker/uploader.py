@@ -20,6 +20,7 @@ from profile_image_sync.errors import (
     DeadlineReached,
     ImageRefused,
     Interrupted,
+    MatchChanged,
     PersonError,
     SyncError,
     UploadRefused,
@@ -35,10 +36,14 @@ from profile_image_sync.worker.images import source_md5
 from profile_image_sync.worker.ledger import Ledger, PersonRecord, Refused
 from profile_image_sync.worker.people import Avatar, Source
 from profile_image_sync.worker.pipeline import Finished, Pipeline, Upload
-from profile_image_sync.worker.plan import PersonPlan, Policy, record_after, replan
+from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, record_after, replan
 
 FLUSH_SECONDS = 5.0  # a killed run repeats at most the uploads of this time
 DIED_DECODING = "DiedDecoding"  # the reason of the mark that is left when a pod dies
+MATCH_CHANGED = (
+    "their attributes of spec.highq.match changed in the directory during the run; the next run looks to "
+    "which HighQ user they lead now"
+)
 
 log = structlog.get_logger()
 
@@ -75,6 +80,7 @@ class Uploader:
         self._clock = clock
         self._progress = progress
         self._deadline = deadline
+        self.all_recorded = True  # or somebody failed whom the next run must find by other means
         self._streaks = FailureStreaks()
         self._flushed_at = clock()
 
@@ -102,19 +108,22 @@ class Uploader:
         if not plan.verdict.uploads:
             self._record_without_upload(plan)
         elif fetched := self._fetch(plan):
-            upload, raw = fetched
-            while not pipeline.has_room_for(raw):
-                self._collect_finished(pipeline)
-                self._require_time()
-            try:
-                if pipeline.is_large(raw):
-                    with self._mark_against_death(upload):
-                        avatar = pipeline.convert(raw)
-                    pipeline.submit_converted(upload, avatar)
-                else:
-                    pipeline.submit(upload, raw)
-            except PersonError as error:
-                self._on_failure(upload, error)
+            self._convert(*fetched, pipeline)
+
+    def _convert(self, upload: Upload, raw: bytes, pipeline: Pipeline) -> None:
+        """Hand a picture over to the pipeline; the large ones are converted here."""
+        while not pipeline.has_room_for(raw):
+            self._collect_finished(pipeline)
+            self._require_time()
+        try:
+            if pipeline.is_large(raw):
+                with self._mark_against_death(upload):
+                    avatar = pipeline.convert(raw)
+                pipeline.submit_converted(upload, avatar)
+            else:
+                pipeline.submit(upload, raw)
+        except PersonError as error:
+            self._on_failure(upload, error)
 
     def _require_time(self) -> None:
         """Raise what ends the run when it is asked to stop, or when its Job's deadline comes."""
@@ -156,7 +165,10 @@ class Uploader:
         """Read the picture; classify it again when it is not the one that was planned."""
         person, planned = plan.person, plan.person.source
         assert planned is not None  # noqa: S101  # a verdict that uploads has a source
-        raw = self._directory.picture(person.guid, planned.attribute)
+        keys, raw = self._directory.picture(person.guid, planned.attribute)
+        if raw and keys != person.keys:
+            self._on_failure(Upload(plan, planned), MatchChanged("MatchChanged", MATCH_CHANGED))
+            return None
         source = Source(planned.attribute, source_md5(raw)) if raw else None
         if source != planned:
             plan = replan(plan, source, self._ledger.get(person.guid), self._policy)
@@ -214,7 +226,9 @@ class Uploader:
                 self._record_sent(upload, unconfirmed=True)
             case _:
                 self._counters.add(PeopleKind.FAILED, person, error.reason, str(error))
-                if not isinstance(error, UploadRejected):  # that is our fault, not their attempt
+                if isinstance(error, UploadRejected):  # that is our fault, not their attempt
+                    self.all_recorded = False
+                else:
                     record = self._ledger.get(person.guid)
                     self._record(upload.plan, replace(record, waiting=error.reason))
         self._streaks.on_failure(error)
@@ -225,7 +239,7 @@ class Uploader:
         self._counters.add(PeopleKind.REFUSED, person, error.reason, str(error))
         refused = Refused(upload.source.md5, error.reason, settings)
         record = self._ledger.get(person.guid)
-        self._record(upload.plan, replace(record, refused=refused, waiting=""))
+        self._record(upload.plan, replace(record, refused=refused, waiting=Verdict.REFUSED.value))
 
     def _record_sent(self, upload: Upload, *, unconfirmed: bool = False) -> None:
         """Record a picture that HighQ has accepted, or may have."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from uuid import UUID
 
+from profile_image_sync.worker.ledger import PersonRecord
 from profile_image_sync.worker.people import Avatar
 
 
@@ -15,12 +16,13 @@ class FakeDirectory:
     def __init__(self) -> None:
         """Begin with nobody."""
         self.pictures: dict[UUID, bytes] = {}
+        self.keys: dict[UUID, tuple[str | None, ...]] = {}
         self.reads: list[UUID] = []
 
-    def picture(self, guid: UUID, _attribute: str) -> bytes | None:
-        """Return the picture that the person has now."""
+    def picture(self, guid: UUID, _attribute: str) -> tuple[tuple[str | None, ...], bytes | None]:
+        """Return the match values and the picture that the person has now."""
         self.reads.append(guid)
-        return self.pictures.get(guid)
+        return self.keys.get(guid, (None,)), self.pictures.get(guid)
 
 
 class FakeHighQ:
@@ -37,3 +39,10 @@ class FakeHighQ:
         self.respond(account_id)
         with self._lock:
             self.uploads.append((account_id, avatar))
+
+
+def holdings(rows: Mapping[UUID, PersonRecord]) -> Iterator[bytes]:
+    """Yield what `Ledger.holdings` yields of these records."""
+    for guid, record in rows.items():
+        if record.accepted and record.accepted.account_id:
+            yield record.accepted.account_id.to_bytes(6, "big") + guid.bytes

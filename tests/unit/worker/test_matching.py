@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from profile_image_sync.api.highq import MatchKey
 from profile_image_sync.worker.ledger import Accepted, PersonRecord
-from profile_image_sync.worker.matching import Holders, Match, Matcher, MatchOutcome
+from profile_image_sync.worker.matching import AccountIndex, Holders, Match, Matcher, MatchOutcome
 from profile_image_sync.worker.people import Account, Person
+from tests.unit.worker.fakes import holdings
 
 ANN, BOB = UUID(int=1), UUID(int=2)
 EMAIL, EXTERNALID = MatchKey.EMAIL, MatchKey.EXTERNALID
@@ -50,7 +51,11 @@ def match_of(
         return rows.get(guid, PersonRecord())
 
     matcher = Matcher(
-        people, accounts, keys, holders=Holders(rows.items()), record_of=record_of, release=release
+        people,
+        AccountIndex(accounts, keys),
+        holders=Holders(holdings(rows)),
+        record_of=record_of,
+        release=release,
     )
     return matcher.match(guid, record_of(guid).accepted)
 
@@ -222,8 +227,7 @@ def test_no_account_is_ever_given_to_two_people(
     there = [account(n, mail, active=active) for n, (mail, active) in enumerate(accounts)]
     matcher = Matcher(
         everyone,
-        there,
-        (EMAIL, EMAIL),
+        AccountIndex(there, (EMAIL, EMAIL)),
         holders=Holders(),
         record_of=lambda _: PersonRecord(),
         release=False,
@@ -239,4 +243,5 @@ def test_holders_are_those_whose_rows_name_the_account(rows: dict[UUID, int], wa
     """Packed, however many people were served on one account; a row without an account holds none."""
     records = {who: PersonRecord(Accepted(bytes(16), "a", n, 1)) for who, n in rows.items()}
     expected = {who for who, number in rows.items() if number == wanted and number}
-    assert set(Holders(records.items()).of(wanted)) == expected
+    assert set(Holders(holdings(records)).of(wanted)) == expected
+    assert set(Holders(holdings(records), [wanted]).of(wanted)) == expected

@@ -426,6 +426,7 @@ def test_a_picture_that_changed_meanwhile_is_judged_again(
         (PersonRecord(waiting="HighQTrouble"), True),
         (PersonRecord(waiting="NoAccount"), False),
         (PersonRecord(waiting="SeveralPeople"), False),
+        (PersonRecord(waiting="NoImage"), False),
     ],
 )
 def test_an_attempt_counts_whatever_came_of_it(record: PersonRecord, attempted: bool) -> None:
@@ -442,6 +443,8 @@ def test_what_is_remembered_without_an_upload() -> None:
     assert record_after(adopted, record, rules) == expected
     waits = PersonPlan(person(image("b")), Verdict.AMBIGUOUS, reason="SeveralPeople")
     assert record_after(waits, record, rules) == replace(record, waiting="SeveralPeople")
+    refuses = PersonPlan(person(image("z")), Verdict.REFUSED, reason="TooSmall")
+    assert record_after(refuses, record, rules) == replace(record, waiting="Refused")
     unchanged = PersonPlan(person(image("a")), Verdict.UNCHANGED, 7)
     assert record_after(unchanged, record, rules) == replace(record, waiting="")
 

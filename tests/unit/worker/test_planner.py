@@ -11,10 +11,16 @@ from profile_image_sync.api.highq import Endpoint, MatchKey, MatchRule
 from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.spec import FirstSync, Mode
 from profile_image_sync.worker.ledger import Accepted, PersonRecord
-from profile_image_sync.worker.matching import Holders
+from profile_image_sync.worker.matching import AccountIndex, Holders, Matcher
 from profile_image_sync.worker.people import Account, Person, Source
 from profile_image_sync.worker.plan import Policy, Verdict, settings_fingerprint
-from profile_image_sync.worker.planner import SweepPlan, plan_sweep, records_of_leavers
+from profile_image_sync.worker.planner import (
+    RunPlan,
+    plan_people,
+    records_of_leavers,
+    records_of_returners,
+)
+from tests.unit.worker.fakes import holdings
 
 ANN, BOB, CY = UUID(int=1), UUID(int=2), UUID(int=3)
 THUMB, JPEG = "thumbnailPhoto", "jpegPhoto"
@@ -53,17 +59,26 @@ def plan(
     people: list[Person],
     accounts: list[Account],
     records: Mapping[UUID, PersonRecord] | None = None,
-) -> SweepPlan:
+) -> RunPlan:
     """Plan these people."""
     known = records or {}
-    return plan_sweep(
+
+    def record_of(guid: UUID) -> PersonRecord:
+        return known.get(guid, PersonRecord())
+
+    matcher = Matcher(
         people,
-        accounts,
-        RULES,
-        record_of=lambda guid: known.get(guid, PersonRecord()),
-        holders=Holders(known.items()),
-        policy=POLICY,
+        AccountIndex(accounts, [rule.highq for rule in RULES]),
+        record_of=record_of,
+        holders=Holders(holdings(known)),
         release=False,
+    )
+    return plan_people(
+        people,
+        RULES,
+        match_of=lambda person, record: matcher.match(person.guid, record.accepted),
+        record_of=record_of,
+        policy=POLICY,
     )
 
 
@@ -158,7 +173,17 @@ def test_a_full_sweep_marks_who_has_left(
     """Rule 8: "a full sweep marks them *gone*; a gone row holds no account"."""
     record, present, served_to_other, expected = case
     other = {BOB: PersonRecord(accepted(1))} if served_to_other else {}
-    holders = Holders(({ANN: record} | other).items())
+    holders = Holders(holdings({ANN: record} | other))
     in_scope = {BOB, ANN} if present else {BOB}
     changed = dict(records_of_leavers([(ANN, record)], in_scope, holders))
     assert changed == ({} if expected is None else {ANN: expected})
+
+
+def test_who_is_seen_again_holds_their_account_again() -> None:
+    """A window shows who has come back; it never says that somebody has left (rule 10)."""
+    records = {
+        ANN: PersonRecord(accepted(1, gone=True)),
+        BOB: PersonRecord(accepted(2)),
+        CY: PersonRecord(waiting="NoAccount"),
+    }
+    assert dict(records_of_returners(records.items())) == {ANN: PersonRecord(accepted(1))}

@@ -197,7 +197,7 @@ def test_a_picture_that_vanished_meanwhile_is_no_upload(scenario: Scenario) -> N
     scenario.upload_all([plan])
     assert scenario.highq.uploads == []
     assert scenario.listed(PeopleKind.NO_IMAGE) == [("p7@ad.test", "NoImage")]
-    assert scenario.stored(7) == PersonRecord(None, None)
+    assert scenario.stored(7) == PersonRecord(waiting="NoImage")
 
 
 def test_an_adopted_picture_is_recorded_and_not_sent(scenario: Scenario) -> None:
@@ -234,7 +234,7 @@ def test_people_who_are_not_served_are_listed_with_their_reason(
     scenario.upload_all([scenario.plan(7, verdict, reason=reason)])
     assert scenario.listed(kind) == [("p7@ad.test", listed)]
     assert (scenario.highq.uploads, scenario.directory.reads) == ([], [])
-    waiting = reason if verdict in (Verdict.UNMATCHED, Verdict.AMBIGUOUS) else ""
+    waiting = reason if verdict in (Verdict.UNMATCHED, Verdict.AMBIGUOUS) else verdict.value
     assert scenario.stored(7) == replace(accepted(png(1), 7), waiting=waiting)
 
 
@@ -249,7 +249,7 @@ def test_an_image_refused_by_us_is_recorded_with_the_image_settings(scenario: Sc
     """It is not tried again until the picture or the settings change (rule 4); others go on."""
     scenario.upload_all([scenario.plan(1, picture=b"no image"), scenario.plan(2)])
     refused = Refused(source_md5(b"no image"), "NotAnImage", settings_fingerprint(SETTINGS))
-    assert scenario.stored(1) == PersonRecord(None, refused)
+    assert scenario.stored(1) == PersonRecord(None, refused, "Refused")
     assert scenario.listed(PeopleKind.REFUSED) == [("p1@ad.test", "NotAnImage")]
     assert [account for account, _ in scenario.highq.uploads] == [2]
 
@@ -512,3 +512,13 @@ def test_a_dry_run_marks_nothing(scenario: Scenario) -> None:
     scenario.dry_run = True
     scenario.upload_all([scenario.plan(1, picture=pictures.png(Image.new("RGB", (2500, 2500))))])
     assert scenario.store.log == []
+
+
+def test_a_mail_that_changed_since_the_plan_is_no_upload(scenario: Scenario) -> None:
+    """Rule 11: the read before an upload verifies whose account it is; the next run looks again."""
+    plan = scenario.plan(7)
+    scenario.directory.keys[guid(7)] = ("another@ad.test",)
+    scenario.upload_all([plan, scenario.plan(8)])
+    assert [account for account, _ in scenario.highq.uploads] == [8]
+    assert scenario.listed(PeopleKind.FAILED) == [("p7@ad.test", "MatchChanged")]
+    assert scenario.stored(7) == PersonRecord(waiting="MatchChanged")

@@ -6,8 +6,8 @@ short list would look as if the missing people had left.
 
 from __future__ import annotations
 
-from profile_image_sync.worker.directory.changes import Position, Window, window_since
+from profile_image_sync.worker.directory.changes import Position, Window
 from profile_image_sync.worker.directory.credentials import BindCredentials
 from profile_image_sync.worker.directory.directory import Directory
 
-__all__ = ["BindCredentials", "Directory", "Position", "Window", "window_since"]
+__all__ = ["BindCredentials", "Directory", "Position", "Window"]

@@ -6,7 +6,6 @@ database of one server. After a restore, or on another server, the same number m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,28 +20,16 @@ class Position:
     server: str  # dnsHostName
     invocation: UUID  # of the database: a restored one gets another
     usn: int  # all changes up to this one had been made
+    layout: str = ""  # digest of the groups and units that decide who is in scope
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Everything that changed from `first` on."""
+    """Everything that changed after `known`, and a little of what came before."""
 
-    first: int
+    known: int  # all changes up to this one have been read
 
-
-def window_since(cursors: Iterable[Position], now: Position) -> Window | None:
-    """Return what has changed since the cursor of this server; None: everyone must be read.
-
-    That is so for a server without a cursor, for one that was restored, and for one whose numbers went back.
-    """
-    for cursor in cursors:
-        same = (cursor.server, cursor.invocation) == (now.server, now.invocation)
-        if same and cursor.usn <= now.usn:
-            return Window(max(0, cursor.usn + 1 - OVERLAP))
-    return None
-
-
-def with_cursor(cursors: Iterable[Position], new: Position, most: int) -> tuple[Position, ...]:
-    """Return the cursors with that of this server replaced; of more than `most`, the oldest fall out."""
-    others = [cursor for cursor in cursors if cursor.server != new.server]
-    return (*others, new)[-most:]
+    @property
+    def first(self) -> int:
+        """The first update sequence number that is read."""
+        return max(0, self.known + 1 - OVERLAP)

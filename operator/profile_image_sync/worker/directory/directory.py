@@ -6,17 +6,19 @@ scope that would show nobody because of a typing error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from uuid import UUID
 
 import structlog
 
 from profile_image_sync.api.activedirectory import ActiveDirectory
-from profile_image_sync.errors import DirectoryMisconfigured, DirectoryUnavailable, InvalidSpec
+from profile_image_sync.errors import DirectoryMisconfigured, DirectoryUnavailable
 from profile_image_sync.worker.directory.changes import Position, Window
 from profile_image_sync.worker.directory.connection import ServerAddress, tls_context
 from profile_image_sync.worker.directory.details import DETAILS, read_details, time_of
@@ -28,18 +30,25 @@ from profile_image_sync.worker.directory.entries import (
     only_text,
 )
 from profile_image_sync.worker.directory.filters import (
+    any_filter,
     changed_filter,
     find_filter,
-    nested_groups_filter,
+    guid_term,
     people_filter,
+    value_terms,
 )
 from profile_image_sync.worker.directory.paging import pages
+from profile_image_sync.worker.directory.scope import Scope, read_scope
 from profile_image_sync.worker.directory.session import Credentials, Session, open_session
 from profile_image_sync.worker.people import Domain, Person, PersonDetails
 
 log = structlog.get_logger()
 
 OpenSession = Callable[[str], Session]  # takes the URL of the server to prefer
+TERMS_A_SEARCH = 50  # of an OR-filter: a domain controller looks each one up in an index
+USN = "uSNChanged"
+
+T = TypeVar("T")
 
 
 class Directory:
@@ -95,9 +104,17 @@ class Directory:
         root = self._session.read("", ["currentTime"]) or {}
         return self._session.server, time_of(only_text(root.get("currenttime")))
 
-    def position(self) -> Position:
-        """Return where the changes of the server stand; ask before `people`, to miss none made meanwhile."""
-        return self._session.position()
+    def position(self) -> Position | None:
+        """Return where the changes of the server stand; ask before `people`, to miss none made meanwhile.
+
+        None when the server does not tell. Raises what `people` raises for a scope that is not there.
+        """
+        try:
+            position = self._session.position()
+        except DirectoryMisconfigured as error:
+            log.warning("changes of the directory cannot be followed", problem=str(error))
+            return None
+        return replace(position, layout=self._scope.layout)
 
     def people(self, window: Window | None = None) -> Iterator[Person]:
         """Yield everyone in scope once, in no order; with a window, those in scope whose entry changed in it.
@@ -108,36 +125,44 @@ class Directory:
         Raises DirectoryMisconfigured or InvalidSpec when the scope names what is not there, and
         DirectoryUnavailable when the answer breaks off: then nothing of it may be used.
         """
-        people = self._scope_filter()
-        bases = self._spec.search_bases or (self._session.naming_context,)
-        seen: set[UUID] | None = set() if len(bases) > 1 else None  # bases may overlap
-        search_filter = changed_filter(people, window.first) if window else people
-        for base in bases:
-            for page in pages(self._session, base, search_filter, self._reader.attributes):
-                while page:
-                    person = self._reader.person(page.pop())  # and its picture goes
-                    if seen is not None:
-                        if person.guid in seen:
-                            continue
-                        seen.add(person.guid)
-                    yield person
+        people, attributes = self._scope.people, self._reader.attributes
+        if window is None:
+            return self._search(people, attributes)
+        return self._search(changed_filter(people, window.first), [*attributes, USN])
 
-    def picture(self, guid: UUID, attribute: str) -> bytes | None:
-        """Return a person's picture, raw; None when they, or it, are no longer there."""
-        entry = self._read(f"<GUID={guid}>", [attribute])
-        values = entry.get(attribute.lower()) if entry else None
-        return self._reader.picture(values) if values else None
+    def people_by_guid(self, guids: Iterable[UUID]) -> list[Person]:
+        """Return those of these people who are in scope. Raises DirectoryUnavailable."""
+        return self._people_by([guid_term(guid) for guid in guids])
+
+    def people_by_value(self, values: Iterable[tuple[int, str]]) -> list[Person]:
+        """Return everyone in scope who may bear one of these values: (position in `Person.keys`, value).
+
+        It may be more people, never fewer: servers compare more loosely than we do.
+        """
+        names = self._reader.match_attributes
+        return self._people_by([t for key, value in values for t in value_terms(names[key], value)])
+
+    def picture(self, guid: UUID, attribute: str) -> tuple[tuple[str | None, ...], bytes | None]:
+        """Return a person's match values, as `Person.keys`, and their picture, raw; None: it is not there.
+
+        Without any value when the person is no longer there.
+        """
+        wanted = ["objectGUID", *self._reader.match_attributes, attribute]
+        entry = self._read(f"<GUID={guid}>", wanted)
+        if not entry:
+            return (), None
+        values = entry.get(attribute.lower())
+        return self._reader.keys(entry, guid), self._reader.picture(values) if values else None
 
     def details(self) -> dict[UUID, PersonDetails]:
         """Return name, department and manager of everyone in scope, as far as they can be read.
 
         Raises what `people` raises.
         """
-        bases = self._spec.search_bases or (self._session.naming_context,)
-        people = self._scope_filter()
+        people = self._scope.people
         entries = (
             entry
-            for base in bases
+            for base in self._bases
             for page in pages(self._session, base, people, DETAILS)
             for entry in page
         )
@@ -168,14 +193,42 @@ class Directory:
     ) -> None:
         self.close()
 
+    def _people_by(self, terms: Sequence[str]) -> list[Person]:
+        """Return the people in scope whom one of these terms fits."""
+        found: dict[UUID, Person] = {}
+        for start in range(0, len(terms), TERMS_A_SEARCH):
+            some = any_filter(self._scope.people, terms[start : start + TERMS_A_SEARCH])
+
+            def search(some: str = some) -> list[Person]:
+                return list(self._search(some, self._reader.attributes))
+
+            found |= {person.guid: person for person in self._reopening(search)}
+        return list(found.values())
+
+    def _search(self, search_filter: str, attributes: Sequence[str]) -> Iterator[Person]:
+        bases = self._bases
+        seen: set[UUID] | None = set() if len(bases) > 1 else None  # bases may overlap
+        for base in bases:
+            for page in pages(self._session, base, search_filter, attributes):
+                while page:
+                    person = self._reader.person(page.pop())  # and its picture goes
+                    if seen is not None:
+                        if person.guid in seen:
+                            continue
+                        seen.add(person.guid)
+                    yield person
+
     def _read(self, dn: str, attributes: Sequence[str]) -> LdapEntry | None:
-        """Read an entry; if the connection is lost, open another one and read once more.
+        return self._reopening(lambda: self._session.read(dn, attributes))
+
+    def _reopening(self, read: Callable[[], T]) -> T:
+        """Read; if the connection is lost, open another one and read once more.
 
         Servers and firewalls cut connections that are idle, as ours is while HighQ's users are listed or
         its rate limit is waited for. The same server is asked first.
         """
         try:
-            return self._session.read(dn, attributes)
+            return read()
         except DirectoryUnavailable as error:
             log.warning("directory connection lost, opening another", problem=str(error))
             self._session.close()
@@ -185,52 +238,15 @@ class Directory:
                     f"{self._session.server} serves another domain than {self.domain.name}: "
                     "spec.activeDirectory.servers must all serve one domain"
                 ) from error
-            return self._session.read(dn, attributes)
+            return read()
 
-    def _scope_filter(self) -> str:
-        """Return the filter of the scope; refuse one that names what does not exist: it would show nobody."""
-        spec = self._spec
-        for index, base in enumerate(spec.search_bases):
-            self._require_entry(base, f"searchBases[{index}]")
-        people = people_filter(
-            spec.user_filter,
-            spec.groups,
-            include_disabled=spec.include_disabled,
-            primary_groups=self._relative_ids_of_groups(),
-        )
-        if spec.user_filter and (problem := self._session.filter_error(people)):
-            raise InvalidSpec(
-                f"spec.activeDirectory.userFilter: {self._session.server} does not take it "
-                f"({problem}); correct it"
-            )
-        return people
+    @property
+    def _bases(self) -> Sequence[str]:
+        return self._spec.search_bases or (self._session.naming_context,)
 
-    def _relative_ids_of_groups(self) -> list[int]:
-        """Return the relative ids of the groups of the spec, and of those nested in them."""
-        groups, found = self._spec.groups, []
-        for index, group in enumerate(groups):
-            entry = self._require_entry(group, f"groups[{index}]")
-            if b"group" not in entry.get("objectclass", []):
-                raise DirectoryMisconfigured(
-                    f"spec.activeDirectory.groups[{index}]: {group!r} is not a group"
-                )
-            found.append(entry)
-        if groups:
-            base, nested = self._session.naming_context, nested_groups_filter(groups)
-            for page in pages(self._session, base, nested, ["objectGUID", "objectSid"]):
-                found += page
-        sids = [sid for entry in found for sid in entry.get("objectsid", ())]
-        return [int.from_bytes(sid[-4:], "little") for sid in sids]  # the last part of a SID
-
-    def _require_entry(self, dn: str, field: str) -> LdapEntry:
-        """Return an entry that the spec names: its object classes, and its SID if it has one."""
-        entry = self._session.read(dn, ["objectClass", "objectSid"])
-        if entry is None:
-            raise DirectoryMisconfigured(
-                f"spec.activeDirectory.{field}: there is no entry {dn!r} in {self.domain.name}, or "
-                "the account may not see it; correct the name, or let the account read it"
-            )
-        return entry
+    @cached_property
+    def _scope(self) -> Scope:
+        return read_scope(self._session, self._spec, self.domain)
 
 
 def _domain(session: Session) -> Domain:

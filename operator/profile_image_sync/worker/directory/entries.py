@@ -32,7 +32,7 @@ class PersonReader:
         """Both lists are in the order of the spec."""
         wanted = ["objectGUID", *_LABELS, *match_attributes, *image_attributes]
         self.attributes = tuple({name.lower(): name for name in wanted}.values())
-        self._keys = [name.lower() for name in match_attributes]
+        self.match_attributes = tuple(match_attributes)
         self._labels = [name.lower() for name in _LABELS]
         self._images = [(name, name.lower()) for name in image_attributes]
         self._select_image = select_image
@@ -49,11 +49,16 @@ class PersonReader:
         label = next(filter(None, (only_text(entry.get(name)) for name in self._labels)), None)
         return Person(
             guid=guid,
-            keys=tuple(self._key(entry, name, guid) for name in self._keys),
+            keys=self.keys(entry, guid),
             source=self._source(entry),
             images=tuple(spelled for spelled, name in self._images if entry.get(name)),
             label=label or str(guid),
+            usn=int(only_text(entry.get("usnchanged")) or 0),
         )
+
+    def keys(self, entry: LdapEntry, guid: UUID) -> tuple[str | None, ...]:
+        """Return the values of the match attributes, in their order."""
+        return tuple(self._key(entry, name.lower(), guid) for name in self.match_attributes)
 
     def picture(self, values: Sequence[bytes]) -> bytes:
         """Return the picture among the values of one attribute (at least one)."""

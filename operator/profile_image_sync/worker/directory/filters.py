@@ -22,6 +22,8 @@ _PEOPLE = (
 _ENABLED = "(!(userAccountControl:1.2.840.113556.1.4.803:=2))"
 _NESTED_MEMBER_OF = "memberOf:1.2.840.113556.1.4.1941:"
 
+_BLANKS = (("", ""), ("\\20", ""), ("", "\\20"))  # before and after
+
 _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)*")
 _LONE_BACKSLASH = re.compile(r"\\(?![0-9a-fA-F]{2})")
 
@@ -61,6 +63,31 @@ def changed_filter(people: str, first: int) -> str:
     return f"(&(uSNChanged>={first}){people})"
 
 
+def any_filter(people: str, terms: Iterable[str]) -> str:
+    """Return the filter of those of `people` whom one of the terms fits."""
+    return f"(&(|{''.join(terms)}){people})"
+
+
+def guid_term(guid: UUID) -> str:
+    """Return the term for one objectGUID."""
+    value = "".join(f"\\{byte:02x}" for byte in guid.bytes_le)
+    return f"(objectGUID={value})"
+
+
+def value_terms(attribute: str, value: str) -> list[str]:
+    """Return terms for everyone whose attribute may say this value to us, who ignore blanks around it."""
+    name = attribute.lower()
+    if name == "objectguid":
+        try:
+            return [guid_term(UUID(value))]
+        except ValueError:
+            return []
+    text = escape_filter_chars(value.strip())
+    if name == "proxyaddresses":
+        text = f"smtp:{text}"
+    return [f"({attribute}={before}{text}{after})" for before, after in _BLANKS]
+
+
 def find_filter(text: str) -> str:
     """Return the filter for people with this mail, UPN, account name or objectGUID."""
     try:
@@ -68,8 +95,7 @@ def find_filter(text: str) -> str:
     except ValueError:
         value, names = escape_filter_chars(text), ("mail", "userPrincipalName", "sAMAccountName")
         return f"(&{_PEOPLE}(|{''.join(f'({name}={value})' for name in names)}))"
-    value = "".join(f"\\{byte:02x}" for byte in guid.bytes_le)
-    return f"(&{_PEOPLE}(objectGUID={value}))"
+    return f"(&{_PEOPLE}{guid_term(guid)})"
 
 
 def _valid(text: str) -> str:

@@ -4,10 +4,12 @@ A scripted LDAP server (TLS) in a process of its own serves N people with 5 KB p
 done by us, by a bare loop of ldap3 with MD5, and by python-ldap where it is installed (Debian: python3-ldap),
 each in a process of its own. Prints a table, and as its last line one JSON object of its figures.
 
+Whole runs are measured as well, with a HighQ in memory where 30 % of the people have no account: a full
+sweep, a run in which nothing changed, and one in which 100 pictures did. `changes_ratio` compares the last
+two, without the time that HighQ takes to list its users.
+
 We stay with ldap3: python-ldap is about 1.6 times as fast, but has no wheel for Linux, and a domain
 controller and HighQ are slower than either. bonsai has no wheel either and was not measured.
-
-`unchanged_speedup` compares a full read with a window of changes that is empty; runs do not use windows yet.
 """
 
 from __future__ import annotations
@@ -15,29 +17,47 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self, cast
 from uuid import UUID
 
 from ldap3 import NONE, SUBTREE, Connection, Server, Tls
+from PIL import Image
 
+from profile_image_sync import logs
 from profile_image_sync.api.activedirectory import ActiveDirectory
-from profile_image_sync.worker.directory import BindCredentials, Directory, window_since
+from profile_image_sync.api.report import Report
+from profile_image_sync.api.run_spec import RunSpec
+from profile_image_sync.api.spec import ProfileImageSyncSpec
+from profile_image_sync.api.state_header import new_header
+from profile_image_sync.api.status import Trigger
+from profile_image_sync.local.folder_store import FolderStore
+from profile_image_sync.local.folder_token_store import FolderTokenStore
+from profile_image_sync.worker.directory import BindCredentials, Directory
+from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import largest
-from profile_image_sync.worker.people import MAX_ACCOUNT_ID
+from profile_image_sync.worker.people import MAX_ACCOUNT_ID, Account, Avatar
+from profile_image_sync.worker.run import RunContext, execute
 from profile_image_sync.worker.shards import Accepted, PersonRecord, Shard, encode_shard
+from testkit import pictures
 from testkit.certificates import CertificateAuthority
 from testkit.ldap_server import DOMAIN_GUID, NAMING_CONTEXT, PageResponse, ScriptedLdapServer
 
 PEOPLE = int(os.environ.get("N") or "100000")
 PAGE = 500
-PICTURE = os.urandom(5_000)
+PICTURE = os.urandom(4_992)
+CHANGES, CHANGED = 100, "changed"  # people, and the file that makes them so
+CHANGED_PICTURE = pictures.png(Image.new("RGB", (96, 96), (9, 99, 199)))
 SETTINGS = b"CN=NTDS Settings,CN=DC1"
 WHO = ("reader@ad.test", "secret")
 FILTER = "(sAMAccountType=805306368)"
@@ -79,27 +99,26 @@ def serve(folder: Path) -> None:
         "highestCommittedUSN": [b"500000"],
     }
     entries = {SETTINGS: {"invocationId": [UUID(int=5).bytes_le]}}
-    script.entry = lambda dn: entries.get(dn, {"objectGUID": [DOMAIN_GUID.bytes_le]})
+    changed = folder / CHANGED
+
+    def entry(dn: bytes) -> dict[str, list[bytes]]:
+        if dn.startswith(b"<GUID="):
+            return person(UUID(dn[6:-1].decode()).int, changed=True)
+        return entries.get(dn, {"objectGUID": [DOMAIN_GUID.bytes_le]})
+
+    script.entry = entry
 
     def page(number: int) -> PageResponse:
-        if b"uSNChanged" in script.searches.pop():
+        search = script.searches.pop()
+        bearers = {int(each) for each in re.findall(rb"person\.(\d+)@", search)}
+        if bearers or b"uSNChanged" in search:
             script.pages -= 1
-            return PageResponse()
+            found = bearers or (range(CHANGES) if changed.exists() else ())
+            return PageResponse([person(each, changed=each < CHANGES) for each in found])
         index = (number - 1) % pages
         numbers = range(index * PAGE, min(PEOPLE, (index + 1) * PAGE))
-        return PageResponse(
-            [
-                {
-                    "objectGUID": [UUID(int=number).bytes_le],
-                    "mail": [b"person.%d@firm.example" % number],
-                    "userPrincipalName": [b"p%d@ad.test" % number],
-                    "sAMAccountName": [b"p%d" % number],
-                    "thumbnailPhoto": [PICTURE[8:] + number.to_bytes(8, "big")],
-                }
-                for number in numbers
-            ],
-            b"more" if index < pages - 1 else b"",
-        )
+        more = b"more" if index < pages - 1 else b""
+        return PageResponse([person(each) for each in numbers], more)
 
     script.page = page
     with server:
@@ -108,39 +127,152 @@ def serve(folder: Path) -> None:
         sys.stdin.read()
 
 
+def person(number: int, *, changed: bool = False) -> dict[str, list[bytes]]:
+    """Return an entry; a changed one has a picture that can be converted."""
+    picture = CHANGED_PICTURE if changed else PICTURE
+    return {
+        "objectGUID": [UUID(int=number).bytes_le],
+        "mail": [b"person.%d@firm.example" % number],
+        "userPrincipalName": [b"p%d@ad.test" % number],
+        "sAMAccountName": [b"p%d" % number],
+        "uSNChanged": [b"500001" if changed else b"400000"],
+        "thumbnailPhoto": [picture + number.to_bytes(8, "big")],
+    }
+
+
 def memory(field: str) -> int:
     """Return a figure of the kernel's for this process, in bytes."""
     (line,) = [line for line in STATUS.read_text().splitlines() if line.startswith(field)]
     return int(line.split()[1]) * 1024
 
 
-def read_ours(url: str, ca_file: Path) -> dict[str, float]:
-    """Read everyone as a run does, keeping the list that it plans from; then a window without a change."""
-    spec = {"servers": [url], "credentialsSecretRef": {"name": "ad-bind"}}
-    with Directory.connect(
-        ActiveDirectory.model_validate(spec),
+def connect(spec: ActiveDirectory, ca_file: Path) -> Directory:
+    """Open the directory as a run does."""
+    return Directory.connect(
+        spec,
         ["mail", "userPrincipalName"],
         lambda: BindCredentials(*WHO),
         ca_file.read_text(),
         largest,
-    ) as directory:
-        cursor, base = directory.position(), memory("VmRSS")
+    )
+
+
+def read_ours(url: str, ca_file: Path) -> dict[str, float]:
+    """Read everyone as a run does."""
+    spec = {"servers": [url], "credentialsSecretRef": {"name": "ad-bind"}}
+    with connect(ActiveDirectory.model_validate(spec), ca_file) as directory:
         started = time.perf_counter()
-        people = list(directory.people())
-        seconds = time.perf_counter() - started
+        people = sum(1 for _ in directory.people())
+        return {"people": people, "seconds": time.perf_counter() - started}
+
+
+class NoSecrets:
+    """The seed of a token pair that there is not."""
+
+    def read(self, kind: str, name: str, key: str) -> str:
+        """Return something."""
+        return f"{kind} {name} {key}"
+
+
+class MemoryHighQ:
+    """A HighQ in memory: 70 % of the people have an account; it counts its calls, and the time they take."""
+
+    skipped_accounts = 0
+
+    def __init__(self) -> None:
+        self.calls = self.uploads = 0
+        self.seconds = 0.0
+
+    def accounts(self) -> list[Account]:
+        """List everyone's."""
+        started, self.calls = time.perf_counter(), self.calls + 1
+        found = [
+            Account(number + 1, True, f"person.{number}@firm.example", None)
+            for number in range(PEOPLE * 7 // 10)
+        ]
+        self.seconds += time.perf_counter() - started
+        return found
+
+    def account_total(self) -> int:
+        """Return how many there are."""
+        self.calls += 1
+        return PEOPLE * 7 // 10
+
+    def upload(self, _account_id: int, _avatar: Avatar) -> None:
+        """Take a picture."""
+        self.uploads += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+
+
+def do_runs(url: str, ca_file: Path) -> dict[str, float]:
+    """Do whole runs on a state in a folder: first everyone, then nobody, then 100 people changed."""
+    logs.configure(json=True, quiet=True)
+    spec = ProfileImageSyncSpec.model_validate(
+        {
+            "schedule": "@hourly",
+            "firstSync": "Adopt",
+            "activeDirectory": {"servers": [url], "credentialsSecretRef": {"name": "ad-bind"}},
+            "highq": {"url": "https://a.highq.com/a", "credentialsSecretRef": {"name": "highq"}},
+            "safety": {"minMatchedPercent": 0},
+        }
+    )
+    folder = ca_file.parent / "state"
+    base = memory("VmRSS")
+    with FolderStore.open(folder) as store:
+        store.initialise(new_header(UUID(int=1)))
+
+        def run(trigger: Trigger) -> tuple[float, MemoryHighQ, Report]:
+            highq, started = MemoryHighQ(), time.perf_counter()
+            context = RunContext(
+                run_id="run",
+                job="",
+                store=store,
+                tokens=FolderTokenStore(folder),
+                references=NoSecrets(),
+                now=lambda: datetime.now(UTC),
+                clock=time.monotonic,
+                new_id=lambda: "id",
+                stop=threading.Event(),
+                progress=lambda _done, _total: None,
+                open_directory=lambda spec, _: connect(spec.active_directory, ca_file),
+                open_highq=lambda *_, **__: cast("HighQClient", highq),
+            )
+            run_spec = RunSpec(
+                namespace="n",
+                name="acme",
+                generation=1,
+                trigger=trigger,
+                state_id=UUID(int=1),
+                spec=spec,
+            )
+            report = execute(run_spec, context).report
+            assert not report.exit_code, report.message
+            return time.perf_counter() - started, highq, report
+
+        run(Trigger.SCHEDULE)
+        swept, _, report = run(Trigger.REQUEST)
         peak = memory("VmHWM")
-        started = time.perf_counter()
-        window = window_since([cursor], directory.position())
-        assert window  # it is the same server
-        changed = sum(1 for _ in directory.people(window))
-        unchanged_seconds = time.perf_counter() - started
-    assert changed == 0  # or the comparison means nothing
+        assert report.run.unchanged == PEOPLE * 7 // 10
+        assert report.run.unmatched == PEOPLE - report.run.unchanged
+        unchanged, highq, report = min(
+            (run(Trigger.SCHEDULE) for _ in range(5)), key=lambda each: each[0]
+        )
+        assert (highq.calls, report.full_sweep) == (1, "")
+        (ca_file.parent / CHANGED).touch()
+        started, highq, report = run(Trigger.SCHEDULE)
+        assert highq.uploads == report.run.uploaded == CHANGES
     return {
-        "people": len(people),
-        "seconds": seconds,
-        "unchanged_seconds": unchanged_seconds,
+        "sweep_seconds": swept,
+        "unchanged_seconds": unchanged,
+        "changes_seconds": started,
+        "changes_without_highq": started - highq.seconds,
         "peak_mib": peak / 2**20,
-        "bytes_per_person": (memory("VmRSS") - base) / len(people),
+        "bytes_per_person": (peak - base) / PEOPLE,
     }
 
 
@@ -206,32 +338,46 @@ def main() -> None:
                 url, ca_file = server.stdout.readline().strip(), Path(name) / "ca.pem"
                 ours = in_child("ours", url, str(ca_file))
                 bare = in_child("bare", url, str(ca_file))
+                runs = in_child("runs", url, str(ca_file))
                 other = python_ldap(url, ca_file)
             finally:
                 server.stdin.close()
-    _print(ours, bare, other)
+    _print(ours, bare, other, runs)
 
 
-def _print(ours: dict[str, float], bare: dict[str, float], other: dict[str, float] | None) -> None:
+def _print(
+    ours: dict[str, float],
+    bare: dict[str, float],
+    other: dict[str, float] | None,
+    runs: dict[str, float],
+) -> None:
     rows = [("full read, ours", ours), ("full read, bare ldap3", bare)]
     rows += [("full read, python-ldap", other)] if other else []
     for label, found in rows:
         speed = found["people"] / found["seconds"]
         sys.stdout.write(f"{label:28}{found['seconds']:9.2f} s{speed:10.0f} people/s\n")
-    sys.stdout.write(f"{'window without a change':28}{ours['unchanged_seconds']:9.4f} s\n")
+    labels = {"sweep": "full sweep", "unchanged": "nothing changed", "changes": "100 changes"}
+    for name, label in labels.items():
+        sys.stdout.write(f"{f'whole run, {label}':28}{runs[f'{name}_seconds']:9.4f} s\n")
+    unchanged = runs["unchanged_seconds"]
     figures = {
         "people": PEOPLE,
         "full_sweep_ratio": round(bare["seconds"] / ours["seconds"], 2),
         "python_ldap_ratio": round(other["seconds"] / ours["seconds"], 2) if other else None,
-        "unchanged_speedup": round(ours["seconds"] / ours["unchanged_seconds"]),
-        "peak_mib": round(ours["peak_mib"], 1),
-        "bytes_per_person": round(ours["bytes_per_person"]),
+        "unchanged_speedup": round(runs["sweep_seconds"] / unchanged),
+        "changes_ratio": round(runs["changes_without_highq"] / unchanged, 1),
+        "peak_mib": round(runs["peak_mib"], 1),
+        "bytes_per_person": round(runs["bytes_per_person"]),
         "state_bytes_per_person": round(state_bytes_per_person(), 1),
     }
     sys.stdout.write(f"{json.dumps(figures)}\n")
 
 
-PARTS: dict[str, Callable[[str, Path], dict[str, float]]] = {"ours": read_ours, "bare": read_bare}
+PARTS: dict[str, Callable[[str, Path], dict[str, float]]] = {
+    "ours": read_ours,
+    "bare": read_bare,
+    "runs": do_runs,
+}
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:

@@ -140,9 +140,9 @@ class LocalTenant:
         )
 
     def command(self, *options: str, **changes: Any) -> list[str]:
-        """Write the manifest, remove what an earlier run left behind, and return the command."""
-        for left in self._left_behind():
-            left.unlink(missing_ok=True)
+        """Write the manifest, remove the report of an earlier run, and return the command."""
+        report, _ = self._left_behind()  # the lists are carried over from run to run
+        report.unlink(missing_ok=True)
         manifest = self.folder / "tenant.yaml"
         manifest.write_text(yaml.safe_dump_all(self.documents(merged(self.spec, changes))))
         return [*COMMAND, "sync", "-f", str(manifest), "--state", str(self.state), *options]

@@ -145,6 +145,12 @@ class Administrator:
         rdn = f"CN={escape_rdn(self._read(guid, 'name')[0].decode())}"
         self._connection.modify_dn(self.dn(guid), rdn, new_superior=organizational_unit)
 
+    def move_organizational_unit(self, organizational_unit: str, parent: str) -> str:
+        """Move a unit, with everyone in it, below another one; return its new DN."""
+        rdn = organizational_unit.partition(",")[0]
+        self._connection.modify_dn(organizational_unit, rdn, new_superior=parent)
+        return f"{rdn},{parent}"
+
     def delete(self, guid: UUID) -> None:
         """Delete an entry."""
         self._connection.delete(self.dn(guid))

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from profile_image_sync.api.state_header import decode_header
-from profile_image_sync.worker import brakes, ledger, pipeline, reporter, run, uploader
+from profile_image_sync.worker import brakes, ledger, pipeline, reading, reporter, run, uploader
 from profile_image_sync.worker.images import memory_needed
 from tests.model.fakes import OneThread, Silence, known_avatar
 from tests.model.reference import COMPARE_FROM, FROM_PEOPLE
@@ -24,5 +24,5 @@ def small_firms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "ThreadPoolExecutor", OneThread)
     monkeypatch.setattr(pipeline, "make_avatar", known_avatar)
     monkeypatch.setattr(pipeline, "memory_needed", cache(memory_needed))
-    for module in (run, uploader, reporter):
+    for module in (run, reading, uploader, reporter):
         monkeypatch.setattr(module, "log", Silence())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -25,7 +25,7 @@ from profile_image_sync.worker.directory.changes import Position, Window
 from profile_image_sync.worker.images import make_avatar
 from profile_image_sync.worker.people import Account, Avatar, Domain, Person, Source
 from testkit.pictures import png
-from tests.model.world import Settings, World, refusal, side
+from tests.model.world import ADPerson, Settings, World, refusal, side
 
 PICTURES = range(6)
 DOMAIN = Domain(UUID(int=0xD0), "corp.example", "DC=corp,DC=example")
@@ -103,30 +103,52 @@ class FakeDirectory(Closing):
     def position(self) -> Position:
         """Return where this domain controller's changes stand."""
         now = self.world.controllers[self.world.answers]
-        return Position(now.name, now.invocation, now.usn)
+        return Position(now.name, now.invocation, now.usn, str(self.world.layout))
 
     def people(self, window: Window | None = None) -> Iterator[Person]:
         """Yield everyone in scope; with a window, those in scope whose number is in it."""
-        attributes = self.spec.active_directory.image_attributes
         changed = self.world.controllers[self.world.answers].changed
         for guid, person in self.world.in_scope(self.settings).items():
-            if window and changed[guid] < window.first:
-                continue
-            image = person.image(attributes)
-            values = {"mail": person.mail, "userPrincipalName": person.upn}
-            yield Person(
-                guid=UUID(int=guid),
-                keys=tuple(values[rule.active_directory] for rule in self.spec.highq.match),
-                source=Source(image[0], digest(image[1])) if image else None,
-                images=tuple(name for name in attributes if name.lower() in person.images),
-                label=person.mail or person.upn or str(guid),
-            )
+            if not window or changed[guid] >= window.first:
+                yield self._person(guid, person)
 
-    def picture(self, guid: UUID, attribute: str) -> bytes | None:
-        """Return the bytes of a picture."""
+    def people_by_guid(self, guids: Iterable[UUID]) -> list[Person]:
+        """Return those of these people who are in scope."""
+        people = self.world.in_scope(self.settings)
+        return [self._person(guid.int, people[guid.int]) for guid in guids if guid.int in people]
+
+    def people_by_value(self, values: Iterable[tuple[int, str]]) -> list[Person]:
+        """Return everyone in scope who may bear one of these values: a server compares loosely."""
+        wanted = {(position, value.strip().casefold()) for position, value in values}
+        return [
+            person
+            for person in self.people()
+            if any((n, (v or "").strip().casefold()) in wanted for n, v in enumerate(person.keys))
+        ]
+
+    def picture(self, guid: UUID, attribute: str) -> tuple[tuple[str | None, ...], bytes | None]:
+        """Return the match values, and the bytes of a picture."""
         person = self.world.in_scope(self.settings).get(guid.int)
         number = person.images.get(attribute.lower()) if person else None
-        return None if number is None else picture(number)
+        if person is None or number is None:
+            return (), None
+        return self._keys(person), picture(number)
+
+    def _person(self, guid: int, person: ADPerson) -> Person:
+        attributes = self.spec.active_directory.image_attributes
+        image = person.image(attributes)
+        return Person(
+            guid=UUID(int=guid),
+            keys=self._keys(person),
+            source=Source(image[0], digest(image[1])) if image else None,
+            images=tuple(name for name in attributes if name.lower() in person.images),
+            label=person.mail or person.upn or str(guid),
+            usn=self.world.controllers[self.world.answers].changed[guid],
+        )
+
+    def _keys(self, person: ADPerson) -> tuple[str | None, ...]:
+        values = {"mail": person.mail, "userPrincipalName": person.upn}
+        return tuple(values[rule.active_directory] for rule in self.spec.highq.match)
 
 
 @dataclass
@@ -137,6 +159,7 @@ class FakeHighQ(Closing):
     settings: Settings
     uploads: list[tuple[int, int]] = field(default_factory=list)  # account, picture: attempted
     taken: list[tuple[int, int]] = field(default_factory=list)  # of these
+    skipped_accounts = 0
     before_upload: Callable[[int], None] = lambda _attempted: None  # raises what ends the run
 
     def accounts(self) -> list[Account]:
@@ -152,6 +175,10 @@ class FakeHighQ(Closing):
             )
             for number, account in self.world.accounts.items()
         ]
+
+    def account_total(self) -> int:
+        """Return how many users there are."""
+        return len(self.world.accounts)
 
     def upload(self, account_id: int, avatar: Avatar) -> None:
         """Take a picture, or do not."""

@@ -15,15 +15,17 @@ from uuid import UUID
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.api.image_settings import ImageSettings
+from profile_image_sync.api.report import PeopleLists
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.api.state_header import Sweep, encode_header, new_header
+from profile_image_sync.api.status import Trigger
 from profile_image_sync.errors import HighQUnavailable
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.ledger import Ledger, PersonRecord
-from profile_image_sync.worker.plan import settings_fingerprint
+from profile_image_sync.worker.plan import has_failed, settings_fingerprint, waits_for_account
 from profile_image_sync.worker.reporter import RunOutput
 from profile_image_sync.worker.run import RunContext, execute
 from profile_image_sync.worker.token_store import TokenStore
@@ -88,6 +90,7 @@ class Tenant:
         self.begin_state(STATE)
         self.memory = Memory()
         self.runs = 0
+        self.lists = PeopleLists(run="")  # of the last run
         self.output: RunOutput | None = None  # of the last comparison
         self.uploads: list[
             tuple[int, int]
@@ -99,9 +102,14 @@ class Tenant:
         self.store.replace({HEADER: encode_header(new_header(state, replaces))})
 
     def execute(
-        self, highq: FakeHighQ, *, stop: threading.Event | None = None, deadline: float = math.inf
+        self,
+        highq: FakeHighQ,
+        *,
+        stop: threading.Event | None = None,
+        deadline: float = math.inf,
+        trigger: Trigger = Trigger.REQUEST,
     ) -> RunOutput:
-        """Do one real run."""
+        """Do one real run: a full sweep unless the trigger leaves it the choice."""
         self.runs += 1
         number, ids = self.runs, iter(range(99))
         seconds = itertools.count()
@@ -117,14 +125,24 @@ class Tenant:
             new_id=lambda: f"brake-{number}-{next(ids)}",
             stop=stop or threading.Event(),
             deadline=deadline,
+            former_lists=lambda: self.lists,
             progress=lambda _done, _total: None,
             open_directory=lambda *_: cast(
                 "Directory", FakeDirectory(self.world, self.settings, spec)
             ),
             open_highq=lambda *_, **__: cast("HighQClient", highq),
         )
-        run_spec = RunSpec(namespace="t", name="acme", generation=1, state_id=self.state, spec=spec)
-        return execute(run_spec, context)
+        run_spec = RunSpec(
+            namespace="t",
+            name="acme",
+            generation=1,
+            trigger=trigger,
+            state_id=self.state,
+            spec=spec,
+        )
+        output = execute(run_spec, context)
+        self.lists = output.people
+        return output
 
     def header(self) -> Acknowledgements:
         """Return what the ids in the spec mean to the state as it is stored."""
@@ -277,7 +295,7 @@ class Tenant:
                 )
             if refused := record.refused:
                 memory.refused[guid.int] = PICTURE_OF[refused.md5], FINGERPRINTS[refused.settings]
-            if record.waiting:
+            if waits_for_account(record) or has_failed(record):
                 memory.waiting.add(guid.int)
         return memory
 

@@ -100,6 +100,7 @@ class World:
             Controller("dc2", UUID(int=0xC2), 5000),
         ]
     )
+    layout: int = 0  # of groups and units
     answers: int = 0  # which of them runs read from
     next_guid: int = 1
     next_account: int = 101
@@ -137,7 +138,9 @@ class World:
     def change_person(self, guid: int, *, silently: bool = False, **changes: object) -> None:
         """Edit a user object; `silently`: no number shows it, as of groups and of units that are moved."""
         self.people[guid] = replace(self.people[guid], **changes)  # type: ignore[arg-type]
-        if not silently:
+        if silently:
+            self.layout += 1
+        else:
             self._changed(guid)
 
     def change_account(self, number: int, **changes: object) -> None:

@@ -120,5 +120,5 @@ class ActiveDirectory(ApiModel):
     full_sweep_interval: Annotated[timedelta, GoDuration("1m", "8760h")] = Field(
         timedelta(hours=168), examples=["24h"]
     )
-    """Longest time between two full sweeps, as a Go duration (h, m, s). A full sweep reads all people. For
-    now every run is a full sweep."""
+    """Longest time between two full sweeps, as a Go duration (h, m, s). A full sweep reads all people, other
+    runs read only who changed. A request and an edit of the scope start a full sweep as well."""

@@ -40,13 +40,16 @@ class RunCounters:
         """Start with nobody counted; list at most so many people of each kind."""
         self._max_listed = max_listed
         self.people = 0
+        self.lists_people = (
+            False  # before there is a plan, nothing is known but the last run's lists
+        )
         self._unchanged = 0
         self._reasons: dict[PeopleKind, Counter[str]] = defaultdict(Counter)
         self._listed: dict[PeopleKind, dict[str, ListedPerson]] = defaultdict(dict)
 
     def carry_over(self, totals: Totals, lists: PeopleLists) -> None:
         """Begin with everyone as the last run counted and listed them."""
-        self.people = totals.people
+        self.people, self.lists_people = totals.people, True
         for kind in set(PeopleKind) - _OF_THIS_RUN:
             self._reasons[kind] = Counter(totals.reasons.get(kind, {}))
             self._listed[kind] = {person.guid: person for person in lists.people.get(kind, ())}
@@ -73,7 +76,7 @@ class RunCounters:
 
     def add_unchanged(self, people: int) -> None:
         """Count people for whom nothing is to be done."""
-        self._unchanged += people
+        self._unchanged, self.lists_people = self._unchanged + people, True
 
     def add_plan(self, plan: PersonPlan) -> None:
         """Count a person by their plan: for whom nothing was uploaded, or nothing is in this run."""

@@ -61,6 +61,7 @@ class Reading:
     candidates: Sequence[Person] = ()  # who may be served, if not everyone was read
     accounts: Sequence[Account] | None = None  # None: HighQ's users were not needed
     listed: ListedAccounts | None = None
+    nothing_new: bool = False  # since the last run read from this server: its cursor need not move
     match_of: Callable[[Person, PersonRecord], Match] = field(default=lambda *_: NOT_ASKED)
 
     @property
@@ -90,62 +91,74 @@ class Reader:
         self._now = now
         self._checking = checking
         self._policy = policy_for(spec, acknowledged)
+        self._position: Position | None = None
+        self._reason: SweepReason | None = None
         self._keys = [rule.highq for rule in spec.highq.match]
 
-    def read(self, trigger: Trigger) -> Reading:
-        """Read the directory. Raises what `Directory.people` raises, and Ledger.load."""
-        header, position = self._ledger.header, self._directory.position()
-        reason = sweep_due(
-            header,
-            position,
+    def decide(self, trigger: Trigger) -> None:
+        """Decide whether everyone is read, and then see that the state is whole (rule 9).
+
+        Raises what `Directory.position` raises, and Ledger.load.
+        """
+        self._position = self._directory.position()
+        self._reason = sweep_due(
+            self._ledger.header,
+            self._position,
             trigger=trigger,
             scope=scope_fingerprint(self._spec),
             interval=self._spec.active_directory.full_sweep_interval,
             acknowledged=self._acknowledged,
             now=self._now,
         )
-        reading = (
-            Reading((), position, self._now, reason) if reason else self._read_changes(position)
-        )
+        if self._reason:
+            self._ledger.load()
+
+    def read(self) -> Reading:
+        """Read the directory. Raises what `Directory.people` raises, and Ledger.load."""
+        reading = Reading((), self._position, self._now, self._reason)
+        if self._position and not self._reason:
+            reading = self._read_changes(self._position)
         if reading.reason:
             log.info("everyone is read", reason=reading.reason.value)
+            self._ledger.load()
             reading.people = list(self._checking(self._directory.people()))
         return reading
 
-    def _read_changes(self, position: Position | None) -> Reading:
+    def _read_changes(self, position: Position) -> Reading:
         """Read who changed and who failed, unless it turns out that everyone must be read."""
-        ledger = self._ledger
-        known = next(
-            c.usn for c in ledger.header.cursors if position and c.server == position.server
-        )
-        changed = self._checking(self._directory.people(Window(known)))
+        ledger, directory = self._ledger, self._directory
+        known = next(each.usn for each in ledger.header.cursors if each.server == position.server)
+        changed = self._checking(directory.people(Window(known)))
         people = {person.guid: person for person in changed}
         failed = self._waiting(has_failed) if _counted(ledger.header, PeopleKind.FAILED) else set()
-        retried = {p.guid: p for p in self._directory.people_by_guid(failed - people.keys())}
-        people |= retried
+        people |= {each.guid: each for each in directory.people_by_guid(failed - people.keys())}
+        new = {guid for guid, person in people.items() if person.usn > known} | failed
+        waiting = {guid for guid in people if self._needs_account(people[guid])}
         candidates = [
-            person
-            for person in people.values()
-            if self._is_candidate(person, is_new=person.usn > known or person.guid in failed)
+            people[guid]
+            for guid in waiting
+            if guid in new or not waits_for_account(ledger.get(guid))
         ]
+        for guid in waiting - {person.guid for person in candidates}:
+            del people[guid]  # a window's end is read once more: nothing is new about them
         reason = None
-        if not ledger.counted:  # seen only now, by its shards
+        if not ledger.counted:  # which only the shards of these people show
             reason = SweepReason.STATE_CHANGED
         elif not failed <= people.keys():
             reason = SweepReason.PERSON_MISSING
         elif len(candidates) > MOST_CANDIDATES:
             reason = SweepReason.MANY_CHANGES
-        return Reading(list(people.values()), position, self._now, reason, candidates)
-
-    def _is_candidate(self, person: Person, *, is_new: bool) -> bool:
-        """Tell whether somebody is a reason to list HighQ's users.
-
-        Not who waits and has not changed since the last run: a window's end is read once more.
-        """
-        record = self._ledger.get(person.guid)
-        return needs_account(person, record, self._policy) and (
-            is_new or not waits_for_account(record)
+        return Reading(
+            list(people.values()),
+            position,
+            self._now,
+            reason,
+            candidates,
+            nothing_new=not new,
         )
+
+    def _needs_account(self, person: Person) -> bool:
+        return needs_account(person, self._ledger.get(person.guid), self._policy)
 
     def _waiting(self, condition: Callable[[PersonRecord], bool]) -> set[UUID]:
         return {
@@ -207,12 +220,11 @@ class Reader:
 
     def _match_some(self, reading: Reading, index: AccountIndex) -> None:
         """Match who may be served, in view of everyone else who bears a value of their accounts (rule 11)."""
-        record_of, policy = self._ledger.get, self._policy
         wanted = {
             account.id: account
             for person in reading.people
-            if needs_account(person, record_of(person.guid), policy)
-            for account in index.claimable(person, record_of(person.guid).accepted)
+            if self._needs_account(person)
+            for account in index.claimable(person, self._ledger.get(person.guid).accepted)
         }
         claimants = self._directory.people_by_value(index.values(wanted.values()))
         everyone = {person.guid: person for person in (*claimants, *reading.people)}
@@ -220,7 +232,7 @@ class Reader:
         matcher = self._matcher(list(everyone.values()), index, holders, everyone=False)
 
         def match_of(person: Person, record: PersonRecord) -> Match:
-            if not needs_account(person, record, policy):
+            if not needs_account(person, record, self._policy):
                 return NOT_ASKED
             return matcher.match(person.guid, record.accepted)
 

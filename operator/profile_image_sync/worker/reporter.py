@@ -122,6 +122,11 @@ def outcome_of(error: SyncError | None, counters: RunCounters, threshold_percent
     return counters.outcome(threshold_percent)
 
 
-def _facts(ledger: Ledger) -> State:
-    header, stored = ledger.header, ledger.stored()
+def _facts(ledger: Ledger) -> State | None:
+    """Return what is told of the state; None when a part of it cannot be read."""
+    header = ledger.header
+    try:
+        stored = ledger.stored()
+    except SyncError:
+        return None
     return State(id=str(header.id), people=stored.people, shards=header.shards, bytes=stored.bytes)

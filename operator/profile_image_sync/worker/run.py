@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -123,16 +123,17 @@ class _Execution:
         spec, context = self._spec, self._context
         ledger = self._ledger = self._reporter.state = self._open_ledger()
         with context.open_directory(spec, context.references) as directory:
-            self._bind(ledger, directory.domain)
             reader = self._reader(ledger, directory)
-            reading = reader.read(self._run_spec.trigger)
+            reader.decide(self._run_spec.trigger)
+            self._bind(ledger, directory.domain)
+            reading = reader.read()
             sweep = self._count(reading, ledger.header)
             with self._open_highq() as highq:
                 reader.match(reading, highq)
                 accounts = reading.accounts or ()
                 acknowledged = self._begin(ledger, accounts)
                 policy = policy_for(spec, acknowledged)
-                plan = self._plan(reading, policy, acknowledged)
+                plan = self._plan(ledger, reading, policy, acknowledged)
                 sweep = sweep and sweep.model_copy(update={"matched": plan.matched})
                 breaches = self._check_brakes(sweep, plan, acknowledged)
                 require_known_pictures(plan, policy, accounts)
@@ -168,7 +169,7 @@ class _Execution:
         )
 
     def _open_ledger(self) -> Ledger:
-        """Open the state that this run must find (rule 9), and see whose account is whose."""
+        """Open the state that this run must find (rule 9)."""
         ledger = Ledger.open(self._context.store, expected_id=self._run_spec.state_id)
         transitions.require_pinned(ledger.header, self._spec.state, self._context.store.where)
         return ledger
@@ -198,10 +199,9 @@ class _Execution:
 
     def _count(self, reading: Reading, header: StateHeader) -> Sweep | None:
         """Count everyone; None: the run goes on from what the last one counted."""
-        counters, people = self._reporter.counters, reading.people
-        self._reporter.full_sweep = reading.reason or ""
-        if reading.position is None:
-            self._reporter.note(notes.POSITION_UNKNOWN)
+        reporter, counters, people = self._reporter, self._reporter.counters, reading.people
+        reporter.full_sweep = reading.reason or ""
+        reporter.note("" if reading.position else notes.POSITION_UNKNOWN)
         if not reading.everyone and header.totals:
             counters.carry_over(header.totals, self._context.former_lists())
             log.info("changes read", people=len(people))
@@ -219,9 +219,10 @@ class _Execution:
         self._reporter.note(notes.first_sync_edited(header, self._spec.first_sync))
         return Acknowledgements.parse(header, self._spec.safety.acknowledge)
 
-    def _plan(self, reading: Reading, policy: Policy, acknowledged: Acknowledgements) -> RunPlan:
-        assert self._ledger  # noqa: S101  # sync has opened it
-        record_of, counters = self._ledger.get, self._reporter.counters
+    def _plan(
+        self, ledger: Ledger, reading: Reading, policy: Policy, acknowledged: Acknowledgements
+    ) -> RunPlan:
+        record_of, counters = ledger.get, self._reporter.counters
         plan = plan_people(
             reading.people,
             self._spec.highq.match,
@@ -319,7 +320,7 @@ class _Execution:
             header,
             swept=reading.started if reading.everyone else None,
             scope=scope_fingerprint(self._spec),
-            position=reading.position,
+            position=None if reading.nothing_new else reading.position,
             totals=self._reporter.counters.totals(),
             accounts=reading.listed,
         )
@@ -334,11 +335,15 @@ class _Execution:
         spec, context, reporter = self._spec, self._context, self._reporter
         outcome = Outcome.DRY_RUN
         if error or not spec.dry_run:
-            threshold = spec.safety.failure_threshold_percent
-            outcome = outcome_of(error, reporter.counters, threshold)
-        return reporter.output(
+            limit = spec.safety.failure_threshold_percent
+            outcome = outcome_of(error, reporter.counters, limit)
+        output = reporter.output(
             error,
             outcome,
             completed=context.now(),
             token_expiry=token_expiry(spec, context.references, context.tokens),
         )
+        if reporter.counters.lists_people:
+            return output
+        former = context.former_lists().model_copy(update={"run": context.run_id})
+        return replace(output, people=former)

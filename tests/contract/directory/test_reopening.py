@@ -62,8 +62,8 @@ def test_a_connection_that_the_server_closed_is_opened_again_on_the_same_server(
     """HighQ's list took longer than the server waits: the run goes on, with one more bind."""
     first, second = servers
     second.disconnect_all()
-    assert directory.picture(PERSON, "thumbnailPhoto") == b"photo"
-    assert directory.picture(PERSON, "thumbnailPhoto") == b"photo"
+    assert directory.picture(PERSON, "thumbnailPhoto")[1] == b"photo"
+    assert directory.picture(PERSON, "thumbnailPhoto")[1] == b"photo"
     assert (len(first.script.binds), len(second.script.binds)) == (0, 2)
 
 
@@ -73,7 +73,7 @@ def test_it_is_opened_again_as_often_as_it_is_closed(
     """A long run waits for the rate limit many times."""
     for _ in range(3):
         servers[1].disconnect_all()
-        assert directory.picture(PERSON, "thumbnailPhoto") == b"photo"
+        assert directory.picture(PERSON, "thumbnailPhoto")[1] == b"photo"
     assert len(servers[1].script.binds) == 4
 
 
@@ -84,7 +84,7 @@ def test_another_server_serves_when_the_same_cannot_be_had(
     first, second = servers
     second.script.bind_result = UNAVAILABLE
     second.disconnect_all()
-    assert directory.picture(PERSON, "thumbnailPhoto") == b"photo"
+    assert directory.picture(PERSON, "thumbnailPhoto")[1] == b"photo"
     assert len(first.script.binds) == 1
 
 
@@ -100,7 +100,7 @@ def test_a_connection_that_is_lost_at_once_again_ends_the_run(
 
     servers[1].script.entry = busy
     with pytest.raises(DirectoryUnavailable):
-        directory.picture(PERSON, "thumbnailPhoto")
+        directory.picture(PERSON, "thumbnailPhoto")[1]
     assert len(servers[1].script.binds) == 2
 
 
@@ -111,7 +111,7 @@ def test_a_firewall_that_forgot_the_connection_is_survived(
     directory._session._connection.socket.settimeout(0.3)
     servers[1].script.silent = True
     monkeypatch.setattr("profile_image_sync.worker.directory.connection.ANSWER_SECONDS", 0.3)
-    assert directory.picture(PERSON, "thumbnailPhoto") == b"photo"
+    assert directory.picture(PERSON, "thumbnailPhoto")[1] == b"photo"
     assert len(servers[0].script.binds) == 1
 
 
@@ -123,7 +123,7 @@ def test_a_refused_bind_is_final_when_it_is_opened_again(
     second.script.bind_result = INVALID_CREDENTIALS
     second.disconnect_all()
     with pytest.raises(BindRefused):
-        directory.picture(PERSON, "thumbnailPhoto")
+        directory.picture(PERSON, "thumbnailPhoto")[1]
     assert (len(first.script.binds), len(second.script.binds)) == (0, 2)
 
 
@@ -136,7 +136,7 @@ def test_a_server_of_another_domain_does_not_serve_instead(
     second.script.bind_result = UNAVAILABLE
     second.disconnect_all()
     with pytest.raises(DirectoryMisconfigured, match="must all serve one domain"):
-        directory.picture(PERSON, "thumbnailPhoto")
+        directory.picture(PERSON, "thumbnailPhoto")[1]
 
 
 def test_the_kernel_keeps_the_connection_alive(directory: Directory) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from profile_image_sync.worker.directory import Directory, window_since
+from profile_image_sync.worker.directory import Directory, Window
 from testkit.samba.domain_controller import DomainController
 from testkit.samba.joined_domain import JoinedDomain
 from testkit.waiting import wait_for
@@ -80,13 +80,12 @@ def test_each_domain_controller_counts_its_own_changes(joined_domain: JoinedDoma
     administrator = first.sign_in()
     unit = administrator.add_organizational_unit("Replicated")
     with connect(first) as on_first, connect(second) as on_second:
-        cursors = [on_first.position(), on_second.position()]
-        assert len({cursor.invocation for cursor in cursors}) == 2
-        assert window_since(cursors[:1], on_second.position()) is None
+        before = [on_first.position(), on_second.position()]
+        assert len({position.invocation for position in before if position}) == 2
         guid = administrator.add_person("somebody", unit, thumbnailPhoto=b"photo")
-        wait_for("replication", lambda: on_second.picture(guid, "thumbnailPhoto"), seconds=60)
-        for directory in (on_first, on_second):
-            window = window_since(cursors, directory.position())
-            assert window is not None
-            assert guid in {person.guid for person in directory.people(window)}
+        wait_for("replication", lambda: on_second.picture(guid, "thumbnailPhoto")[1], seconds=60)
+        for directory, cursor in zip((on_first, on_second), before, strict=True):
+            assert cursor
+            changed = {p.guid for p in directory.people(Window(cursor.usn)) if p.usn > cursor.usn}
+            assert guid in changed
     administrator.close()

@@ -267,7 +267,7 @@ def test_half_of_the_people_gone_stops_the_run_until_acknowledged(tenant: LocalT
     tenant.administrator.set_photo(tenant.guids["person.h"], "thumbnailPhoto", picture("PH", 77))
     tenant.highq.reset_audit()
 
-    stopped = tenant.sync()
+    stopped = tenant.sync("--full")
     assert (stopped.exit_code, stopped.report["reason"]) == (20, "BrakeTripped")
     assert re.search(r"2 people, 8 before.*minPeoplePercent", stopped.report["message"])
     assert tenant.avatar_calls() == []

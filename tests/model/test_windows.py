@@ -1,0 +1,164 @@
+"""Runs that read only what changed, beside the rules of a full sweep, through any order of events.
+
+Such a run may know less, so it may upload less; never anything else. Its totals speak of everyone.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, defaultdict
+from contextlib import suppress
+from typing import Any
+
+from profile_image_sync.api.report import PeopleKind
+from profile_image_sync.api.status import Trigger
+from profile_image_sync.worker.explanations import standing
+from profile_image_sync.worker.reporter import RunOutput
+from tests.model.fakes import FakeHighQ
+from tests.model.machine import SyncStateMachine
+from tests.model.reference import Run
+from tests.model.stores import Killed
+from tests.model.tenant import Tenant
+from tests.model.walking import as_code, shrink, walk
+from tests.model.world import refusal
+
+SEQUENCES = 1500
+SECONDS = 15.0  # of a processor
+# what a window shows, or what concerns nobody's match
+SEEN = {"begin", "sync", "change_picture", "choose_own_picture", "join", "kill_at_a_write"}
+
+
+class ChangesMachine(SyncStateMachine):
+    """The same events; a run reads only what changed, unless it must read everyone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exact = False  # nothing has happened since a full sweep that a window does not show
+        self.incremental = 0  # runs that read only what changed
+
+    def sync(self, times: int) -> None:
+        """Run; of a state in trouble, as the model does."""
+        if self.tenant.trouble:
+            super().sync(times)
+            return
+        for _ in range(times):
+            self.run_changes()
+
+    def kill_at_a_write(self, write: int, lands: bool) -> None:
+        """Kill such a run at any write, before or after it took place: nothing is lost."""
+        if self.tenant.trouble:
+            return
+        store, expected = self.tenant.store, self.tenant.plan()
+        store.writes_left, store.lands = write, lands
+        highq = FakeHighQ(self.world, self.tenant.settings)
+        with suppress(Killed):
+            self.tenant.execute(highq, trigger=Trigger.SCHEDULE)
+        store.writes_left = math.inf
+        assert Counter(highq.uploads) <= wanted_uploads(self.tenant, expected)
+        self.tenant.memory = self.tenant.stored()
+
+    def run_changes(self) -> None:
+        """Run once, and hold it against what a full sweep would do now."""
+        tenant, expected = self.tenant, self.tenant.plan()
+        highq = FakeHighQ(self.world, tenant.settings)
+        output = tenant.execute(highq, trigger=Trigger.SCHEDULE)
+        uploads, wanted = Counter(highq.uploads), wanted_uploads(tenant, expected)
+        assert uploads <= wanted
+        swept = output.report.full_sweep != ""
+        if not output.report.reason:
+            check_totals(tenant, output)
+            if swept or self.exact:
+                check_lists(tenant, output)
+            if swept or self.exact:
+                assert uploads == wanted, output.report.full_sweep
+            self.exact |= swept
+            self.incremental += not swept
+        tenant.memory = tenant.stored()
+
+
+def wanted_uploads(tenant: Tenant, expected: Run) -> Counter[tuple[int, int]]:
+    """Return what a full sweep would send now, were there no brake."""
+    uploads = Counter[tuple[int, int]]()
+    for guid, done in expected.done.items():
+        image = expected.images[guid]
+        if done.action.startswith("Upload") and image:
+            uploads[done.account, image[1]] += len(refusal(image[1], tenant.settings)) != 1
+    return +uploads
+
+
+def check_totals(tenant: Tenant, output: RunOutput) -> None:
+    """Check that the numbers and the header's totals say of everyone what their rows say."""
+    numbers, ledger = output.report.run, tenant.ledger()
+    kinds: dict[str, Counter[str]] = defaultdict(Counter)
+    people = 0
+    records = [record for _, record in ledger.items()]
+    for record in records:
+        if record.waiting or (record.accepted and not record.accepted.gone):
+            people += 1
+            kind, reason = standing(record)
+            if kind:
+                kinds[kind][reason] += 1
+    totals = ledger.header.totals
+    assert totals
+    assert (totals.people, totals.reasons) == (people, kinds)
+    counted = {kind: sum(reasons.values()) for kind, reasons in kinds.items()}
+    assert numbers.people == people
+    assert numbers.no_image == counted.get(PeopleKind.NO_IMAGE, 0)
+    assert numbers.refused == counted.get(PeopleKind.REFUSED, 0)
+    assert numbers.unmatched == counted.get(PeopleKind.UNMATCHED, 0)
+    assert numbers.ambiguous == counted.get(PeopleKind.AMBIGUOUS, 0)
+    assert numbers.failed == counted.get(PeopleKind.FAILED, 0)
+    stored = ledger.header.stored
+    assert stored
+    assert (stored.people, stored.bytes) == (ledger.people, ledger.size)
+    served = numbers.uploaded + numbers.adopted + numbers.unchanged
+    assert people == served + numbers.no_image + numbers.refused + numbers.unmatched + (
+        numbers.ambiguous + numbers.failed
+    )
+
+
+def check_lists(tenant: Tenant, output: RunOutput) -> None:
+    """Check that whoever waits is listed, whether this run looked at them or not."""
+    listed = {
+        (person.guid, kind) for kind, people in output.people.people.items() for person in people
+    }
+    for guid, record in tenant.ledger().items():
+        kind, _ = standing(record)
+        assert kind is None or (str(guid), kind) in listed
+
+
+def play(steps: list[tuple[str, dict[str, Any]]]) -> ChangesMachine:
+    """Let the events happen; in the end everyone is read, as the rules say."""
+    machine = ChangesMachine()
+    for name, arguments in steps:
+        machine.exact &= name in SEEN
+        getattr(machine, name)(**arguments)
+    machine.tenant.sync()
+    return machine
+
+
+def test_a_run_that_reads_only_what_changed_does_nothing_that_a_full_sweep_would_not() -> None:
+    """Rules 1, 5, 8, 10, 11: it uploads the same, or waits; its totals speak of all; no kill loses any."""
+
+    def fails(steps: list[tuple[str, dict[str, Any]]]) -> bool:
+        try:
+            play(steps)
+        except Exception:  # noqa: BLE001  # whatever it is
+            return True
+        return False
+
+    until, incremental = time.process_time() + SECONDS, 0
+    for seed in range(SEQUENCES):
+        steps = walk(seed)
+        try:
+            incremental += play(steps).incremental
+        except Exception:  # noqa: BLE001  # whatever it is
+            steps = shrink(steps, fails)
+            try:
+                play(steps)
+            except Exception as error:
+                raise AssertionError(f"seed {seed}:\n{as_code(steps)}") from error
+        if time.process_time() > until:
+            break
+    assert incremental > seed  # or it was not about them

@@ -27,6 +27,10 @@ _PEOPLE = """## Reasons of people and brakes
 In a run's report they are counted. In the lists (the Secret `pisync-NAME-people`) they stand beside each
 person.
 """
+_SWEEPS = """## Reasons of full sweeps
+
+Most runs read only who changed. A run that reads everyone says why: `fullSweep` in the report, and in its log.
+"""
 
 
 def render() -> str:
@@ -51,7 +55,7 @@ def render() -> str:
         ]
     if missing := missing_reasons():
         raise LookupError(f"docgen/runbooks.yaml has no text for: {', '.join(sorted(missing))}")
-    for head, section in ((_CONDITIONS, "conditions"), (_PEOPLE, "people")):
+    for head, section in ((_CONDITIONS, "conditions"), (_PEOPLE, "people"), (_SWEEPS, "sweeps")):
         rows = [f"| `{reason}` | {text} |" for reason, text in sorted(TEXTS[section].items())]
         parts += [head, "| Reason | Meaning and remedy |", "| --- | --- |", *rows, ""]
     return "\n".join(line.rstrip() for line in parts)
@@ -59,5 +63,6 @@ def render() -> str:
 
 def missing_reasons() -> set[str]:
     """Return the reasons in the code that have no text."""
-    known = {*TEXTS["conditions"], *TEXTS["people"], *TEXTS["not_reasons"], *TEXTS["errors"]}
+    sections = ("conditions", "people", "sweeps", "not_reasons", "errors")
+    known = {reason for section in sections for reason in TEXTS[section]}
     return reasons.words() - known

@@ -29,7 +29,7 @@ person.
 """
 _SWEEPS = """## Reasons of full sweeps
 
-Most runs read only who changed. A run that reads everyone says why: `fullSweep` in the report, and in its log.
+Most runs read only who changed. A run that reads everyone says why: `fullSweep` in its report, and its log.
 """
 
 

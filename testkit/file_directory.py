@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from testkit.ldap_server import (
     DOMAIN_GUID,
@@ -34,7 +34,8 @@ from testkit.ldap_server import (
 )
 from testkit.people import SamplePerson
 
-AND, OR, NOT, EQUALITY, PRESENT, EXTENSIBLE = 0xA0, 0xA1, 0xA2, 0xA3, 0x87, 0xA9
+AND, OR, NOT, EQUALITY, AT_LEAST, PRESENT, EXTENSIBLE = 0xA0, 0xA1, 0xA2, 0xA3, 0xA5, 0x87, 0xA9
+USN, SETTINGS = "uSNChanged", b"CN=NTDS Settings,CN=DC1"
 PEOPLE_UNIT = b"CN=Users," + NAMING_CONTEXT
 _PEOPLE_TYPE, _ENABLED, _DISABLED = b"805306368", b"512", b"514"
 
@@ -83,22 +84,36 @@ def read_people(file: Path) -> list[dict[str, list[bytes]]]:
 
 
 class _PeopleFile:
-    """The file as it is now, parsed once for each time that it was written."""
+    """The file as it is now, parsed once for each time that it was written; changes are numbered."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._lock = threading.Lock()
+        self.invocation = uuid4()  # the numbers are this process' own
+        self.usn = 10_000
         self._version = (0, 0)
         self._by_guid: dict[bytes, Attributes] = {}
         self._found: tuple[bytes, list[Attributes]] = (b"", [])  # a filter, and who fits
 
     def by_guid(self) -> Mapping[bytes, Attributes]:
         """Return everyone, in the order of the file."""
-        status = self._file.stat()
-        version = (status.st_ino, status.st_mtime_ns)
-        if version != self._version:
-            self._by_guid = {each["objectGUID"][0]: each for each in read_people(self._file)}
-            self._version, self._found = version, (b"", [])
-        return self._by_guid
+        with self._lock:
+            status = self._file.stat()
+            version = (status.st_ino, status.st_mtime_ns)
+            if version != self._version:
+                people = {each["objectGUID"][0]: each for each in read_people(self._file)}
+                self._by_guid = {
+                    guid: self._numbered(each, self._by_guid.get(guid))
+                    for guid, each in people.items()
+                }
+                self._version, self._found = version, (b"", [])
+            return self._by_guid
+
+    def _numbered(self, person: Attributes, before: Attributes | None) -> Attributes:
+        if before and {**person, USN: before[USN]} == before:
+            return before
+        self.usn += 1
+        return {**person, USN: [str(self.usn).encode()]}
 
     def matching(self, search_filter: tuple[int, bytes]) -> Sequence[Attributes]:
         """Return who fits a filter; the pages of a search ask for the same one."""
@@ -112,9 +127,9 @@ class _PeopleFile:
 class _FileClient(ScriptedClient):
     """One connection: answers searches from the file."""
 
-    def __init__(self, people: Path, *arguments: Any, **options: Any) -> None:
+    def __init__(self, people: _PeopleFile, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._people = _PeopleFile(people)
+        self._people = people
 
     def _answer(self, message: bytes, operation: int, body: bytes, controls: bytes) -> bool:
         if operation != SEARCH:
@@ -132,7 +147,13 @@ class _FileClient(ScriptedClient):
     def _base(self, base: bytes) -> Iterator[Attributes]:
         if not base:
             now = datetime.now(UTC).strftime("%Y%m%d%H%M%S.0Z").encode()
-            yield {"currentTime": [now], **self._script.root}
+            self._people.by_guid()
+            usn = str(self._people.usn).encode()
+            changes = {"dnsHostName": [b"dc1.ad.test"], "highestCommittedUSN": [usn]}
+            changes["dsServiceName"] = [SETTINGS]
+            yield {"currentTime": [now], **changes, **self._script.root}
+        elif base == SETTINGS:
+            yield {"invocationId": [self._people.invocation.bytes_le]}
         elif base.lower().startswith(b"<guid="):
             found = self._people.by_guid().get(UUID(base[6:-1].decode()).bytes_le)
             yield from [found] if found else []
@@ -177,6 +198,9 @@ def _matches(node: tuple[int, bytes], values: Attributes) -> bool:
         if name.lower() == b"objectguid":
             return value in values["objectguid"]
         return value.lower() in [each.lower() for each in values.get(name.decode().lower(), ())]
+    if tag == AT_LEAST:  # of numbers
+        (_, name), (_, value) = parts
+        return any(int(each) >= int(value) for each in values.get(name.decode().lower(), ()))
     if tag == EXTENSIBLE:  # of the rules, only the bits of userAccountControl are known
         (_, _, (_, value), *_) = parts
         return any(int(each) & int(value) for each in values["useraccountcontrol"])
@@ -196,7 +220,7 @@ def _paging_of(controls: bytes) -> tuple[int, int]:
 
 def serve(people: Path, certificate: Path, key: Path) -> ScriptedLdapServer:
     """Return a server of this file's people; use it in `with`."""
-    return ScriptedLdapServer(certificate, key, client=partial(_FileClient, people))
+    return ScriptedLdapServer(certificate, key, client=partial(_FileClient, _PeopleFile(people)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -80,10 +80,10 @@ class ChangesMachine(SyncStateMachine):
 def wanted_uploads(tenant: Tenant, expected: Run) -> Counter[tuple[int, int]]:
     """Return what a full sweep would send now, were there no brake."""
     uploads = Counter[tuple[int, int]]()
-    for guid, done in expected.done.items():
+    for guid, (action, account) in expected.done.items():
         image = expected.images[guid]
-        if done.action.startswith("Upload") and image:
-            uploads[done.account, image[1]] += len(refusal(image[1], tenant.settings)) != 1
+        if action.startswith("Upload") and image:
+            uploads[account, image[1]] += len(refusal(image[1], tenant.settings)) != 1
     return +uploads
 
 

@@ -310,10 +310,10 @@ class _Execution:
     def _conclude(
         self, ledger: Ledger, header: StateHeader, reading: Reading, *, all_recorded: bool
     ) -> None:
-        """Write the header, last; with how far the directory was read, unless that would hide a failure."""
+        """Write the header, last; with totals and cursor, unless they would hide a failure or a killed run."""
         if self._spec.dry_run:
             return
-        if not all_recorded:
+        if not (all_recorded and (reading.everyone or ledger.counted)):
             ledger.commit(header)
             return
         header = transitions.counted(

@@ -310,7 +310,7 @@ class _Execution:
     def _conclude(
         self, ledger: Ledger, header: StateHeader, reading: Reading, *, all_recorded: bool
     ) -> None:
-        """Write the header, last; with totals and cursor unless they would hide a failure, or a killed run."""
+        """Write the header, last; with totals and cursor unless these would hide a failed or killed run."""
         if self._spec.dry_run:
             return
         if not (all_recorded and (reading.everyone or ledger.counted)):

@@ -319,3 +319,49 @@ def test_a_state_of_the_first_delivery_is_carried_over() -> None:
     again = Ledger.open(store, expected_id=ledger.header.id)
     assert dict(again.items()) == people | dict.fromkeys(newcomers, accepted(7))
     assert {data[4:6] for data in store.shards.values()} == {b"\0\2"}
+
+
+def test_an_unchanged_run_reads_no_shard() -> None:
+    """The header tells how much is stored: a run without work reads it alone, however many people."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store, reserve=4 * PEOPLE_A_SHARD)
+    ledger.commit_counted(ledger.header)
+    size = ledger.size
+    shards, store.shards = store.shards, {}
+    again = Ledger.open(store, expected_id=STATE)
+    assert again.counted
+    assert (again.stored().people, again.stored().bytes) == (len(GUIDS), size)
+    store.shards = shards
+    again.put(GUIDS[0], PersonRecord())
+    again.put(UUID(int=77), accepted(7))
+    again.put(UUID(int=78), PersonRecord(waiting="NoAccount"))
+    again.commit_counted(again.header)
+    assert (again.stored().people, again.stored().bytes) == (len(GUIDS) + 1, again.size)
+    assert Ledger.open(store, expected_id=STATE).header.stored == again.stored()
+
+
+def test_rows_that_others_wrote_are_noticed() -> None:
+    """A killed run leaves a newer shard; a state command writes a header that counts nothing."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    ledger.commit_counted(ledger.header)
+    ledger.put(GUIDS[0], accepted(99))
+    ledger.flush()
+    killed = Ledger.open(store, expected_id=STATE)
+    assert killed.counted
+    killed.get(GUIDS[0])
+    assert not killed.counted
+    killed.commit(killed.header)
+    assert not Ledger.open(store, expected_id=STATE).counted
+
+
+def test_who_waits_and_who_holds_an_account_is_read_from_the_rows() -> None:
+    """Without a record for each of half a million people."""
+    store = MemoryStore(new_header(STATE))
+    ledger = filled(store)
+    ledger.put(UUID(int=77), PersonRecord(waiting="NoAccount"))
+    released = PersonRecord(Accepted(bytes(16), "thumbnailPhoto", 0, 1))
+    ledger.put(UUID(int=78), released)
+    assert list(ledger.waiting_people()) == [(UUID(int=77), "NoAccount")]
+    expected = {(100 + n).to_bytes(6, "big") + guid.bytes for n, guid in enumerate(GUIDS)}
+    assert set(ledger.holdings()) == expected

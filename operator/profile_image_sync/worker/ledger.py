@@ -49,7 +49,8 @@ class Ledger:
         self._header = header
         self._loaded: list[Shard | None] = [None] * header.shards
         self._sizes_before: dict[int, StoredRows] = {}  # of shards that have changed
-        self._newer = False  # than the header: a shard that was read
+        self._counted = header.counted  # and no shard that was read is newer than the header
+        self._stored = header.stored if header.counted else None  # before _sizes_before
         self._dirty: set[int] = set()
         self._growth_confirmed = True  # whether the number of shards in the store is known
         self._header_confirmed = True  # whether the header in the store is known to be ours
@@ -98,7 +99,7 @@ class Ledger:
     @property
     def counted(self) -> bool:
         """Whether the header speaks of the shards as they were found, as far as they have been read."""
-        return self._header.counted and not self._newer
+        return self._counted
 
     @property
     def people(self) -> int:
@@ -112,7 +113,7 @@ class Ledger:
 
     def stored(self) -> StoredRows:
         """Return how much the shards hold; reads none where the header tells it."""
-        known = self._header.stored if self.counted else None
+        known = self._stored
         if known is None:
             return StoredRows(people=self.people, bytes=self.size)
         people, size = known.people, known.bytes
@@ -175,7 +176,7 @@ class Ledger:
         self._growth_confirmed = False
         self._write_header(self._header, grown)
         self._growth_confirmed = True
-        self._loaded, self._sizes_before = list(grown), {}
+        self._loaded, self._stored = list(grown), None
 
     def flush(self) -> None:
         """Write the shards that hold something new; StateUnavailable leaves the rest dirty."""
@@ -197,13 +198,14 @@ class Ledger:
         self._write_header(
             header.model_copy(update={"stored": stored, "counted_revisions": revisions})
         )
-        self._sizes_before = {}
+        self._stored, self._sizes_before = stored, {}
 
     def _shard(self, index: int) -> Shard:
         shard = self._loaded[index]
         if shard is None:
             shard = self._loaded[index] = _read(self._store, self._header, index)
-            self._newer |= shard.revision > self._header.revisions[index]
+            if shard.revision > self._header.revisions[index]:
+                self._counted, self._stored = False, None
         return shard
 
     def _shards(self) -> list[Shard]:

@@ -60,7 +60,9 @@ headers = st.builds(
         Totals, people=counts, reasons=st.dictionaries(st.text(max_size=9), figures, max_size=3)
     ),
     accounts=st.none()
-    | st.builds(ListedAccounts, total=counts, highest_id=counts, all_retried=times),
+    | st.tuples(counts, counts, times).map(
+        lambda t: ListedAccounts(total=t[0], highest_id=t[1], all_retried=t[2])
+    ),
     stored=st.none() | st.builds(StoredRows, people=counts, bytes=counts),
     counted_revisions=st.none() | st.integers(0, 2**40),
     id=st.uuids(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,13 +48,22 @@ class OperatorEnvironment:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def apply(self, spec: Body | None = None, name: str = "acme", **annotations: str) -> None:
+    def apply(
+        self,
+        spec: Body | None = None,
+        name: str = "acme",
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
         """Apply a resource."""
         wanted = {key: value for key, value in (SPEC | (spec or {})).items() if value is not None}
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
-            "metadata": {"name": name, "namespace": self.namespace, "annotations": annotations},
+            "metadata": {
+                "name": name,
+                "namespace": self.namespace,
+                "annotations": {**(annotations or {})},
+            },
             "spec": wanted,
         }
         self.kubectl("apply", "--filename=-", text=json.dumps(body))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from profile_image_sync.controller.metrics import Metrics
 from profile_image_sync.controller.reconcile import Reconciler
 from profile_image_sync.controller.resource_metrics import views_of
 from profile_image_sync.kube.client import ONCE, ApiClient
-from profile_image_sync.kube.lease import LeaseConfig
 
 
 class Operator:
@@ -44,7 +42,7 @@ class Operator:
             namespace=settings.leader_namespace,
             name=settings.leader_lease,
             holder=socket.gethostname(),  # the pod's name
-            config=LeaseConfig(now=_now, clock=time.monotonic),
+            now=_now,
             on_elected=self.loop.resync,
         )
         self.metrics = Metrics(

@@ -52,7 +52,7 @@ class Asked:
 
     run: str  # the Secrets are asked for again when another run is under way
     header: Body | None
-    secrets: dict[At, Ownership]  # those that are there
+    secrets: dict[At, Ownership] | None  # those that are there; None: not asked, taken for ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,10 @@ class Observer:
         body = self._store.get(ObjectRef(names.KIND, namespace, name))
         return None if body is None or body["metadata"].get("deletionTimestamp") else body
 
-    def observe(self, body: Body, before: Asked | None) -> Snapshot:
+    def observe(self, body: Body, before: Asked | None, *, anew: bool = False) -> Snapshot:
         """Read everything about this resource; `before`: what was asked for the last time.
 
+        `anew`: ask for it again, because a run is about to start, or something is wrong.
         Raises InvalidSpec for what only we can tell (a time zone that does not exist), ApiError.
         """
         tenant = tenant_of(body)
@@ -91,8 +92,8 @@ class Observer:
         labelled = self._store.labelled(tenant.namespace, tenant.name)
         jobs = job_views(labelled, owners)
         going = [job.name for job in jobs if job.finished is None]
-        asked = self._ask(tenant, live, before, " ".join(going))
-        ownership |= asked.secrets
+        asked = self._ask(tenant, live, None if anew else before, " ".join(going), anew=anew)
+        ownership |= asked.secrets or {}
         header, unreadable = _header(asked.header)
         state = [each for each in labelled if _is_state(each)]
         shards = [] if asked.header else [ownership_of(each, tenant) for each in state]
@@ -139,7 +140,9 @@ class Observer:
         found = {(ref.kind, ref.name): self._store.get(ref) for ref in refs}
         return {at: each for at, each in found.items() if each}
 
-    def _ask(self, tenant: Tenant, live: dict[At, Body], before: Asked | None, run: str) -> Asked:
+    def _ask(
+        self, tenant: Tenant, live: dict[At, Body], before: Asked | None, run: str, *, anew: bool
+    ) -> Asked:
         """Ask for what has changed since: the header's content, the Secrets of the run under way."""
         ref = ObjectRef("ConfigMap", tenant.namespace, names.state(tenant.name))
         copy = live.get((ref.kind, ref.name))
@@ -150,6 +153,8 @@ class Observer:
             return Asked(run, header, before.secrets)
         if copy is None:  # new: what is there shows when it is made; the next look asks
             return Asked(NOT_ASKED, None, {})
+        if before is None and not run and not anew:  # after a restart nobody needs them yet
+            return Asked(run, header, None)
         refs = [ObjectRef("Secret", tenant.namespace, name) for name in manifests.secrets(tenant)]
         found = {(ref.kind, ref.name): self._client.get_metadata(ref) for ref in refs}
         return Asked(run, header, {at: ownership_of(b, tenant) for at, b in found.items() if b})
@@ -197,7 +202,7 @@ def _described(ownership: dict[At, Ownership], which: Ownership) -> tuple[str, .
 def _unread(tenant: Tenant, asked: Asked) -> frozenset[At]:
     """Return the Secrets that are there: their content is not for us."""
     wanted = {("Secret", name) for name in manifests.secrets(tenant)}
-    return frozenset(wanted & asked.secrets.keys())
+    return frozenset(wanted if asked.secrets is None else wanted & asked.secrets.keys())
 
 
 def _to_own(tenant: Tenant, state: list[Body]) -> tuple[Body, ...]:

@@ -113,8 +113,9 @@ class Reconciler:
         uid, asked = self._asked.get(key, ("", None))
         known = asked if uid == meta["uid"] else None
         snapshot, last, decision = self._look(body, known)
-        if known and (decision.blocker or decision.start):
-            snapshot, last, decision = self._look(body, None)
+        doubtful = known or snapshot.asked.secrets is None
+        if doubtful and (decision.blocker or decision.start):
+            snapshot, last, decision = self._look(body, None, anew=True)
         self._asked[key] = (meta["uid"], snapshot.asked)
         if (
             decision.start
@@ -124,8 +125,10 @@ class Reconciler:
             decision = replace(decision, start=replace(decision.start, references=versions))
         return snapshot, last, decision
 
-    def _look(self, body: Body, asked: Asked | None) -> tuple[Snapshot, RunResult | None, Decision]:
-        snapshot = self._observer.observe(body, asked)
+    def _look(
+        self, body: Body, asked: Asked | None, *, anew: bool = False
+    ) -> tuple[Snapshot, RunResult | None, Decision]:
+        snapshot = self._observer.observe(body, asked, anew=anew)
         last = run_result.latest(snapshot.observed)
         decision = decide(snapshot.observed, last, self._settings, self._now(), uuid4())
         return snapshot, last, decision

@@ -5,7 +5,7 @@ drops the field) must not lift it, and one that was written late must not make i
 
 A pod gets what its Job's fingerprint says, or newer: the kubelet lists a Secret when the first pod on its
 node that names it is registered, the mount waits for that, and for further pods it follows a watch
-(Kubernetes' pkg/kubelet/util/manager/watch_based_manager.go). Only a watch that is further behind than making,
+(pkg/kubelet/util/manager/watch_based_manager.go). Only a watch that is further behind than making,
 scheduling and registering a pod takes could mount an older one. Its refusal would be told as any other, and a
 run request tries again: no guard is worth a second bind with a password that is really wrong.
 """

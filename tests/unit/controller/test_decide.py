@@ -365,6 +365,40 @@ def test_a_refused_run_is_tried_again_only_with_other_secrets_than_it_had(
     assert (decision.pause is None) is again
 
 
+FOR_PEOPLE = ["AuthorisationExpired", "BindRefused", "DirectoryUntrusted", "StateMissing"]
+
+
+@pytest.mark.parametrize("reason", FOR_PEOPLE)
+def test_what_needs_a_person_is_not_tried_again_by_itself(reason: str) -> None:
+    """Whatever it is: the same run would end alike."""
+    failed = report(run(Outcome.FAILED, generation=1), 20, reason)
+    decision = decided(observed(report=failed, references=(secret(),)))
+    assert decision.pause is not None
+    assert decision.start is None
+
+
+def test_what_passes_by_itself_is_no_pause() -> None:
+    """The schedule goes on: the directory may be back by then."""
+    failed = report(run(Outcome.FAILED, generation=1), 30, "DirectoryUnavailable")
+    decision = decided(observed(report=failed, header=DONE))
+    assert decision.pause is None
+    assert not decision.suspend
+
+
+@pytest.mark.parametrize("other", ["run-0", "run-2"])
+def test_a_pause_of_another_run_says_nothing_of_this_one(other: str) -> None:
+    """It is left from a run before, of other Secrets than the last one had."""
+    pause = Pause(run=other, generation=1, references=fingerprint([secret("v0")]))
+    told = ProfileImageSyncStatus(last_run=REFUSED.run, pause=pause)
+    assert decided(observed(report=REFUSED, status=told, references=(secret(),))).start is None
+
+
+def test_a_resource_restored_from_a_backup_is_another_spec() -> None:
+    """Its generation may be lower than that of the run that failed."""
+    failed = report(run(Outcome.FAILED, generation=7), 20, "InvalidSpec")
+    assert decided(observed(report=failed, references=(secret(),))).start is not None
+
+
 def test_a_status_that_lost_its_pause_does_not_lift_it() -> None:
     """An older CRD drops the field; the report still tells, and the Secret is as old as it was."""
     told = ProfileImageSyncStatus(last_run=REFUSED.run)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from kubernetes import client as official
 from kubernetes import config
@@ -25,7 +25,7 @@ from profile_image_sync.kube.watch import WatchStream
 
 PAUSE_SECONDS = 0.5  # after the first attempt; doubled after each further one
 CONNECTIONS = 64  # kept open: each watch holds one
-PAGE = 500  # objects of an answer to a listing
+PAGE = 200  # objects of an answer to a listing
 WATCH_SECONDS = 1800  # the API server ends a watch after so long; we begin a new one
 SILENT_SECONDS = 80.0  # a watch hears a bookmark about each minute; else it may have gone blind
 
@@ -46,6 +46,7 @@ PATIENT = RetryPolicy(attempts=4, timeouts=(5.0, 15.0))
 ONCE = RetryPolicy(attempts=1, timeouts=(5.0, 30.0))  # for whoever has a queue that tries again
 QUICK = RetryPolicy(attempts=1, timeouts=(3.0, 5.0))  # for whoever asks again anyway, and soon
 
+Kept = TypeVar("Kept")
 OnResponse = Callable[[str, int], None]  # of each request: its method, and the status, 0 for none
 
 
@@ -136,12 +137,18 @@ class ApiClient:
             yield from (ref.complete(each) for each in page["items"] or ())  # null: there are none
 
     def list_all(
-        self, ref: ObjectRef, labels: str, *, metadata_only: bool
-    ) -> tuple[Sequence[Body], int]:
-        """Return the objects of a collection, and the version from which a watch goes on."""
-        pages = list(self._pages(ref, labels, metadata_only=metadata_only))
-        found = [ref.complete(each) for page in pages for each in page["items"] or ()]
-        return found, int(pages[-1]["metadata"]["resourceVersion"])
+        self, ref: ObjectRef, labels: str, *, metadata_only: bool, keep: Callable[[Body], Kept]
+    ) -> tuple[Sequence[Kept], int]:
+        """Return what `keep` makes of each object, and the version from which a watch goes on.
+
+        No more than a page of bodies is held at a time.
+        """
+        found: list[Kept] = []
+        version = 0
+        for page in self._pages(ref, labels, metadata_only=metadata_only):
+            found += [keep(ref.complete(each)) for each in page["items"] or ()]
+            version = int(page["metadata"]["resourceVersion"])
+        return found, version
 
     def watch(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -101,10 +102,13 @@ class Reflector:
         )
 
     def _list(self) -> None:
-        bodies, version = self._client.list_all(
-            self.selection.ref, self.selection.selector, metadata_only=self.selection.metadata_only
+        found, version = self._client.list_all(
+            self.selection.ref,
+            self.selection.selector,
+            metadata_only=self.selection.metadata_only,
+            keep=partial(self._store.pack, self.selection),
         )
-        self._notify(self._store.replace(self.selection, bodies, version))
+        self._notify(self._store.replace(self.selection, found, version))
         self._heard = self._clock()
 
     def _watch(self) -> None:

@@ -114,9 +114,11 @@ class ObjectStore:
         with self._lock:
             return self._versions.get(selection)
 
-    def replace(self, selection: Selection, bodies: Iterable[Body], version: int) -> list[Change]:
+    def replace(
+        self, selection: Selection, found: Iterable[CachedObject], version: int
+    ) -> list[Change]:
         """Take a listing of this version; return what is different."""
-        listed = {each.ref: each for each in (self._packed(selection, body) for body in bodies)}
+        listed = {each.ref: each for each in found}
         with self._lock:
             gone = [
                 each
@@ -132,7 +134,7 @@ class ObjectStore:
 
     def put(self, selection: Selection, body: Body) -> list[Change]:
         """Take an object as the watch shows it; return what is different."""
-        shown = self._packed(selection, body)
+        shown = self.pack(selection, body)
         with self._lock:
             self._versions[selection] = shown.version
             return list(self._put(shown))
@@ -159,9 +161,10 @@ class ObjectStore:
         with self._lock:
             for selection, known in self._versions.items():
                 if selection.matches(body) and version > known:
-                    list(self._put(self._packed(selection, body)))
+                    list(self._put(self.pack(selection, body)))
 
-    def _packed(self, selection: Selection, body: Body) -> CachedObject:
+    def pack(self, selection: Selection, body: Body) -> CachedObject:
+        """Return an object as it is kept."""
         metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
         kept = {"apiVersion": body["apiVersion"], "kind": body["kind"]}
         kept |= {} if selection.metadata_only else body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Self, cast
 
@@ -58,10 +58,12 @@ class Cluster:
         self.leases: queue.Queue[WatchEvent | None] = queue.Queue()
         self.looked: Counter[str] = Counter()
 
-    def list_all(self, ref: ObjectRef, *_: Any, **__: Any) -> tuple[list[Body], int]:
+    def list_all(
+        self, ref: ObjectRef, *_: Any, keep: Callable[[Body], Any], **__: Any
+    ) -> tuple[list[Any], int]:
         """Return the resources; of children there are none yet."""
         found = [body(names.KIND, name, 1) for name in "abc"] if ref.kind == names.KIND else []
-        return found, 1
+        return [keep(each) for each in found], 1
 
     def watch(self, ref: ObjectRef, *_: Any, **__: Any) -> Stream:
         """Give what happens to Leases; of other kinds nothing does."""

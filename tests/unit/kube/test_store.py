@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import given
@@ -47,10 +48,17 @@ def shown(changes: list[Change]) -> list[tuple[str, int | None, int | None]]:
     ]
 
 
+def listing(
+    store: ObjectStore, selection: Selection, bodies: Iterable[dict[str, Any]], version: int
+) -> list[Change]:
+    """Have these objects listed; return what is different."""
+    return store.replace(selection, [store.pack(selection, body) for body in bodies], version)
+
+
 def store_with(*bodies: dict[str, Any], version: int = 10) -> ObjectStore:
     """Return a store in which these Jobs were listed."""
     store = ObjectStore(LABEL)
-    store.replace(JOBS, bodies, version)
+    listing(store, JOBS, bodies, version)
     return store
 
 
@@ -87,7 +95,7 @@ def test_only_what_differs_is_a_change() -> None:
     """A relisting after a gap wakes nobody but those whose children changed meanwhile."""
     store = store_with(job("same", 3), job("changed", 4), job("removed", 5))
     listed = [job("same", 3), job("changed", 12), job("made", 13)]
-    assert sorted(shown(store.replace(JOBS, listed, 14))) == [
+    assert sorted(shown(listing(store, JOBS, listed, 14))) == [
         ("changed", 4, 12),
         ("made", None, 13),
         ("removed", 5, None),
@@ -98,21 +106,21 @@ def test_only_what_differs_is_a_change() -> None:
 def test_selections_of_one_kind_do_not_touch_each_other() -> None:
     """Reports are kept whole, of state only the metadata; a listing of one removes none of the other."""
     store = ObjectStore(LABEL)
-    store.replace(REPORTS, [config_map("report", 1, "report")], 5)
-    store.replace(STATES, [config_map("state", 2, "state")], 6)
+    listing(store, REPORTS, [config_map("report", 1, "report")], 5)
+    listing(store, STATES, [config_map("state", 2, "state")], 6)
     report, state = (store.get(ObjectRef("ConfigMap", "a", name)) for name in ("report", "state"))
     assert report
     assert state
     assert report["data"] == {"k": "v"}
     assert "data" not in state
-    assert shown(store.replace(REPORTS, [], 7)) == [("report", 1, None)]
+    assert shown(listing(store, REPORTS, [], 7)) == [("report", 1, None)]
 
 
 def test_an_object_that_moved_to_another_selection_is_not_removed_by_the_first() -> None:
     """Its label changed: one watch shows it as added, the other, later, as deleted."""
     store = ObjectStore(LABEL)
-    store.replace(REPORTS, [config_map("x", 1, "report")], 5)
-    store.replace(STATES, [], 5)
+    listing(store, REPORTS, [config_map("x", 1, "report")], 5)
+    listing(store, STATES, [], 5)
     store.put(STATES, config_map("x", 6, "state"))
     assert store.remove(REPORTS, config_map("x", 6, "state")) == []
     assert store.get(ObjectRef("ConfigMap", "a", "x"))
@@ -139,9 +147,9 @@ def test_a_listing_from_before_our_write_does_not_remove_it() -> None:
     """It was on its way while we wrote."""
     store = store_with()
     store.take_written(job("one", 12))
-    store.replace(JOBS, [], 11)
+    listing(store, JOBS, [], 11)
     assert store.get(ObjectRef("Job", "a", "one"))
-    store.replace(JOBS, [], 13)
+    listing(store, JOBS, [], 13)
     assert store.get(ObjectRef("Job", "a", "one")) is None
 
 
@@ -174,7 +182,7 @@ def test_whatever_happens_store_and_index_say_what_the_server_says(
             if truth.pop(name, None):
                 store.remove(JOBS, body)
         elif step == "list":
-            store.replace(JOBS, truth.values(), version)
+            listing(store, JOBS, truth.values(), version)
         else:
             truth[name] = body
             store.take_written(body) if step == "written" else store.put(JOBS, body)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import sys
 import traceback
 
+from typer.main import get_command
+
 from profile_image_sync.cli.app import app
 from profile_image_sync.cli.completion import prepare_completion
+from profile_image_sync.cli.program import as_typed, program, speak_as_called
 from profile_image_sync.errors import EXIT_TRANSIENT, SyncError
 
 
 def main() -> None:
     """Run the command line. Users get one line and an exit code, never a traceback."""
     prepare_completion()
+    command = get_command(app)
+    speak_as_called(command)
     try:
-        app(prog_name="profile-image-sync")
+        command(prog_name=program())
     except SyncError as error:
-        sys.stderr.write(f"{error.reason}: {error}\n")
+        sys.stderr.write(f"{error.reason}: {as_typed(str(error))}\n")
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001  # its text may hold a secret, so it is left out
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -105,6 +106,45 @@ def test_a_change_is_refused_while_a_run_holds_the_lease(served: WorkerEnvironme
         assert state(served, "show").exit_code == 0
     assert state(served, "forget", str(ADA)).exit_code == 0
     assert records(served) == {BEN: ACCEPTED}
+
+
+def test_all_states_are_listed_also_without_a_resource(served: WorkerEnvironment) -> None:
+    """How many people, how big, whose, and which of them cannot be read."""
+    kubeconfig = str(served.control_plane.kubeconfig)
+    where = ("state", "list", "--namespace", served.namespace)
+
+    def listed() -> dict[str, Any]:
+        (found,) = json.loads(command(*where, "-o", "json", KUBECONFIG=kubeconfig).output)
+        return dict(found)
+
+    assert listed() | {"lastRun": None, "bytes": 0} == {
+        "namespace": served.namespace,
+        "name": "acme",
+        "hasResource": True,
+        "state": str(STATE),
+        "highq": "acme.highq.com/acme",
+        "people": 2,
+        "shards": 1,
+        "bytes": 0,
+        "lastRun": None,
+        "problem": "",
+    }
+    assert listed()["bytes"] > 0
+    served.kubectl("delete", names.PLURAL, "acme")
+    gone = listed()
+    assert (gone["hasResource"], gone["people"]) == (False, 2)
+    assert datetime.now(UTC) - datetime.fromisoformat(gone["lastRun"]) < timedelta(hours=1)
+    table = command(*where, KUBECONFIG=kubeconfig)
+    assert (table.exit_code, table.errors) == (0, "")
+    assert table.output.splitlines()[1].split()[:5] == [served.namespace, "acme", "gone", "2", "1"]
+
+    served.kubectl("delete", "configmap", names.shard("acme", 0))
+    assert listed()["problem"].startswith(
+        "StateMissing: shard 000 of the state is not in ConfigMaps"
+    )
+    served.kubectl("delete", "configmap", names.state("acme"))
+    none = command(*where, KUBECONFIG=kubeconfig)
+    assert (none.output, none.errors) == ("", f"no state in {served.namespace}\n")
 
 
 def test_no_cluster_is_one_line(tmp_path: Path) -> None:

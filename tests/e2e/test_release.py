@@ -73,7 +73,8 @@ def test_a_release_is_complete(dist: Path) -> None:
     wheel = f"profile_image_sync-{VERSION}-py3-none-any.whl"
     sdist = f"profile_image_sync-{VERSION}.tar.gz"
     chart_files = {f"{STEM}.tgz", f"{STEM}-chart-oci.tar.gz"}
-    assert sums.keys() == {wheel, sdist, f"{STEM}-sbom.cdx.json", image} | chart_files
+    plugin = {f"kubectl-pisync-{VERSION}.tar.gz", "pisync.yaml"}
+    assert sums.keys() == {wheel, sdist, f"{STEM}-sbom.cdx.json", image} | chart_files | plugin
     assert "profile_image_sync/api/spec.py" in zipfile.ZipFile(dist / wheel).namelist()
     with tarfile.open(dist / f"{STEM}.tgz") as chart:
         assert "profile-image-sync/files/alerts.yaml" in chart.getnames()

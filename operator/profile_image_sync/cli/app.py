@@ -11,14 +11,19 @@ from typing import Annotated
 import typer
 
 from profile_image_sync import __version__
+from profile_image_sync.cli.acknowledge import acknowledge
 from profile_image_sync.cli.authorize import authorize
 from profile_image_sync.cli.check import check
 from profile_image_sync.cli.completion import completion
 from profile_image_sync.cli.crd import crd
 from profile_image_sync.cli.explain import explain
+from profile_image_sync.cli.logs import logs
 from profile_image_sync.cli.operator import operator
+from profile_image_sync.cli.people import people
 from profile_image_sync.cli.plan import plan
+from profile_image_sync.cli.run import run
 from profile_image_sync.cli.state import state_app
+from profile_image_sync.cli.status import status
 from profile_image_sync.cli.sync import sync
 from profile_image_sync.cli.worker import worker
 
@@ -33,6 +38,7 @@ app = typer.Typer(
       profile-image-sync check -f tenant.yaml     what a run needs, one line each
       profile-image-sync plan -f tenant.yaml      what a run would do
       profile-image-sync sync -f tenant.yaml      one run, without a cluster
+      profile-image-sync status -A                how all resources of a cluster are
       profile-image-sync sync --help              options and examples of a command
     """,
     no_args_is_help=True,
@@ -72,6 +78,11 @@ app.command(no_args_is_help=True)(plan)
 app.command(no_args_is_help=True)(sync)
 app.command(no_args_is_help=True)(explain)
 app.command(no_args_is_help=True)(authorize)
+app.command()(status)
+app.command(no_args_is_help=True)(run)
+app.command(no_args_is_help=True)(acknowledge)
+app.command(no_args_is_help=True)(people)
+app.command(no_args_is_help=True)(logs)
 app.add_typer(state_app, name="state")
 for command in (crd, completion, operator, worker):
     app.command()(command)

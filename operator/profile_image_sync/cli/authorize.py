@@ -26,7 +26,7 @@ Paste = Annotated[
 SecretName = Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the Secret.")]
 OutFolder = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Write the keys to files there, mode 0600."),
+    typer.Option("--out", metavar="FOLDER", help="Write the keys to files there, mode 0600."),
 ]
 CaFile = Annotated[
     Path | None,
@@ -46,7 +46,7 @@ def authorize(
     """Authorise the sync in HighQ: open the printed address as a system administrator and allow.
 
     The client secret is asked for, or read from standard input; it is never an option. The result is a
-    Secret on standard output, or files for `sync --secret NAME=DIR`.
+    Secret on standard output, or files for `sync --secret NAME=FOLDER`.
 
     \b
     Examples:

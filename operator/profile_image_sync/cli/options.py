@@ -44,6 +44,18 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print log lines, also on a terminal.")
 ]
 
+Context = Annotated[
+    str | None, typer.Option("--context", metavar="NAME", help="Context of the kubeconfig.")
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace", "-n", metavar="NAME", help="Namespace. Default: that of the context."
+    ),
+]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")]
+SyncName = Annotated[str, typer.Argument(metavar="NAME", hidden=True)]
+
 
 class TableOrJson(StrEnum):
     """Formats of a result."""
@@ -55,6 +67,20 @@ class TableOrJson(StrEnum):
 TableOrJsonOption = Annotated[
     TableOrJson,
     typer.Option("--output", "-o", metavar="table|json", help="Format on standard output."),
+]
+
+
+class TableJsonOrCsv(StrEnum):
+    """Formats of a list of people."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+TableJsonOrCsvOption = Annotated[
+    TableJsonOrCsv,
+    typer.Option("--output", "-o", metavar="table|json|csv", help="Format on standard output."),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,17 +12,11 @@ from profile_image_sync.cli.options import (
     ResourceName,
     SecretFolders,
     StateFolder,
+    TableJsonOrCsv,
+    TableJsonOrCsvOption,
     Verbose,
     secret_folders,
 )
-
-
-class PlanFormat(StrEnum):
-    """Formats of a plan."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 def plan(
@@ -31,10 +24,7 @@ def plan(
     state: StateFolder = None,
     secret: SecretFolders = None,
     name: ResourceName = None,
-    output: Annotated[
-        PlanFormat,
-        typer.Option("--output", "-o", metavar="table|json|csv", help="Format on standard output."),
-    ] = PlanFormat.TABLE,
+    output: TableJsonOrCsvOption = TableJsonOrCsv.TABLE,
     html: Annotated[
         Path | None,
         typer.Option("--html", metavar="FILE", help="Also write a page with the pictures."),
@@ -69,9 +59,9 @@ def plan(
             previews=html is not None,
         )
     report = planned.output.report
-    if output is PlanFormat.JSON:
+    if output is TableJsonOrCsv.JSON:
         typer.echo(plan_table.as_json(planned))
-    elif output is PlanFormat.CSV:
+    elif output is TableJsonOrCsv.CSV:
         typer.echo(plan_table.as_csv(planned), nl=False)
     else:
         found = plan_table.with_something_to_say(planned)

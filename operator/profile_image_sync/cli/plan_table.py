@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import dataclass
 from typing import Any
 
+from profile_image_sync.cli import csv_text
 from profile_image_sync.local.plan import UNCHANGED, Plan, PlannedPerson
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +65,7 @@ def as_json(plan: Plan) -> str:
 
 def as_csv(plan: Plan) -> str:
     """Return everyone as CSV with a header. A cell that looks like a formula is made text."""
-    text = io.StringIO()
-    found = [_camel(row) for row in rows(plan)]
-    writer = csv.DictWriter(text, fieldnames=list(_camel(_EMPTY)))
-    writer.writeheader()
-    for row in found:
-        writer.writerow({name: _as_text(value) for name, value in row.items()})
-    return text.getvalue()
+    return csv_text.as_csv(list(_camel(_EMPTY)), map(_camel, rows(plan)))
 
 
 _EMPTY = PlanRow("", "", "", "", None, None, "", "", "", "", None, "", "")
@@ -103,7 +94,3 @@ def _row(person: PlannedPerson) -> PlanRow:
 def _camel(row: PlanRow) -> dict[str, Any]:
     names = {"shared_by": "sharedBy", "highq_user": "highqUser"}
     return {names.get(name, name): getattr(row, name) for name in row.__slots__}
-
-
-def _as_text(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profile_image_sync.cli.options import TableOrJson, TableOrJsonOption
+from profile_image_sync.cli.options import Context, TableOrJson, TableOrJsonOption
+from profile_image_sync.cli.state_list import list_states
 
 if TYPE_CHECKING:
     from profile_image_sync.worker.state_operations import StateSummary
 
 state_app = typer.Typer(
-    help="Show, verify, save or restore a state, or change one person's record.",
+    help="List, show, verify, save or restore states, or change one person's record.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -28,13 +29,12 @@ InCluster = Annotated[
     str | None,
     typer.Option("--in-cluster", metavar="NAMESPACE/NAME", help="The state of this resource."),
 ]
-Context = Annotated[
-    str | None, typer.Option("--context", metavar="NAME", help="Context of the kubeconfig.")
-]
 Person = Annotated[
     str,
     typer.Argument(metavar="PERSON", hidden=True),
 ]
+
+state_app.command("list")(list_states)
 
 
 @state_app.command("show")

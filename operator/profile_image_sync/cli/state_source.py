@@ -6,32 +6,26 @@ A run must not write meanwhile, so a folder is always locked, and a cluster's Le
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import typer
 
 from profile_image_sync import names
 from profile_image_sync.api.report import PeopleLists
 from profile_image_sync.api.spec import ProfileImageSync
-from profile_image_sync.api.state_header import decode_header
 from profile_image_sync.api.validation import validated
+from profile_image_sync.cluster.people import read_people
+from profile_image_sync.cluster.resources import connected
+from profile_image_sync.cluster.states import open_store
 from profile_image_sync.errors import StateMissing
-from profile_image_sync.kube.client import ApiClient
-from profile_image_sync.kube.conflicts import read
-from profile_image_sync.kube.lease import Lease, LeaseConfig
 from profile_image_sync.kube.resources import ObjectRef
 from profile_image_sync.local.folder_store import FolderStore
 from profile_image_sync.local.run import PEOPLE_FILE
-from profile_image_sync.pod.configmap_store import ConfigMapStore
 from profile_image_sync.worker.state_store import StateStore
-
-FIELD_MANAGER = f"{names.PRODUCT}-cli"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +63,13 @@ def _open_cluster(target: str, context: str | None, *, change: bool) -> Iterator
     namespace, slash, name = target.partition("/")
     if not (namespace and slash and name):
         raise typer.BadParameter(f"--in-cluster {target}: give NAMESPACE/NAME")
-    with ApiClient.connect_as_user(context, field_manager=FIELD_MANAGER) as client:
+    with connected(context) as client:
         found = client.get(ObjectRef(names.KIND, namespace, name))
         resource = validated(ProfileImageSync, found) if found else None
-        config = LeaseConfig(now=lambda: datetime.now(UTC), clock=time.monotonic)
-        lease = Lease(
-            client,
-            namespace=namespace,
-            name=names.child(name),
-            holder=f"command {uuid4()}",
-            config=config,
-        )
-        store = ConfigMapStore(
-            client,
-            namespace=namespace,
-            resource=name,
-            state_id=_state_id(client, namespace, name),
-            lease=lease,
-        )
+        store, lease = open_store(client, namespace, name)
         state = OpenState(
             store,
-            _people(client, namespace, name),
+            read_people(client, namespace, name),
             resource.spec.highq.address if resource else None,
         )
         if not change:
@@ -97,20 +77,6 @@ def _open_cluster(target: str, context: str | None, *, change: bool) -> Iterator
             return
         with lease.held(threading.Event()):
             yield state
-
-
-def _state_id(client: ApiClient, namespace: str, name: str) -> UUID:
-    """Return the id of the state that is there; a new one when there is none: nothing is then overwritten."""
-    ref = ObjectRef("ConfigMap", namespace, names.state(name))
-    found = read(client, ref)
-    text = found.text.get(names.HEADER_KEY) if found else None
-    return decode_header(text.encode(), ref.description).id if text else uuid4()
-
-
-def _people(client: ApiClient, namespace: str, name: str) -> PeopleLists | None:
-    found = read(client, ObjectRef("Secret", namespace, names.people(name)))
-    data = found.binary.get(names.PEOPLE_KEY) if found else None
-    return PeopleLists.model_validate_json(data) if data else None
 
 
 def find_person(person: str, people: PeopleLists | None) -> UUID:

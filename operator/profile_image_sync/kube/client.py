@@ -67,6 +67,7 @@ class ApiClient:
     ) -> None:
         """Take where the server is and who we are; nothing is called yet."""
         self.on_response: OnResponse = _ignore
+        self.namespace = "default"  # of the kubeconfig's context
         configuration.retries = False  # we know which requests may be repeated
         configuration.connection_pool_maxsize = CONNECTIONS
         self._transport = official.ApiClient(configuration)
@@ -104,11 +105,15 @@ class ApiClient:
         configuration = official.Configuration()
         try:
             config.load_kube_config(context=context, client_configuration=configuration)
-        except config.ConfigException as error:
+            known, current = config.list_kube_config_contexts()
+        except Exception as error:  # noqa: BLE001  # whatever a file that is no kubeconfig leads to
             raise ApiUnavailable(
-                f"no cluster to talk to ({error}): set KUBECONFIG or --context as for kubectl"
+                f"no cluster to talk to ({_first_line(error)}): set KUBECONFIG or --context as for kubectl"
             ) from None
-        return cls(configuration, field_manager=field_manager, retry=PATIENT)
+        chosen = next((each for each in known if each["name"] == context), current)
+        client = cls(configuration, field_manager=field_manager, retry=PATIENT)
+        client.namespace = chosen["context"].get("namespace") or client.namespace
+        return client
 
     def __enter__(self) -> Self:
         return self
@@ -172,6 +177,20 @@ class ApiClient:
         if response.status >= HTTPStatus.MULTIPLE_CHOICES:
             parse("GET", ref, response.status, response.data)
         return WatchStream(ref, response)
+
+    def log(self, pod: ObjectRef, *, follow: bool) -> Iterator[str]:
+        """Yield the lines of a pod's log; `follow`: until its container ends."""
+        query = {"follow": "true"} if follow else {}
+        request = self._request("GET", pod, subresource="/log", query=query, accept="*/*")
+        timeouts = (PATIENT.timeouts[0], None if follow else PATIENT.timeouts[1])
+        with self._send(request, pod, timeouts) as response:
+            if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+                parse("GET", pod, response.status, response.data)
+            try:
+                for line in response:
+                    yield line.decode(errors="replace").rstrip("\n")
+            except HTTPError as error:
+                raise unavailable(pod, f"broke off the log ({type(error).__name__})") from None
 
     def create(self, body: Body) -> Body:
         """Make an object; return it as stored. Raises ApiConflict when it is there."""
@@ -276,7 +295,7 @@ class ApiClient:
             auth_settings=["BearerToken"],
         )
 
-    def _send(self, request: Any, ref: ObjectRef, timeouts: tuple[float, float]) -> Any:
+    def _send(self, request: Any, ref: ObjectRef, timeouts: tuple[float, float | None]) -> Any:
         """Return the response, whatever its status; its body is not read yet."""
         status = 0
         try:
@@ -290,3 +309,7 @@ class ApiClient:
         finally:
             self.on_response(request[0], status)
         return response
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

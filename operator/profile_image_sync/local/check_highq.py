@@ -161,5 +161,5 @@ def _matches(
         text += f"; such as {person.label}: HighQ user {match.account.id if match.account else 0}"
     if len(found) * 100 >= len(with_picture) * spec.safety.min_matched_percent:
         return CheckResult("match", CheckStatus.OK, text)
-    text += "; check spec.highq.match (profile-image-sync plan shows who has none)"
+    text += "; check spec.highq.match (`profile-image-sync plan` shows who has none)"
     return CheckResult("match", CheckStatus.WARNING, text)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from testkit.people import sample_people
@@ -67,6 +71,38 @@ def test_no_color_is_obeyed(trial: Trial) -> None:
     trial.add_people([ordinary("Ada Brook", 1)])
     done = sync(trial, NO_COLOR="1", FORCE_COLOR="1")
     assert "\x1b[3" not in done.output + done.errors
+
+
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(trial: Trial) -> None:
+    """With how many of how many, the rate and the time left; `-v` prints the lines on a terminal, too."""
+    trial.add_people(sample_people())
+    piped = sync(trial)
+    assert "directory read" in piped.errors
+    assert "\x1b" not in piped.errors
+    shown = _on_a_terminal(trial)
+    assert re.search(r"people \S* *\d+/\d+ .*\d:\d\d:\d\d", shown), shown
+    assert "directory read" not in shown
+    assert "directory read" in _on_a_terminal(trial, "--verbose")
+
+
+def _on_a_terminal(trial: Trial, *options: str) -> str:
+    """Run `sync` with standard error on a terminal; return what it shows, without colours."""
+    master, slave = os.openpty()
+    arguments = ["sync", "-f", str(trial.manifest), "--state", str(trial.state), *options]
+    with subprocess.Popen(
+        [sys.executable, "-m", "profile_image_sync", *arguments],
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=slave,
+    ) as process:
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux' word for: nobody has the other end any more
+            while part := os.read(master, 65_536):
+                shown += part
+        os.close(master)
+    assert process.returncode == 0
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
 
 
 def test_an_import_proves_the_domain_and_highq_first(trial: Trial, tmp_path: Path) -> None:

@@ -2,40 +2,85 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
 from profile_image_sync import __version__
 from profile_image_sync.cli.app import app
 from tests.support.bad_manifests import tenant
-from tests.unit.cli.command import command
+from tests.unit.cli.command import CommandResult, command
 
-COMMANDS = sorted(
-    each.name or each.callback.__name__ for each in app.registered_commands if each.callback
-)
+FOR_THE_CLUSTER = ("operator", "worker")  # started by manifests, not by people
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_is_plain_text_without_types_beside_flags(name: str) -> None:
+def paths(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command, groups too."""
+    yield path
+    for name, each in getattr(command, "commands", {}).items():
+        yield from paths(each, (*path, name))
+
+
+PATHS = list(paths(get_command(app)))
+OPTION = re.compile(r"^  (?:(-\w), )?(--[\w-]+)(?: (\S+))?(?:  |$)", re.MULTILINE)
+
+
+@functools.cache
+def help_of(path: tuple[str, ...]) -> CommandResult:
+    """Return what `--help` of a command says, from a process of its own."""
+    return command(*path, "--help")
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_help_is_plain_text_without_types_beside_flags(path: tuple[str, ...]) -> None:
     """Each command explains itself; placeholders are words such as FILE, never Python types."""
-    shown = command(name, "--help")
-    assert shown.exit_code == 0
-    assert f"Usage: profile-image-sync {name}" in shown.output
-    assert not re.search(r"<(bool|str|path|int|list)|\[bool\]|╭|\bTEXT\b", shown.output)
-    assert shown.output == command(name, "-h").output
+    shown = help_of(path)
+    assert (shown.exit_code, shown.errors) == (0, "")
+    assert shown.output.startswith(f"Usage: {' '.join(('profile-image-sync', *path))} ")
+    assert not re.search(
+        r"<(bool|str|path|int|list)|\[bool\]|╭|\b(TEXT|PATH|INTEGER)\b", shown.output
+    )
+    assert "--help" in shown.output
+    assert len([line for line in shown.output.splitlines() if len(line) > 110]) == 0
 
 
-@pytest.mark.parametrize("name", ["check", "explain", "plan", "sync", "crd", "completion"])
-def test_help_of_a_command_for_users_has_examples(name: str) -> None:
-    """An example is a line that can be copied."""
-    output = command(name, "--help").output
-    assert re.search(r"Examples?:\n    \S*.*profile-image-sync", output)
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_help_of_a_command_for_people_has_examples(path: tuple[str, ...]) -> None:
+    """An example is a line that can be copied; `version` needs none, and `state` lists its own."""
+    if path[:1] in [(each,) for each in (*FOR_THE_CLUSTER, "version")] or path == ("state",):
+        return
+    assert re.search(r"Examples?:\n    \S*.*profile-image-sync", help_of(path).output)
+
+
+def test_an_option_is_spelled_alike_by_every_command() -> None:
+    """The same short flag and the same placeholder; -o and -n mean one thing everywhere."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for path in PATHS:
+        for short, long, value in OPTION.findall(help_of(path).output):
+            found.setdefault(long, set()).add((short, value))
+    formats = {("-o", "table|json"), ("-o", "table|json|csv")}
+    assert found.pop("--output") == formats
+    assert found.pop("--out") == {("", "FILE"), ("", "FOLDER")}
+    assert {long: ways for long, ways in found.items() if len(ways) > 1} == {}
+    assert found["--namespace"] == {("-n", "NAME")}
+    assert found["--context"] == {("", "NAME")}
+    assert found["--verbose"] == {("-v", "")}
+    assert len(found) >= 25
+
+
+def test_the_short_option_for_help_is_the_same() -> None:
+    """As everywhere."""
+    assert command("state", "list", "-h").output == help_of(("state", "list")).output
 
 
 def test_version_is_an_option_and_a_command() -> None:
@@ -101,6 +146,54 @@ def test_completion_completes_commands_and_options() -> None:
     asked["COMP_CWORD"] = "2"
     found = command(COMP_WORDS="profile-image-sync sync --st", **asked).output.split()
     assert found == ["--state"]
+
+
+QUESTION = {
+    "bash": """
+        source <(profile-image-sync completion bash)
+        complete -p profile-image-sync > /dev/null
+        COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        _profile_image_sync_completion profile-image-sync
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """,
+    "zsh": """
+        compdef() {{ }}
+        _arguments() {{ print -l -- "$@" }}
+        source <(profile-image-sync completion zsh)
+        words=({words}); CURRENT=$#words
+        _profile_image_sync_completion
+    """,
+    "fish": """
+        profile-image-sync completion fish | source
+        complete --do-complete "{words}"
+    """,
+}
+
+
+@pytest.mark.parametrize("shell", QUESTION)
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("profile-image-sync ackn", ["acknowledge"]),
+        ("profile-image-sync state rel", ["release"]),
+        ("profile-image-sync status --all", ["--all-namespaces"]),
+    ],
+)
+def test_the_shell_itself_completes(shell: str, words: str, expected: list[str]) -> None:
+    """It runs the script, asks as on a press of Tab, and gets these words. bash is always there."""
+    program = shutil.which(shell)
+    if program is None and shell != "bash":
+        pytest.skip(f"{shell} is not installed: scripts/install-test-tools")
+    assert program
+    folder = Path(sys.executable).parent
+    asked = subprocess.run(
+        [program, "-c", QUESTION[shell].format(words=words)],
+        env={**os.environ, "PATH": os.pathsep.join([str(folder), os.environ["PATH"]])},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert asked.stderr == ""
+    found = re.findall(r"(?<![\w-])(?:--)?[a-z][a-z-]+", asked.stdout)
+    assert found[: len(expected)] == expected or expected[0] in found
 
 
 @pytest.mark.parametrize("library", ["kopf", "kubernetes", "ldap3", "httpx", "PIL", "rich", "yaml"])

@@ -1,0 +1,1 @@
+"""What a person does with the resources of a cluster: look, ask for a run, acknowledge, read lists."""

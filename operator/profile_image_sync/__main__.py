@@ -5,21 +5,17 @@ from __future__ import annotations
 import sys
 import traceback
 
-from typer.main import get_command
-
 from profile_image_sync.cli.app import app
 from profile_image_sync.cli.completion import prepare_completion
-from profile_image_sync.cli.program import as_typed, program, speak_as_called
+from profile_image_sync.cli.program import as_typed, command_of, program
 from profile_image_sync.errors import EXIT_TRANSIENT, SyncError
 
 
 def main() -> None:
     """Run the command line. Users get one line and an exit code, never a traceback."""
     prepare_completion()
-    command = get_command(app)
-    speak_as_called(command)
     try:
-        command(prog_name=program())
+        command_of(app)(prog_name=program())
     except SyncError as error:
         sys.stderr.write(f"{error.reason}: {as_typed(str(error))}\n")
         sys.exit(error.exit_code)

@@ -55,7 +55,11 @@ def _asked(resource: SyncResource, say: Callable[[str], None]) -> str:
     if brake is None:
         typer.echo(f"{resource.namespace}/{resource.name}: no brake waits", err=True)
         raise typer.Exit
-    say(f"{brake.id}: {brake.reason}: {brake.message}")
+    run = resource.status.last_run
+    message = brake.message or (
+        run.message if run else ""
+    )  # a report in a pod's last words has one only
+    say(f"{brake.id}: {brake.reason}: {message}")
     say(f"who would be uploaded: {program()} people {resource.name} -n {resource.namespace}")
     if not sys.stdin.isatty():
         typer.echo(

@@ -9,6 +9,9 @@ import sys
 from pathlib import PurePath
 from typing import Any
 
+import typer
+from typer.main import get_command
+
 from profile_image_sync import names
 
 PLUGIN = "kubectl-pisync"  # the executable that kubectl looks for
@@ -25,9 +28,15 @@ def as_typed(text: str) -> str:
     return text.replace(f"{names.PRODUCT} ", f"{program()} ")
 
 
-def speak_as_called(command: Any) -> None:
-    """Let the help of one of click's commands, and of all under it, name the program as it was called."""
+def command_of(app: typer.Typer) -> Any:
+    """Return click's command of all commands; their help names the program as it was called."""
+    command = get_command(app)
+    _speak_as_called(command)
+    return command
+
+
+def _speak_as_called(command: Any) -> None:
     if command.help:
         command.help = as_typed(command.help)
     for each in getattr(command, "commands", {}).values():
-        speak_as_called(each)
+        _speak_as_called(each)

@@ -26,7 +26,7 @@ _HEADER = (
     "READY",
     "STATUS",
     "LAST SUCCESS",
-    "NEXT RUN",
+    "NEXT RUN (UTC)",
     "PEOPLE",
     "NOT SERVED",
     "WAITS FOR YOU",

@@ -20,7 +20,7 @@ def test_logs_are_those_of_a_runs_pod(tenant: ClusterTenant) -> None:
     def called(verb: str, *arguments: str) -> CommandResult:
         place = ("--namespace", tenant.namespace)
         kubeconfig = str(tenant.environment.cluster.kubeconfig)
-        return command(verb, tenant.name, *arguments, *place, seconds=300, KUBECONFIG=kubeconfig)
+        return command(verb, tenant.name, *arguments, *place, KUBECONFIG=kubeconfig)
 
     shown = called("logs")
     assert (shown.exit_code, shown.errors) == (0, "")

@@ -81,8 +81,8 @@ def test_the_wheel_installs_in_an_empty_environment_and_needs_neither_root_nor_c
     first = call("version", user=None)
     assert (first.returncode, first.stdout) == (0, f"profile-image-sync {VERSION}\n"), first.stderr
     assert "installs into" in first.stderr
-    check = [plugin / "venv" / "bin" / "pip", "check"]
-    assert subprocess.run(check, check=False, capture_output=True).returncode == 0
+    pip = str(plugin / "venv" / "bin" / "pip")
+    assert subprocess.run([pip, "check"], check=False, capture_output=True).returncode == 0
 
     again = call("version")
     assert (again.returncode, again.stderr) == (0, "")

@@ -110,12 +110,13 @@ def test_a_resource_that_no_operator_looks_at_waits_for_a_person(
 
 def test_a_line_tells_the_last_run_and_counts_who_was_not_served() -> None:
     """Refused, unmatched, ambiguous and failed people; those without a picture are none of them."""
-    numbers = {"people": 100, "refused": 1, "unmatched": 20, "ambiguous": 3, "failed": 4}
+    counted = {"people": 100, "refused": 1, "unmatched": 20, "ambiguous": 3, "failed": 4}
+    others = {"noImage": 50, "uploaded": 7}
     line = overview(
         resource(
             READY,
             condition("Synced", "True", "Succeeded"),
-            lastRun=run(**numbers, noImage=50, uploaded=7),
+            lastRun={**run(), **counted, **others},
             lastSuccessTime="2026-05-04T11:00:00Z",
             nextRunTime="2026-05-04T13:00:00Z",
         ),

@@ -78,7 +78,8 @@ def _filled_in(part: ast.expr) -> str:
 
 def words(text: str) -> list[str]:
     """Return the words of a command as a shell would, without a comment."""
-    text = text.replace("COMMAND", "resend")  # of `explain`: one of three
+    if text == "state X X X":  # of `explain`: one of three commands, and where the state is
+        text = "state resend X --state X"
     text = re.sub(r"\{\w+\}", "X", text).partition("   ")[0].partition(" #")[0].partition(" > ")[0]
     return shlex.split(text.strip().rstrip(".,:\\"))
 

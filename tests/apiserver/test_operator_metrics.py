@@ -8,7 +8,6 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,19 +23,9 @@ pytestmark = pytest.mark.apiserver
 NAMESPACE = "metrics"
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorProcess:
-    """An operator as its pod runs it."""
-
-    process: subprocess.Popen[bytes]
-    health_port: int
-    metrics_port: int
-    log: Path
-
-
 @pytest.fixture
-def operator(control_plane: ControlPlane, tmp_path: Path) -> Iterator[OperatorProcess]:
-    """Give an operator that serves one suspended resource."""
+def port(control_plane: ControlPlane, tmp_path: Path) -> Iterator[int]:
+    """Give the port of /metrics of an operator that serves one suspended resource."""
     admin = [str(control_plane.kubectl), f"--kubeconfig={control_plane.kubeconfig}"]
 
     def kubectl(*arguments: str, body: str | None = None) -> None:
@@ -51,13 +40,12 @@ def operator(control_plane: ControlPlane, tmp_path: Path) -> Iterator[OperatorPr
     command = [sys.executable, "-m", "profile_image_sync", "operator", f"--settings={settings}"]
     command += [f"--health-port={health}", f"--metrics-port={metrics}"]
     environment = os.environ | {"KUBECONFIG": str(control_plane.kubeconfig)}
-    path = tmp_path / "operator.log"
-    with path.open("wb") as log:
+    with (tmp_path / "operator.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         body = json.dumps(tenant({"suspend": True}, namespace=NAMESPACE))
         kubectl("create", "-f", "-", body=body)
-        yield OperatorProcess(process, health, metrics, path)
+        yield metrics
     finally:
         process.terminate()
         process.wait(30)
@@ -80,28 +68,8 @@ def scrape(port: int) -> dict[tuple[str, str], float]:
     return found
 
 
-def test_an_operator_that_is_told_to_stop_ends_in_order(operator: OperatorProcess) -> None:
-    """Healthy as soon as it works; each line of its log is JSON, and says which resource it is about."""
-
-    def healthy() -> bool:
-        try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{operator.health_port}/healthz"):
-                return True
-        except OSError:
-            return False
-
-    wait_for("it is healthy", healthy)
-    wait_for("its work", lambda: b"pisync-acme-report" in operator.log.read_bytes())
-    operator.process.terminate()
-    assert operator.process.wait(60) == 0
-    lines = [json.loads(line) for line in operator.log.read_text().splitlines()]
-    written = [line for line in lines if line["event"] == "written"]
-    assert {line["resource"] for line in written} == {f"{NAMESPACE}/acme"}
-
-
-def test_an_operator_shows_its_resources_and_its_work(operator: OperatorProcess) -> None:
+def test_an_operator_shows_its_resources_and_its_work(port: int) -> None:
     """From the first reconcile on, without a run."""
-    port = operator.metrics_port
     stalled = ("profileimagesync_status_condition", "Stalled")
     shown = wait_for(
         "the resource's conditions",

@@ -114,13 +114,6 @@ def test_a_gitops_controller_needs_the_right_as_well(editor: Kubectl, kubectl: K
         {"highq": {"url": "https://evil.example/acme"}},
         {"highq": {"credentialsSecretRef": {"name": "other"}}},
         {"highq": {"caBundleRef": {"kind": "Secret", "name": "evil-ca"}}},
-        {"activeDirectory": {"servers": None, "domain": "evil.example"}},
-        {"highq": {"proxy": {"url": "http://evil.example:3128"}}},
-        {
-            "highq": {
-                "proxy": {"url": "http://proxy:3128", "credentialsSecretRef": {"name": "other"}}
-            }
-        },
     ],
     ids=str,
 )
@@ -131,41 +124,6 @@ def test_who_may_not_get_the_secrets_cannot_send_them_elsewhere(
     done = editor.run("replace", "-f", "-", body=resource(patch))
     assert REFUSED in done.stderr
     assert existing in done.stderr
-
-
-PROXY: dict[str, Any] = {
-    "highq": {"proxy": {"url": "http://proxy:3128", "credentialsSecretRef": {"name": "proxy"}}}
-}
-BUNDLE: dict[str, Any] = {
-    "activeDirectory": {"caBundleRef": {"kind": "Secret", "name": "corp-ca"}},
-    "highq": {"caBundleRef": {"kind": "Secret", "name": "corp-ca"}},
-}
-
-
-@pytest.mark.parametrize(
-    ("patch", "secret"), [(PROXY, "proxy"), (BUNDLE, "corp-ca")], ids=["proxy", "caBundleRef"]
-)
-def test_a_proxys_and_a_bundles_secret_need_a_right_of_their_own(
-    editor: Kubectl, kubectl: Kubectl, existing: str, patch: dict[str, Any], secret: str
-) -> None:
-    """Whoever may get the two others may not name it; whoever may get it as well may."""
-    person = grant(kubectl, f"{secret}-without", *SECRETS)
-    refused = person.run("replace", "-f", "-", body=resource(patch)).stderr
-    assert f"{REFUSED}{secret}-without is not" in refused
-    assert secret in refused.partition(TENANT)[2]
-    grant(kubectl, f"{secret}-with", *SECRETS, secret)("replace", "-f", "-", body=resource(patch))
-
-    kubectl("replace", "-f", "-", body=resource())
-    account = f"{TENANT}:argocd-{secret}"
-    kubectl("create", "serviceaccount", f"argocd-{secret}")
-    argocd = replace(kubectl, user=f"system:serviceaccount:{account}")
-    apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
-    for role, refuses in (("editor", True), (f"{secret}-with", False)):
-        name = f"argocd-{secret}-{role}"
-        kubectl("create", "rolebinding", name, f"--role={role}", f"--serviceaccount={account}")
-        assert (REFUSED in argocd.run(*apply, body=resource(patch)).stderr) is refuses
-    assert secret in str(kubectl.get("profileimagesync", existing)["spec"])
-    del editor
 
 
 def test_the_names_of_all_kinds_of_secrets_are_asked_for(editor: Kubectl) -> None:

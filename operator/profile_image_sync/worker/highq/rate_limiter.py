@@ -1,9 +1,7 @@
 """When the next request to HighQ may go out: our own ceiling, HighQ's rate limit, requests in flight.
 
-HighQ counts requests per token and address in a fixed window (API page "API rate limit"). All threads
-therefore share one limiter; one each would exceed the limit together. Where HighQ's headers tell how
-many are left, the limit is never hit. Elsewhere the last window tells: what it took goes out side by
-side, what is beyond that one by one, so that one 429 a window finds the limit.
+All threads share one limiter: one each would exceed the limit together. What is known of HighQ's limit is
+RateWindow's, how many requests HighQ bears at once AdaptiveConcurrency's; here they meet threads.
 """
 
 from __future__ import annotations
@@ -12,12 +10,12 @@ from http import HTTPStatus
 from threading import Condition
 
 from profile_image_sync.worker.highq.concurrency import AdaptiveConcurrency
+from profile_image_sync.worker.highq.rate_window import RateWindow
 from profile_image_sync.worker.highq.responses import Response
 from profile_image_sync.worker.highq.timing import Timing
 
 SECONDS_A_MINUTE = 60.0
 POLL_SECONDS = 0.1  # between two looks at whether we are asked to stop
-SAME_WINDOW = 2.0  # seconds; resets are told in whole seconds
 
 
 class RateLimiter:
@@ -31,12 +29,7 @@ class RateLimiter:
         self._concurrency = AdaptiveConcurrency()
         self._in_flight = 0
         self._next_slot = timing.monotonic()
-        self._paused_until = self._next_slot
-        self._window_ends = self._next_slot  # of the window that the numbers below are about
-        self._window_seconds = SECONDS_A_MINUTE
-        self._left: int | None = None  # HighQ's own number; None: it does not tell
-        self._capacity: int | None = None  # what the last window took before its 429
-        self._taken = 0  # in this window
+        self._window = RateWindow(self._next_slot)
 
     def acquire(self) -> None:
         """Wait until a request may go out. Raises Interrupted when the run is asked to stop."""
@@ -45,10 +38,10 @@ class RateLimiter:
             self._timing.wait(delay)
             with self._condition:
                 now = self._timing.monotonic()
-                delay = self._delay(now)
+                delay = max(self._next_slot - now, self._window.delay(now))
                 if delay > 0:
                     continue
-                if self._in_flight < self._allowed():
+                if self._has_room():
                     self._in_flight += 1
                     # Up to half an interval of lateness is made up for: late wake-ups would
                     # otherwise add up and keep us below the ceiling.
@@ -58,64 +51,26 @@ class RateLimiter:
                     return
                 self._condition.wait(POLL_SECONDS)
 
-    def release(self, started: float, response: Response | None) -> None:
-        """Take note of what came of a request that was sent at `started`; None: no response."""
+    def release(self, started: float, response: Response | None, *, pause: float = 0.0) -> None:
+        """Take note of what came of a request that was sent at `started`; None: no response.
+
+        A 429 holds every request back for `pause` seconds.
+        """
         with self._condition:
             now = self._timing.monotonic()
             self._in_flight -= 1
             if response and response.status == HTTPStatus.TOO_MANY_REQUESTS:
-                if not self._is_probing():
+                if not self._window.has_limit:
                     self._concurrency.on_overload(started=started, now=now)
             elif response and response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                self._taken += 1
                 self._concurrency.on_success(started=started, now=now)
             else:
                 self._concurrency.on_overload(started=started, now=now)
             if response:
-                self._learn(response, now)
-            self._condition.notify_all()
+                self._window.on_response(response, now, pause=pause)
+            self._condition.notify(2)  # the limit may have grown by one
 
-    def pause(self, seconds: float) -> None:
-        """Hold every request back for so long, or longer if a longer pause is on already."""
-        with self._condition:
-            now = self._timing.monotonic()
-            if now >= self._paused_until and self._left is None:  # the first 429 of this window
-                self._capacity = self._taken
-            self._paused_until = max(self._paused_until, now + seconds)
-
-    def _delay(self, now: float) -> float:
-        """Return the seconds until time allows a request; begin a new window when one is over."""
-        if now >= self._window_ends and now >= self._paused_until:
-            self._window_ends = now + self._window_seconds
-            self._taken, self._left = 0, None
-        wait = max(self._next_slot, self._paused_until) - now
-        if self._left == 0 and self._in_flight == 0:
-            wait = max(wait, self._window_ends - now)
-        return wait
-
-    def _allowed(self) -> int:
-        """Return how many may be in flight; some of them HighQ may have counted already."""
-        if self._left is not None:
-            return min(self._concurrency.limit, self._left)
-        if self._is_probing():
-            return 1
-        if self._capacity is not None:
-            return min(self._concurrency.limit, max(self._capacity - self._taken, 1))
-        return self._concurrency.limit
-
-    def _is_probing(self) -> bool:
-        return self._left is None and self._capacity is not None and self._taken >= self._capacity
-
-    def _learn(self, response: Response, now: float) -> None:
-        """Note where the window ends and how many requests HighQ still takes in it."""
-        if response.retry_after is None:
-            return
-        ends = now + response.retry_after
-        if response.remaining is None:
-            if response.status == HTTPStatus.TOO_MANY_REQUESTS:
-                self._window_ends = ends
-            return
-        if self._left is None or ends > self._window_ends + SAME_WINDOW:  # another window
-            self._left = response.remaining
-        self._left = min(self._left, response.remaining)  # answers overtake each other
-        self._window_ends = max(ends, now)
+    def _has_room(self) -> bool:
+        return self._in_flight < self._concurrency.limit and self._window.takes_another(
+            self._in_flight
+        )

@@ -6,6 +6,8 @@ not what the request is for; passes a token on without looking at it.
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import structlog
 
 from profile_image_sync.errors import AuthorisationRefused, HighQUnavailable, SyncError
@@ -63,7 +65,7 @@ class RetryingClient:
         while True:
             self._rate_limiter.acquire()
             try:
-                response, result = self._exchange(request, token)
+                response, result = self._exchange(request, token, limited)
             except (ResponseLost, HighQUnavailable) as problem:
                 failures += 1
                 if isinstance(problem, ResponseLost):
@@ -75,7 +77,7 @@ class RetryingClient:
             match result.category:
                 case Category.RATE_LIMITED:
                     limited += 1
-                    self._wait_for_rate_limit(request, response, limited)
+                    self._require_end_of_limit(limited)
                 case Category.TRANSIENT if failures < ATTEMPTS - 1:
                     failures += 1
                     self._back_off(request, failures, str(response), response.retry_after)
@@ -90,32 +92,38 @@ class RetryingClient:
                 case _:
                     return response
 
-    def _exchange(self, request: Request, token: str | None) -> tuple[Response, Classification]:
+    def _exchange(
+        self, request: Request, token: str | None, limited: int
+    ) -> tuple[Response, Classification]:
         """Send once. An answer that cannot be read is as good as lost."""
-        started, response = self._timing.monotonic(), None
+        started, response, pause = self._timing.monotonic(), None, 0.0
         try:
             response = self._transport.exchange(request, token)
+            if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+                pause = self._pause(request, response, limited + 1)
         finally:
-            self._rate_limiter.release(started, response)
+            self._rate_limiter.release(started, response, pause=pause)
         result = classify(request.route, response)
         if result.category is Category.UNREADABLE:
             raise ResponseLost(f"the answer of {self.host} ({response}) cannot be read")
         return response, result
 
-    def _wait_for_rate_limit(self, request: Request, response: Response, limited: int) -> None:
-        """Pause every thread until the rate limit's window has passed."""
-        if limited > MAX_RATE_LIMITED:
-            raise HighQUnavailable(
-                f"{self.host} keeps refusing requests by its rate limit: set "
-                "spec.highq.requestsPerMinute, or see who else uses the same authorisation"
-            )
+    def _pause(self, request: Request, response: Response, limited: int) -> float:
+        """Return how long no thread may send: until the rate limit's window has passed."""
         seconds = response.retry_after or 0.0
         if response.retry_after is None or limited > 1:
             seconds += self._timing.backoff(limited, MAX_BACKOFF)
         else:
             seconds += self._timing.jitter() / 4
         log.info("HighQ limits the rate", route=request.route.value, wait=round(seconds, 1))
-        self._rate_limiter.pause(seconds)
+        return seconds
+
+    def _require_end_of_limit(self, limited: int) -> None:
+        if limited > MAX_RATE_LIMITED:
+            raise HighQUnavailable(
+                f"{self.host} keeps refusing requests by its rate limit: set "
+                "spec.highq.requestsPerMinute, or see who else uses the same authorisation"
+            )
 
     def _back_off(
         self, request: Request, failures: int, problem: str, retry_after: float | None = None

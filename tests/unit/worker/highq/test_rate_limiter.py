@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Barrier, Thread
+from unittest.mock import patch
 
 import pytest
 
@@ -12,96 +14,15 @@ from profile_image_sync.worker.highq.responses import Response
 
 from .fakes import MovedTime
 
-OK = Response(200)
+OK, LIMITED = Response(200), Response(429)
 
 
-def request(rate_limiter: RateLimiter, response: Response | None = OK) -> None:
+def request(
+    rate_limiter: RateLimiter, response: Response | None = OK, *, pause: float = 0.0
+) -> None:
     """Send one request that takes no time."""
     rate_limiter.acquire()
-    rate_limiter.release(0.0, response)
-
-
-class Window:
-    """HighQ's own counter: a fixed window that opens at the first request after the last one's end."""
-
-    def __init__(self, time: MovedTime, limit: int, *, announced: bool, others: int = 0) -> None:
-        self.time, self.limit, self.announced = time, limit, announced
-        self.others = others  # requests of another run in each window
-        self.ends = self.count = 0.0
-        self.statuses: list[int] = []
-
-    def respond(self) -> Response:
-        """Count a request."""
-        if self.time.seconds >= self.ends:
-            self.ends, self.count = self.time.seconds + 60, float(self.others)
-        self.count += 1
-        status = 200 if self.count <= self.limit else 429
-        self.statuses.append(status)
-        left = self.ends - self.time.seconds
-        if self.announced:
-            return Response(
-                status, retry_after=left, remaining=max(0, int(self.limit - self.count))
-            )
-        return Response(status, retry_after=left if status == 429 else None)
-
-
-def has_room(rate_limiter: RateLimiter, time: MovedTime) -> bool:
-    """Tell whether acquire() would return at once."""
-    is_time = rate_limiter._delay(time.seconds) <= 0
-    return is_time and rate_limiter._in_flight < rate_limiter._allowed()
-
-
-def work(rate_limiter: RateLimiter, window: Window, requests: int, at_once: int = 8) -> None:
-    """Get so many requests through, several side by side: those sent together are answered together."""
-    done = 0
-    while done < requests:
-        responses: list[Response] = []
-        for _ in range(at_once):
-            if responses and not has_room(rate_limiter, window.time):
-                break
-            rate_limiter.acquire()
-            responses.append(window.respond())
-        window.time.seconds += 0.02
-        for response in responses:
-            rate_limiter.release(window.time.seconds - 0.02, response)
-            if response.status == 429:
-                rate_limiter.pause(response.retry_after or 0)
-            else:
-                done += 1
-
-
-@pytest.mark.parametrize("others", [0, 20])
-def test_an_announced_limit_is_never_hit(others: int) -> None:
-    """X-Ratelimit-Remaining tells when to wait, also where another run takes its share."""
-    time = MovedTime()
-    window = Window(time, 60, announced=True, others=others)
-    work(RateLimiter(time.timing(), None), window, 600)
-    assert 429 not in window.statuses
-    assert time.seconds <= 600 / (60 - others) * 60
-
-
-def test_a_silent_limit_is_found_with_one_429_a_window() -> None:
-    """What the last window took goes out side by side, what is beyond one by one."""
-    time = MovedTime()
-    window = Window(time, 60, announced=False)
-    limiter = RateLimiter(time.timing(), None)
-    work(limiter, window, 120)
-    window.statuses.clear()
-    work(limiter, window, 600)
-    assert window.statuses.count(429) <= 10 + 1
-    assert time.seconds <= 720 / 60 * 60 / 0.95
-
-
-def test_a_limit_that_is_raised_is_used() -> None:
-    """HighQ's administrators may change it any day."""
-    time = MovedTime()
-    window = Window(time, 60, announced=False)
-    limiter = RateLimiter(time.timing(), None)
-    work(limiter, window, 120)
-    window.limit = 600
-    started = time.seconds
-    work(limiter, window, 1200)
-    assert time.seconds - started <= 4 * 60
+    rate_limiter.release(rate_limiter._timing.monotonic(), response, pause=pause)
 
 
 def test_without_a_ceiling_calls_go_out_at_once() -> None:
@@ -144,21 +65,52 @@ def test_late_wake_ups_do_not_lower_the_pace() -> None:
     assert time.seconds == pytest.approx(60, abs=0.5)
 
 
-def test_the_longest_pause_counts() -> None:
-    """Several threads are told to wait at once; a shorter pause never cuts a longer one."""
+def test_a_429_holds_the_next_request_back_at_once() -> None:
+    """No request slips out between the answer and the pause: each one would be another 429."""
     time = MovedTime()
     rate_limiter = RateLimiter(time.timing(), None)
-    rate_limiter.pause(30)
-    rate_limiter.pause(10)
+    rate_limiter.acquire()
+    rate_limiter.release(0.0, LIMITED, pause=30)
     rate_limiter.acquire()
     assert time.seconds == pytest.approx(30)
+
+
+@pytest.mark.parametrize(
+    ("responses", "in_flight"),
+    [
+        ([], 4),
+        ([OK] * 4, 8),
+        ([OK, Response(404)], 6),
+        ([Response(500)], 2),
+        ([None], 2),
+        ([LIMITED], 1),
+        ([*[OK] * 20, LIMITED], 12),
+        ([*[OK] * 20, LIMITED, *[OK] * 20, LIMITED], 13),
+    ],
+)
+def test_how_many_are_in_flight_follows_the_answers(
+    responses: list[Response | None], in_flight: int
+) -> None:
+    """More while all is well, half after trouble; once the limit is known, meeting it is no trouble."""
+    time = MovedTime()
+    rate_limiter = RateLimiter(time.timing(), None)
+    for response in responses:
+        request(rate_limiter, response)
+        time.seconds += 1
+    sent: list[int] = []
+    full = patch.object(rate_limiter._condition, "wait", lambda _seconds: time.set())
+    with full, suppress(Interrupted):
+        while True:
+            rate_limiter.acquire()
+            sent.append(1)
+    assert len(sent) == in_flight
 
 
 def test_a_pause_holds_every_thread_back() -> None:
     """What one thread was told holds for those that wait for their turn already."""
     time = MovedTime()
     rate_limiter = RateLimiter(time.timing(), None)
-    rate_limiter.pause(20)
+    request(rate_limiter, LIMITED, pause=20)
     started, admitted = Barrier(5), []
 
     def call() -> None:
@@ -181,7 +133,7 @@ def test_a_stop_ends_the_wait() -> None:
     """SIGTERM does not wait for HighQ's rate limit."""
     time = MovedTime()
     rate_limiter = RateLimiter(time.timing(), None)
-    rate_limiter.pause(3600)
+    request(rate_limiter, LIMITED, pause=3600)
     time.set()
     with pytest.raises(Interrupted):
         rate_limiter.acquire()

@@ -7,9 +7,11 @@ caller's thread converts the others, one at a time. More would let a pod die of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
@@ -56,6 +58,8 @@ class Pipeline:
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="send")
         self._converting: dict[Future[Any], tuple[Upload, int]] = {}
         self._sending: dict[Future[Any], Upload] = {}
+        # To wait for all futures would cost a lock of each, for each that ends.
+        self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -89,27 +93,36 @@ class Pipeline:
 
     def submit(self, upload: Upload, raw: bytes) -> None:
         """Convert and send a picture that is not large."""
-        self._converting[self._converters.submit(self.convert, raw)] = upload, len(raw)
+        future = self._converters.submit(self.convert, raw)
+        self._converting[future] = upload, len(raw)
+        future.add_done_callback(self._ended.put)
 
     def submit_converted(self, upload: Upload, avatar: Avatar) -> None:
         """Send a picture."""
-        account = upload.plan.account_id
-        self._sending[self._senders.submit(self._send, account, avatar)] = upload
+        future = self._senders.submit(self._send, upload.plan.account_id, avatar)
+        self._sending[future] = upload
+        future.add_done_callback(self._ended.put)
 
     def finished(self, timeout: float) -> list[Finished]:
         """Wait for uploads to end, at most `timeout` seconds, and return them."""
-        done, _ = wait([*self._converting, *self._sending], timeout, FIRST_COMPLETED)
         ended = []
-        for future in done:
+        for future in self._done(timeout):
             if sent := self._sending.pop(future, None):
                 ended.append(Finished(sent, future.exception()))
-                continue
-            upload, _ = self._converting.pop(future)
-            if error := future.exception():
-                ended.append(Finished(upload, error))
-            else:
-                self.submit_converted(upload, future.result())
+            elif converting := self._converting.pop(future, None):  # else cancelled
+                upload, _ = converting
+                if error := future.exception():
+                    ended.append(Finished(upload, error))
+                else:
+                    self.submit_converted(upload, future.result())
         return ended
+
+    def _done(self, timeout: float) -> Iterator[Future[Any]]:
+        """Yield what has ended; wait for the first of them."""
+        with suppress(Empty):
+            yield self._ended.get(timeout=timeout)
+            while True:
+                yield self._ended.get_nowait()
 
     def cancel(self) -> list[Upload]:
         """Drop every upload that is not being sent yet, and return them."""

@@ -132,3 +132,19 @@ def test_a_2xx_that_cannot_be_read_may_be_a_yes(route: Route) -> None:
     """Neither a yes nor a no: it is asked again, and if it stays so, nobody knows."""
     unreadable = Response(200, body=Body.UNREADABLE)
     assert classify(route, unreadable).category is Category.UNREADABLE
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_an_error_in_any_2xx_is_no_yes(status: int) -> None:
+    """HighQ's error body counts, not its status; below and above, the status counts."""
+    assert classify(Route.AVATAR, failed(status, None)).reason == "HighQError"
+    assert classify(Route.COLLABORATE_USERS, failed(status, 123)).category is Category.DENIED
+    assert classify(Route.AVATAR, Response(status)).category is Category.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("status", "category"), [(198, Category.FAILED), (300, Category.REDIRECTED)]
+)
+def test_what_is_no_2xx_is_not_taken_for_one(status: int, category: Category) -> None:
+    """Neither an informational answer nor a redirect is a yes, whatever its body says."""
+    assert classify(Route.COLLABORATE_USERS, failed(status, 123)).category is category

@@ -185,3 +185,20 @@ def test_retry_after_is_read_in_both_forms(headers: dict[str, str], expected: fl
 def test_the_requests_that_are_left_are_read(text: str, expected: int | None) -> None:
     """Where HighQ tells them, its limit is never hit."""
     assert read_response(200, {"x-ratelimit-remaining": text}, b"", NOW).remaining == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [("0", 0.0), ("3599", 3599.0), ("3600", 3600.0), ("3601", None)]
+)
+def test_a_limit_that_reopens_after_an_hour_is_a_misread_header(
+    seconds: str, expected: float | None
+) -> None:
+    """An hour is the most that a run waits for one window."""
+    assert read_response(429, {"retry-after": seconds}, b"", NOW).retry_after == expected
+
+
+@pytest.mark.parametrize("start", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+def test_a_picture_is_told_by_its_first_bytes(start: bytes) -> None:
+    """HighQ's page calls what it shows a byte stream: its Content-Type is unknown."""
+    headers = {"content-type": "application/octet-stream"}
+    assert read_response(200, headers, start + b"rest", NOW).body is Body.IMAGE

@@ -30,8 +30,6 @@ POSITIONS: dict[str, tuple[object, ...]] = {
     "single_element": ("array", "object"),
     "numbers_as_text": (False, True),
     "validation_status": (400, 403),
-    "avatar_flag": ("1", "true", "none"),
-    "created_date": ("documented", "iso", "epoch", "none"),
     "rate_headers": ("reset", "all", "seconds", "date", "none"),
     "rate_limit": (None, 1000),
 }

@@ -278,30 +278,6 @@ def test_the_rate_limit_is_obeyed_by_all_threads(
         assert statuses[429] <= 8 + 3  # each thread once, when the limit is not known yet
 
 
-def test_a_run_is_served_beside_another_that_takes_all_it_can(session: HighQSession) -> None:
-    """Two resources with one registration share its limit: tests/unit has the shares."""
-    session.timing = Timing(stop=Event())
-    ended = Event()
-    session.instance.knobs(rate_limit=40, rate_window=2)
-
-    def upload_until_the_other_has_ended() -> None:
-        with session.open() as highq, ThreadPoolExecutor(8) as pool:
-            while not ended.is_set():
-                list(pool.map(lambda _number: highq.upload(1, ready(PICTURE)), range(8)))
-
-    with ThreadPoolExecutor(1) as beside:
-        greedy = beside.submit(upload_until_the_other_has_ended)
-        try:
-            wait_for("the limit", lambda: any(e.status == 429 for e in session.instance.audit()))
-            with session.open() as highq, ThreadPoolExecutor(8) as pool:
-                list(pool.map(lambda _number: highq.upload(2, ready(PICTURE)), range(30)))
-        finally:
-            ended.set()
-        greedy.result()
-    uploads = Counter(one.user_id for one in session.instance.uploads())
-    assert uploads[2] == 30
-
-
 def test_a_stop_ends_the_wait_for_the_rate_limit(session: HighQSession) -> None:
     """SIGTERM in an hour's pause: the upload ends now, as interrupted and not as failed."""
     stop = Event()

@@ -62,8 +62,14 @@ def test_the_pinned_state_goes_on(policy: StatePolicy, header: StateHeader) -> N
         (StatePolicy(id=str(LOST)), HEADER),
         (StatePolicy(id=str(LOST), acknowledge_loss=str(LOST)), HEADER),
         (StatePolicy(id=str(LOST)), new_header(PRESENT, LOST)),
+        (StatePolicy(id=str(LOST), acknowledge_loss=str(UUID(int=9))), new_header(PRESENT, LOST)),
     ],
-    ids=["another one", "another one that was not begun for it", "without the acknowledgement"],
+    ids=[
+        "another one",
+        "another one that was not begun for it",
+        "without the acknowledgement",
+        "the loss of a third one was acknowledged",
+    ],
 )
 def test_another_state_than_the_pinned_one_stops(policy: StatePolicy, header: StateHeader) -> None:
     """On a rebuilt cluster, where status is gone, Git still knows which state belongs here."""
@@ -86,7 +92,8 @@ def test_a_completed_first_sync_stays_as_it_was() -> None:
     assert header.first_sync_completed
     later = transitions.completed(header, FirstSync.OVERRIDE, [], NOW + timedelta(days=1))
     assert later == header
-    assert transitions.completed(HEADER, FirstSync.ADOPT, [], NOW).first_sync is not None
+    empty = transitions.completed(HEADER, FirstSync.ADOPT, [], NOW).first_sync
+    assert empty == CompletedFirstSync(policy=FirstSync.ADOPT, time=NOW, highest_account_id=0)
 
 
 def after(header: StateHeader, *breaches: LimitBreach, given: str = "") -> StateHeader:

@@ -25,8 +25,11 @@ from tests.model.world import refusal
 
 SEQUENCES = 1500
 SECONDS = 15.0  # of a processor
-# what a window shows, or what concerns nobody's match
-SEEN = {"begin", "sync", "change_picture", "choose_own_picture", "join", "kill_at_a_write"}
+BLIND = {  # what no window shows, and what makes nobody read everyone at once: the next full sweep finds it
+    "change_mail", "swap_mails", "re_create",  # of others: who was Ambiguous with them is not read again
+    "leave_or_return", "move",  # who has left
+    "add_account", "change_account", "archive_or_reactivate", "delete_account", "change_list",  # in HighQ
+}  # fmt: skip
 
 
 class ChangesMachine(SyncStateMachine):
@@ -132,7 +135,7 @@ def play(steps: list[tuple[str, dict[str, Any]]]) -> ChangesMachine:
     """Let the events happen; in the end everyone is read, as the rules say."""
     machine = ChangesMachine()
     for name, arguments in steps:
-        machine.exact &= name in SEEN
+        machine.exact &= name not in BLIND
         getattr(machine, name)(**arguments)
     machine.tenant.sync()
     return machine

@@ -13,19 +13,17 @@ from functools import cache
 from typing import cast
 from uuid import UUID
 
-from profile_image_sync.api.highq import Endpoint
-from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.report import PeopleLists
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.spec import ProfileImageSyncSpec
-from profile_image_sync.api.state_header import Sweep, encode_header, new_header
+from profile_image_sync.api.state_header import encode_header, new_header
 from profile_image_sync.api.status import Trigger
 from profile_image_sync.errors import HighQUnavailable
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.ledger import Ledger, PersonRecord
-from profile_image_sync.worker.plan import has_failed, settings_fingerprint, waits_for_account
+from profile_image_sync.worker.plan import has_failed, waits_for_account
 from profile_image_sync.worker.reporter import RunOutput
 from profile_image_sync.worker.run import RunContext, execute
 from profile_image_sync.worker.token_store import TokenStore
@@ -33,21 +31,10 @@ from tests.model.fakes import PICTURE_OF, FakeDirectory, FakeHighQ, NoReferences
 from tests.model.memory import Memory, Row
 from tests.model.reference import Run
 from tests.model.stores import HEADER, KillableStore, Killed
+from tests.model.words import ACTIONS, FINGERPRINTS, cause_of, changes_of, counted
 from tests.model.world import Settings, World, refusal
 
 STATE = UUID(int=1)
-ACTIONS = {  # what the report counts
-    "Upload": "uploaded",
-    "Upload replacing": "uploaded",
-    "Adopt": "adopted",
-    "Record": "unchanged",
-    "Unchanged": "unchanged",
-    "NoImage": "no_image",
-    "Removed": "no_image",
-    "Refused": "refused",
-    "Unmatched": "unmatched",
-    "Ambiguous": "ambiguous",
-}
 
 
 @cache
@@ -278,7 +265,9 @@ class Tenant:
             match_version=header.match_version,
             first_sync=(done.policy, done.time, done.highest_account_id) if done else None,
             sweeps=[counted(sweep) for sweep in header.sweeps],
-            brake={CAUSES(c): n for c, n in header.brake.figures.items()} if header.brake else None,
+            brake={cause_of(c): n for c, n in header.brake.figures.items()}
+            if header.brake
+            else None,
             highq=header.highq or "",
             spent={edits[each] for each in header.spent_acknowledgements if each in edits},
         )
@@ -324,38 +313,3 @@ def _ends(
                 raise Killed
 
     return before_upload
-
-
-def CAUSES(cause: str) -> str:  # noqa: N802  # a table
-    """Return the model's word for the cause of a brake."""
-    words = {"TooFewPeople": "people", "TooFewMatched": "matched", "TooManyChanges": "changed"}
-    return words.get(cause) or cause.replace("TooFewImages/", "image ")
-
-
-def counted(sweep: Sweep) -> Counter[str]:
-    """Return a sweep as the model counts it."""
-    counts = Counter(people=sweep.people, matched=sweep.matched)
-    counts["with image"] = sweep.with_image
-    counts.update({f"image {name.lower()}": count for name, count in sweep.images.items()})
-    return counts
-
-
-FINGERPRINTS: dict[bytes, tuple[object, ...]] = {
-    settings_fingerprint(ImageSettings(min_source_size=smallest), endpoint): (
-        (smallest, endpoint) if endpoint else (smallest,)
-    )
-    for smallest in (48, 96)
-    for endpoint in (None, *Endpoint)
-}
-
-
-@cache
-def changes_of(state: UUID) -> dict[str, str]:
-    """Return what the ids of edits mean, of a state: "attributes 2"."""
-    changes = {}
-    for version in range(2, 60):
-        update = {"image_attributes_version": version, "match_version": version}
-        ids = Acknowledgements(new_header(state).model_copy(update=update), ())
-        changes[ids.attributes_change] = f"attributes {version}"
-        changes[ids.match_change] = f"match {version}"
-    return changes

@@ -176,6 +176,9 @@ class FakeHighQ(Closing):
             for number, account in self.world.accounts.items()
         ]
 
+    def token_expiry(self) -> None:
+        """HighQ did not say."""
+
     def account_total(self) -> int:
         """Return how many users there are."""
         return len(self.world.accounts)

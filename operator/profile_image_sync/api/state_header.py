@@ -70,9 +70,8 @@ class DirectoryCursor(_Kept):
     server: str  # dnsHostName
     invocation: UUID  # of the database: a restored one gets another
     usn: Annotated[int, Field(ge=0, lt=2**63)]  # all changes up to this one
-    layout: str = (
-        ""  # digest of the groups and units that decide who is in scope, as they were then
-    )
+    layout: str = ""  # digest of the groups and units that decide who is in scope
+    seen: str = ""  # digest of the last changes before it: one that becomes visible late alters it
 
 
 class Totals(_Kept):

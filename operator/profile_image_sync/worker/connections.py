@@ -85,11 +85,16 @@ def open_highq(
 
 
 def token_expiry(
-    spec: ProfileImageSyncSpec, references: References, tokens: TokenStore
+    spec: ProfileImageSyncSpec,
+    references: References,
+    tokens: TokenStore,
+    highq: HighQClient | None = None,
 ) -> datetime | None:
     """Return when the stored HighQ refresh token expires (UTC), whatever the run came to; None if unknown."""
     secret = spec.highq.credentials_secret_ref.name
     try:
+        if highq:  # which may have read them already
+            return highq.token_expiry()
         return stored_expiry(tokens, references.read("Secret", secret, "refreshToken"))
     except SyncError:
         return None

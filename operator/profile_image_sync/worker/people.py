@@ -28,7 +28,7 @@ class Person:
     source: Source | None  # of the first attribute of `imageAttributes` that has a value
     images: tuple[str, ...]  # every attribute of `imageAttributes` that has a value, in that order
     label: str  # for lists that people read: mail, else userPrincipalName, else the account name
-    usn: int = 0  # uSNChanged of a person who was read in a window of changes
+    usn: int = 0  # uSNChanged on the server that was read; 0: not asked for
 
 
 @dataclass(frozen=True, slots=True)

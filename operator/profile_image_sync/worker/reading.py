@@ -7,7 +7,7 @@ changes leaves is closed here (design, rules 8, 10 and 11; reasons in `sweeps`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from profile_image_sync.api.state_header import ListedAccounts, StateHeader
 from profile_image_sync.api.status import Trigger
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.directory import Directory, Position, Window
+from profile_image_sync.worker.directory.changes import digest_of
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.ledger import Ledger, PersonRecord
 from profile_image_sync.worker.matching import (
@@ -55,13 +56,12 @@ class Reading:
     """The people whom a run looks at, and what it takes to match them."""
 
     people: Sequence[Person]
-    position: Position | None  # of the server, before the first of them was read
+    position: Position | None  # up to which changes were read; None: the server does not tell
     started: datetime  # UTC
     reason: SweepReason | None  # why everyone was read; None: not everyone was
     candidates: Sequence[Person] = ()  # who may be served, if not everyone was read
     accounts: Sequence[Account] | None = None  # None: HighQ's users were not needed
     listed: ListedAccounts | None = None
-    nothing_new: bool = False  # since the last run read from this server: its cursor need not move
     match_of: Callable[[Person, PersonRecord], Match] = field(default=lambda *_: NOT_ASKED)
 
     @property
@@ -121,25 +121,29 @@ class Reader:
         if reading.reason:
             log.info("everyone is read", reason=reading.reason.value)
             self._ledger.load()
-            reading.people = list(self._checking(self._directory.people()))
+            people = reading.people = list(self._checking(self._directory.people()))
+            if now := self._position:
+                reading.position = replace(now, seen=digest_of(people, now.usn))
         return reading
 
-    def _read_changes(self, position: Position) -> Reading:
+    def _read_changes(self, now: Position) -> Reading:
         """Read who changed and who failed, unless it turns out that everyone must be read."""
         ledger, directory = self._ledger, self._directory
-        known = next(each.usn for each in ledger.header.cursors if each.server == position.server)
-        changed = self._checking(directory.people(Window(known)))
-        people = {person.guid: person for person in changed}
+        cursor = next(each for each in ledger.header.cursors if each.server == now.server)
+        read = list(self._checking(directory.people(Window(cursor.usn))))
+        new = {person.guid for person in read if person.usn > cursor.usn}
+        people = {person.guid: person for person in read}
+        if digest_of(read, cursor.usn) == cursor.seen:
+            people = {guid: people[guid] for guid in new}
         failed = self._waiting(has_failed) if _counted(ledger.header, PeopleKind.FAILED) else set()
         people |= {each.guid: each for each in directory.people_by_guid(failed - people.keys())}
-        new = {guid for guid, person in people.items() if person.usn > known} | failed
-        waiting = {guid for guid in people if self._needs_account(people[guid])}
+        needing = {guid for guid in people if self._needs_account(people[guid])}
         candidates = [
             people[guid]
-            for guid in waiting
-            if guid in new or not waits_for_account(ledger.get(guid))
+            for guid in needing
+            if guid in new | failed or not waits_for_account(ledger.get(guid))
         ]
-        for guid in waiting - {person.guid for person in candidates}:
+        for guid in needing - {person.guid for person in candidates}:
             del people[guid]  # a window's end is read once more: nothing is new about them
         reason = None
         if not ledger.counted:  # which only the shards of these people show
@@ -148,14 +152,9 @@ class Reader:
             reason = SweepReason.PERSON_MISSING
         elif len(candidates) > MOST_CANDIDATES:
             reason = SweepReason.MANY_CHANGES
-        return Reading(
-            list(people.values()),
-            position,
-            self._now,
-            reason,
-            candidates,
-            nothing_new=not new,
-        )
+        usn = now.usn if new else cursor.usn  # a cursor that stays is not written
+        position = replace(now, usn=usn, seen=digest_of(read, usn))
+        return Reading(list(people.values()), position, self._now, reason, candidates)
 
     def _needs_account(self, person: Person) -> bool:
         return needs_account(person, self._ledger.get(person.guid), self._policy)

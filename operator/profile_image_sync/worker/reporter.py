@@ -49,7 +49,7 @@ class RunReporter:
         self.brake: Brake | None = None
         self.matching: Matching | None = None
         self.state: Ledger | None = None
-        self.planned_uploads = 0
+        self._planned_uploads = 0
         self.full_sweep = ""  # why everyone was read
         self._run = run
         self._clock = clock
@@ -67,13 +67,17 @@ class RunReporter:
     def progress(self, done: int, total: int) -> None:
         """Say how far the uploads are."""
         self._progress(done, total)
-        self.publish_if_due()
+        self._publish_if_due()
 
-    def publish_if_due(self) -> None:
-        """Say how far the run is. Without an upload there is nothing to say before the end."""
-        if self.planned_uploads and self._clock() - self._published_at >= PUBLISH_SECONDS:
+    def publish_plan(self, uploads: int) -> None:
+        """Say what the run is about to do. Without an upload there is nothing to say before the end."""
+        self._planned_uploads = uploads
+        self._publish_if_due()
+
+    def _publish_if_due(self) -> None:
+        if self._planned_uploads and self._clock() - self._published_at >= PUBLISH_SECONDS:
             run = self.counters.filled(self._run)
-            left = max(self.planned_uploads - run.uploaded - run.failed, 0)
+            left = max(self._planned_uploads - run.uploaded - run.failed, 0)
             interim = run.model_copy(update={"to_upload": left})
             self._publish(self._report(interim, None, token_expiry=None))
             self._published_at = self._clock()

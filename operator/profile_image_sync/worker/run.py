@@ -102,6 +102,7 @@ class _Execution:
         self._spec = run_spec.spec
         self._context = context
         self._ledger: Ledger | None = None
+        self._highq: HighQClient | None = None
         run = Run(
             id=context.run_id,
             trigger=run_spec.trigger,
@@ -137,8 +138,7 @@ class _Execution:
                 sweep = sweep and sweep.model_copy(update={"matched": plan.matched})
                 breaches = self._check_brakes(sweep, plan, acknowledged)
                 require_known_pictures(plan, policy, accounts)
-                self._reporter.planned_uploads = plan.uploads
-                self._reporter.publish_if_due()
+                self._reporter.publish_plan(plan.uploads)
                 if not spec.dry_run:
                     record_scope(ledger, reading, self._reporter.counters.people)
                 uploader = self._uploader(directory, highq, ledger, policy)
@@ -164,9 +164,10 @@ class _Execution:
     def _open_highq(self) -> HighQClient:
         spec, context = self._spec, self._context
         announce = context.on_first_refresh
-        return context.open_highq(
+        highq = self._highq = context.open_highq(
             spec, context.references, context.tokens, context.stop, on_first_refresh=announce
         )
+        return highq
 
     def _open_ledger(self) -> Ledger:
         """Open the state that this run must find (rule 9)."""
@@ -320,7 +321,7 @@ class _Execution:
             header,
             swept=reading.started if reading.everyone else None,
             scope=scope_fingerprint(self._spec),
-            position=None if reading.nothing_new else reading.position,
+            position=reading.position,
             totals=self._reporter.counters.totals(),
             accounts=reading.listed,
         )
@@ -341,7 +342,7 @@ class _Execution:
             error,
             outcome,
             completed=context.now(),
-            token_expiry=token_expiry(spec, context.references, context.tokens),
+            token_expiry=token_expiry(spec, context.references, context.tokens, self._highq),
         )
         if reporter.counters.lists_people:
             return output

@@ -111,6 +111,7 @@ def with_cursor(
         invocation=position.invocation,
         usn=position.usn,
         layout=position.layout,
+        seen=position.seen,
     )
     return (*others, new)[-MAX_CURSORS:]
 

@@ -148,4 +148,4 @@ def test_a_window_is_a_condition_of_the_search(
         list(directory.people())
     with_window, without = scripted.script.searches
     assert b"uSNChanged\x04\x0569001" in with_window
-    assert b"uSNChanged" not in without
+    assert b"69001" not in without

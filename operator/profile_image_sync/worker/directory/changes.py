@@ -6,8 +6,12 @@ database of one server. After a restore, or on another server, the same number m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from uuid import UUID
+
+from profile_image_sync.worker.people import Person
 
 # Changes may become visible a little out of order: the end of the last window is read once more.
 OVERLAP = 1_000
@@ -21,6 +25,7 @@ class Position:
     invocation: UUID  # of the database: a restored one gets another
     usn: int  # all changes up to this one had been made
     layout: str = ""  # digest of the groups and units that decide who is in scope
+    seen: str = ""  # digest of the last changes of people in scope before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +38,10 @@ class Window:
     def first(self) -> int:
         """The first update sequence number that is read."""
         return max(0, self.known + 1 - OVERLAP)
+
+
+def digest_of(people: Iterable[Person], usn: int) -> str:
+    """Return what alters when a change becomes visible late: of the last ones up to this number."""
+    first = Window(usn).first
+    lines = sorted(f"{each.guid} {each.usn}" for each in people if first <= each.usn <= usn)
+    return sha256("\n".join(lines).encode()).hexdigest()[:16] if lines else ""

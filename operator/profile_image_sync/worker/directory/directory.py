@@ -125,10 +125,10 @@ class Directory:
         Raises DirectoryMisconfigured or InvalidSpec when the scope names what is not there, and
         DirectoryUnavailable when the answer breaks off: then nothing of it may be used.
         """
-        people, attributes = self._scope.people, self._reader.attributes
-        if window is None:
-            return self._search(people, attributes)
-        return self._search(changed_filter(people, window.first), [*attributes, USN])
+        people = self._scope.people
+        if window:
+            people = changed_filter(people, window.first)
+        return self._search(people, [*self._reader.attributes, USN])
 
     def people_by_guid(self, guids: Iterable[UUID]) -> list[Person]:
         """Return those of these people who are in scope. Raises DirectoryUnavailable."""

@@ -49,7 +49,6 @@ class Ledger:
         self._header = header
         self._loaded: list[Shard | None] = [None] * header.shards
         self._sizes_before: dict[int, StoredRows] = {}  # of shards that have changed
-        self._counted = header.counted  # and no shard that was read is newer than the header
         self._stored = header.stored if header.counted else None  # before _sizes_before
         self._dirty: set[int] = set()
         self._growth_confirmed = True  # whether the number of shards in the store is known
@@ -95,11 +94,6 @@ class Ledger:
     def dirty(self) -> bool:
         """Whether something is recorded that no shard in the store holds yet."""
         return bool(self._dirty)
-
-    @property
-    def counted(self) -> bool:
-        """Whether the header speaks of the shards as they were found, as far as they have been read."""
-        return self._counted
 
     @property
     def people(self) -> int:
@@ -166,6 +160,7 @@ class Ledger:
         if count == former:
             return
         self._require_confirmed_growth()
+        self._uncount()
         shards = self._shards()
         parts = (part for shard in shards for part in shard.split(count))
         grown = sorted(parts, key=lambda part: part.index)
@@ -204,8 +199,6 @@ class Ledger:
         shard = self._loaded[index]
         if shard is None:
             shard = self._loaded[index] = _read(self._store, self._header, index)
-            if shard.revision > self._header.revisions[index]:
-                self._counted, self._stored = False, None
         return shard
 
     def _shards(self) -> list[Shard]:
@@ -220,9 +213,16 @@ class Ledger:
 
     def _write_dirty(self) -> None:
         self._require_confirmed_growth()
+        if self._dirty:
+            self._uncount()
         for index in sorted(self._dirty):
             self._write_shard(self._shard(index))
             self._dirty.remove(index)
+
+    def _uncount(self) -> None:
+        """Have the header count nothing, before a shard is written: a killed run leaves it so."""
+        if self._header.counted:
+            self._write_header(self._header.model_copy(update={"counted_revisions": None}))
 
     def _write_shard(self, shard: Shard) -> None:
         written = replace(shard, revision=shard.revision + 1)

@@ -146,9 +146,7 @@ class Reader:
         for guid in needing - {person.guid for person in candidates}:
             del people[guid]  # a window's end is read once more: nothing is new about them
         reason = None
-        if not ledger.counted:  # which only the shards of these people show
-            reason = SweepReason.STATE_CHANGED
-        elif not failed <= people.keys():
+        if not failed <= people.keys():
             reason = SweepReason.PERSON_MISSING
         elif len(candidates) > MOST_CANDIDATES:
             reason = SweepReason.MANY_CHANGES

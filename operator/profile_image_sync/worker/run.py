@@ -311,10 +311,10 @@ class _Execution:
     def _conclude(
         self, ledger: Ledger, header: StateHeader, reading: Reading, *, all_recorded: bool
     ) -> None:
-        """Write the header, last; with totals and cursor unless these would hide a failed or killed run."""
+        """Write the header, last; with totals and cursor, unless these would hide a failure."""
         if self._spec.dry_run:
             return
-        if not (all_recorded and (reading.everyone or ledger.counted)):
+        if not all_recorded:
             ledger.commit(header)
             return
         header = transitions.counted(

@@ -329,7 +329,7 @@ def test_an_unchanged_run_reads_no_shard() -> None:
     size = ledger.size
     shards, store.shards = store.shards, {}
     again = Ledger.open(store, expected_id=STATE)
-    assert again.counted
+    assert again.header.counted
     assert (again.stored().people, again.stored().bytes) == (len(GUIDS), size)
     store.shards = shards
     again.put(GUIDS[0], PersonRecord())
@@ -341,18 +341,24 @@ def test_an_unchanged_run_reads_no_shard() -> None:
 
 
 def test_rows_that_others_wrote_are_noticed() -> None:
-    """A killed run leaves a newer shard; a state command writes a header that counts nothing."""
+    """A killed run and a state command leave a header that counts nothing, before a shard is written."""
     store = MemoryStore(new_header(STATE))
     ledger = filled(store)
     ledger.commit_counted(ledger.header)
+    assert Ledger.open(store, expected_id=STATE).header.counted
     ledger.put(GUIDS[0], accepted(99))
-    ledger.flush()
+    store.fail_at = 2  # the header, then the shard
+    with pytest.raises(StateUnavailable):
+        ledger.flush()
+    assert store.log[-1] == "header"
     killed = Ledger.open(store, expected_id=STATE)
-    assert killed.counted
-    killed.get(GUIDS[0])
-    assert not killed.counted
-    killed.commit(killed.header)
-    assert not Ledger.open(store, expected_id=STATE).counted
+    assert not killed.header.counted
+    killed.commit_counted(killed.header)
+    command = Ledger.open(store, expected_id=STATE)
+    assert command.header.counted
+    command.put(GUIDS[0], PersonRecord())
+    command.commit(command.header)
+    assert not Ledger.open(store, expected_id=STATE).header.counted
 
 
 def test_who_waits_and_who_holds_an_account_is_read_from_the_rows() -> None:

@@ -111,7 +111,7 @@ def serve(folder: Path) -> None:
     def page(number: int) -> PageResponse:
         search = script.searches.pop()
         bearers = {int(each) for each in re.findall(rb"person\.(\d+)@", search)}
-        if bearers or b"uSNChanged" in search:
+        if bearers or re.search(rb"uSNChanged\x04.\d", search):
             script.pages -= 1
             found = bearers or (range(CHANGES) if changed.exists() else ())
             return PageResponse([person(each, changed=each < CHANGES) for each in found])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,22 @@ def test_the_operator_may_do_its_work_everywhere(operator: Kubectl) -> None:
     """In namespaces that are made after the operator, too."""
     answers = replace(operator, namespace="made-later").can(MAY)
     assert [at for at, allowed in answers.items() if not allowed] == []
+
+
+def test_can_i_lists_the_written_rights_and_no_others(operator: Kubectl) -> None:
+    """`kubectl auth can-i --list` of its account, without what everybody may: nothing more, nothing less."""
+    written = {(verb, resource, "") for verbs, resource in MAY for verb in verbs.split(",")}
+    for namespace in ("made-later", NAMESPACE):
+        at = replace(operator, namespace=namespace)
+        assert _listed(at) - _listed(replace(at, user="anybody")) == written
+
+
+def _listed(person: Kubectl) -> set[tuple[str, str, str]]:
+    """Return verb, resource and name ("": any) of each right to a resource."""
+    lines = person("auth", "can-i", "--list", "--no-headers").splitlines()
+    found = [re.fullmatch(r"(\S*) +\[.*?\] +\[(.*?)\] +\[(.*)\]\s*", line) for line in lines]
+    rights = [each.groups() for each in found if each and each[1]]
+    return {(verb, at, name) for at, name, verbs in rights for verb in verbs.split()}
 
 
 def test_the_operator_may_do_nothing_else(operator: Kubectl) -> None:

@@ -226,6 +226,8 @@ class Bench:
         self._wait_until_observed()
         took = time.monotonic() - began
         self._show("restart_seconds", "seconds until all are converged after a restart", took)
+        what = "memory of one that found them all at its start, at its highest, MiB"
+        self._show("memory_after_restart_mib", what, peak_mib(anew))
         done = self.installation.work(anew)
         cpu = 1000 * done.cpu_seconds / max(1, done.reconciles)
         self._show(

@@ -135,7 +135,7 @@ class Bench:
                 for each in self.client.list(ObjectRef(names.KIND, ""))
             )
 
-        wait_for("all resources observed", observed, 900, interval=0.5)
+        wait_for("all resources observed", observed, 900, interval=2.0)  # a listing is work, too
 
     def _create_at_rate(self, prefix: str, count: int) -> dict[str, float]:
         """Create OneOff resources at a fixed rate; return when each was begun."""

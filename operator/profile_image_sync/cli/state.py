@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profile_image_sync.cli.options import Context, TableOrJson, TableOrJsonOption
+from profile_image_sync.cli.options import (
+    Context,
+    SecretFolders,
+    TableOrJson,
+    TableOrJsonOption,
+)
 from profile_image_sync.cli.state_list import list_states
 
 if TYPE_CHECKING:
@@ -32,6 +38,10 @@ InCluster = Annotated[
 Person = Annotated[
     str,
     typer.Argument(metavar="PERSON", hidden=True),
+]
+DirectoryManifest = Annotated[
+    Path | None,
+    typer.Option("--file", "-f", metavar="FILE", help="Manifest whose directory knows PERSON."),
 ]
 
 state_app.command("list")(list_states)
@@ -170,58 +180,88 @@ def import_state(
 
 @state_app.command()
 def release(
-    person: Person, state: Folder = None, in_cluster: InCluster = None, context: Context = None
+    person: Person,
+    state: Folder = None,
+    in_cluster: InCluster = None,
+    context: Context = None,
+    manifest: DirectoryManifest = None,
+    secret: SecretFolders = None,
 ) -> None:
     """Forget which HighQ account is a person's.
 
     Their next match gets the picture.
 
-    PERSON is an objectGUID, or the label of a person in the lists of the last run.
+    PERSON is an objectGUID, or the label of a person in the lists of the last run; with -f FILE, a mail
+    address, userPrincipalName or account name in the directory.
 
     \b
     Example:
       profile-image-sync state release ada.brook@corp.example --in-cluster tenant-acme/acme
     """
-    _change(person, state, in_cluster, context, "released")
+    place = PersonSource(state, in_cluster, context, manifest, secret)
+    _change(person, place, "released")
 
 
 @state_app.command()
 def forget(
-    person: Person, state: Folder = None, in_cluster: InCluster = None, context: Context = None
+    person: Person,
+    state: Folder = None,
+    in_cluster: InCluster = None,
+    context: Context = None,
+    manifest: DirectoryManifest = None,
+    secret: SecretFolders = None,
 ) -> None:
     """Forget a person.
 
     For the next run they are new, and firstSync applies to them.
 
-    PERSON is an objectGUID, or the label of a person in the lists of the last run.
+    PERSON is an objectGUID, or the label of a person in the lists of the last run; with -f FILE, a mail
+    address, userPrincipalName or account name in the directory.
 
     \b
     Example:
       profile-image-sync state forget 7f2714d6-8d10-48e1-ba75-465387a48b97 --state ./acme-state
     """
-    _change(person, state, in_cluster, context, "forgotten")
+    place = PersonSource(state, in_cluster, context, manifest, secret)
+    _change(person, place, "forgotten")
 
 
 @state_app.command()
 def resend(
-    person: Person, state: Folder = None, in_cluster: InCluster = None, context: Context = None
+    person: Person,
+    state: Folder = None,
+    in_cluster: InCluster = None,
+    context: Context = None,
+    manifest: DirectoryManifest = None,
+    secret: SecretFolders = None,
 ) -> None:
     """Let the next run upload a person's picture once more.
 
     Also if HighQ accepted or refused it, or its answer was lost.
 
-    PERSON is an objectGUID, or the label of a person in the lists of the last run.
+    PERSON is an objectGUID, or the label of a person in the lists of the last run; with -f FILE, a mail
+    address, userPrincipalName or account name in the directory.
 
     \b
     Example:
       profile-image-sync state resend ada.brook@corp.example --state ./acme-state
     """
-    _change(person, state, in_cluster, context, "resent")
+    place = PersonSource(state, in_cluster, context, manifest, secret)
+    _change(person, place, "resent")
 
 
-def _change(
-    person: str, state: Path | None, in_cluster: str | None, context: str | None, what: str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class PersonSource:
+    """Where a person's record is, and where the person is looked for."""
+
+    state: Path | None
+    in_cluster: str | None
+    context: str | None
+    manifest: Path | None
+    secret: list[str] | None
+
+
+def _change(person: str, place: PersonSource, what: str) -> None:
     from profile_image_sync.cli.state_source import find_person, open_state
     from profile_image_sync.cli.terminal import printable
     from profile_image_sync.worker.ledger import Ledger, PersonRecord
@@ -232,8 +272,8 @@ def _change(
         "forgotten": (lambda _: PersonRecord(), "is forgotten: for the next run they are new"),
         "resent": (resent, "will be uploaded once more by the next run"),
     }
-    with open_state(state, in_cluster, context, change=True) as opened:
-        guid = find_person(person, opened.people)
+    with open_state(place.state, place.in_cluster, place.context, change=True) as opened:
+        guid = find_person(person, opened.people, place.manifest, place.secret)
         ledger = Ledger.open(opened.store, expected_id=None)
         record = ledger.get(guid)
         if record == PersonRecord():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -21,10 +21,13 @@ from profile_image_sync.api.validation import validated
 from profile_image_sync.cluster.people import read_people
 from profile_image_sync.cluster.resources import connected
 from profile_image_sync.cluster.states import open_store
+from profile_image_sync.cli.options import secret_folders
 from profile_image_sync.errors import StateMissing
 from profile_image_sync.kube.resources import ObjectRef
 from profile_image_sync.local.folder_store import FolderStore
+from profile_image_sync.local.manifest import load
 from profile_image_sync.local.run import PEOPLE_FILE
+from profile_image_sync.worker.connections import open_directory
 from profile_image_sync.worker.state_store import StateStore
 
 
@@ -82,16 +85,49 @@ def _open_cluster(target: str, context: str | None, *, change: bool) -> Iterator
 def find_person(person: str, people: PeopleLists | None) -> UUID:
     """Return the objectGUID of a person given by it, or by their label in the lists of the last run."""
     try:
+def _state_id(client: ApiClient, namespace: str, name: str) -> UUID:
+    """Return the id of the state that is there; a new one when there is none: nothing is then overwritten."""
+    ref = ObjectRef("ConfigMap", namespace, names.state(name))
+    found = read(client, ref)
+    text = found.text.get(names.HEADER_KEY) if found else None
+    return decode_header(text.encode(), ref.description).id if text else uuid4()
+
+
+def _people(client: ApiClient, namespace: str, name: str) -> PeopleLists | None:
+    found = read(client, ObjectRef("Secret", namespace, names.people(name)))
+    data = found.binary.get(names.PEOPLE_KEY) if found else None
+    return PeopleLists.model_validate_json(data) if data else None
+
+
+def find_person(
+    person: str, people: PeopleLists | None, manifest: Path | None, secret: list[str] | None
+) -> UUID:
+    """Return the objectGUID of a person given by it, or by their label in the lists of the last run.
+
+    With a manifest its directory is asked, for a mail address, userPrincipalName or account name.
+    """
+    with suppress(ValueError):
         return UUID(person)
-    except ValueError:
-        listed = people.people.values() if people else ()
-        found = {
-            each.guid for lines in listed for each in lines if each.label.lower() == person.lower()
-        }
+    if manifest:
+        found, where = _in_directory(person, manifest, secret), "in the directory"
+    else:
+        found, where = _in_lists(person, people), "in the lists of the last run"
     if len(found) != 1:
-        problem = "is not in the lists" if not found else "is more than one person in the lists"
+        problem = "is more than one person" if found else "is not"
         raise typer.BadParameter(
-            f"{person} {problem} of the last run: give the objectGUID "
-            "(PowerShell: Get-ADUser NAME | Select-Object ObjectGUID)"
+            f"{person} {problem} {where}: give the objectGUID (PowerShell: Get-ADUser NAME | Select-Object "
+            "ObjectGUID), or with -f FILE a name that is unique in the directory"
         )
-    return UUID(found.pop())
+    return found.pop()
+
+
+def _in_lists(person: str, people: PeopleLists | None) -> set[UUID]:
+    everyone = (each for listed in (people.people.values() if people else ()) for each in listed)
+    return {UUID(each.guid) for each in everyone if each.label.lower() == person.lower()}
+
+
+def _in_directory(person: str, manifest: Path, secret: list[str] | None) -> set[UUID]:
+    document = load(manifest)
+    references = document.references(secret_folders(secret))
+    with open_directory(document.resource.spec, references) as directory:
+        return {each.guid for each in directory.find(person)}

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.api.spec import ProfileImageSyncSpec
@@ -39,10 +40,12 @@ class HighQCheck:
 
     def without_token(self) -> Iterator[CheckResult]:
         """Try the way to HighQ, and its API, without spending anything."""
-        proxy = self._spec.highq.proxy
-        if proxy:
-            yield CheckResult("proxy", CheckStatus.OK, f"HighQ is reached through {proxy.url}")
-            yield from _reached(proxy.url)
+        if proxy := self._proxy():
+            place = proxy.rpartition("@")[2]  # in the environment it may hold a password
+            field = "spec.highq.proxy" if self._spec.highq.proxy else "HTTPS_PROXY"
+            text = f"HighQ is reached through {place.rpartition('//')[2]} ({field})"
+            yield CheckResult("proxy", CheckStatus.OK, text)
+            yield from _reached(proxy)
         else:
             results = list(_reached(self._spec.highq.url))
             yield from results
@@ -98,6 +101,14 @@ class HighQCheck:
         highq.report_to(self._survey)
         return highq
 
+    def _proxy(self) -> str | None:
+        """Return the proxy that a run would use."""
+        highq, proxies = self._spec.highq, getproxies()
+        if highq.proxy:
+            return highq.proxy.url
+        host = urlsplit(highq.url).netloc
+        return None if proxy_bypass(host) else proxies.get("https") or proxies.get("all")
+
     def _tls(self) -> CheckResult:
         parts, bundle = urlsplit(self._spec.highq.url), self._spec.highq.ca_bundle_ref
         try:
@@ -128,7 +139,7 @@ class HighQCheck:
 
 def _reached(url: str) -> Iterator[CheckResult]:
     parts = urlsplit(url)
-    return probe(parts.hostname or "", parts.port or _PORTS[parts.scheme])
+    return probe(parts.hostname or "", parts.port or _PORTS.get(parts.scheme, _PORTS["http"]))
 
 
 def _failed(name: str, error: SyncError) -> CheckResult:

@@ -208,7 +208,7 @@ def _planned(
     pictures: _Pictures,
     details: Mapping[UUID, PersonDetails],
 ) -> Iterator[PlannedPerson]:
-    """Yield everyone in scope, those with something to do or to mend first."""
+    """Yield everyone in scope: who gets a picture, then what can be mended, then the others."""
     shared = _shared(seen)
 
     def planned(person: Person, action: str, reason: str, detail: str) -> PlannedPerson:
@@ -227,7 +227,8 @@ def _planned(
         )
 
     left = dict(seen.people)
-    for kind, people in listed.people.items():
+    uploads_first = sorted(listed.people.items(), key=lambda each: each[0].value not in _UPLOADS)
+    for kind, people in uploads_first:
         action = UPLOAD if kind.value in _UPLOADS else kind.value
         for each in sorted(people, key=lambda one: one.label):
             yield planned(left.pop(UUID(each.guid)), action, each.reason, each.detail)

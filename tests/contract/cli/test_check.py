@@ -221,6 +221,20 @@ def test_what_is_broken_is_named_with_the_remedy(
     assert any(words in each for each in bad), done.output
 
 
+def test_the_proxy_of_the_environment_is_looked_at_without_its_password(trial: Trial) -> None:
+    """As a run uses it; where NO_PROXY names HighQ, HighQ itself is."""
+    trial.add_people([ordinary("Ada Brook", 1)])
+    place = ("check", "-f", trial.manifest, "--state", trial.state)
+    proxy = {"https_proxy": "http://me:hunter2@127.0.0.1:9", "no_proxy": ""}  # before HTTPS_PROXY
+    refused = command(*place, **proxy)
+    assert refused.exit_code == 20
+    assert line(refused, "OK", "proxy") == "HighQ is reached through 127.0.0.1:9 (HTTPS_PROXY)"
+    assert line(refused, "failed", "TCP").startswith("127.0.0.1:9: ")
+    assert "through the proxy of HTTPS_PROXY" in line(refused, "failed", "API")
+    assert "hunter2" not in refused.output + refused.errors
+    assert command(*place, **proxy | {"no_proxy": "127.0.0.1"}).exit_code == 0
+
+
 def test_an_api_that_is_switched_off_is_told_as_that(trial: Trial) -> None:
     """Without a token already."""
     trial.highq.knobs(api_enabled=False)

@@ -111,3 +111,16 @@ def test_people_out_of_scope_and_unknown_people_are_told_apart(
     done = explain(trial, person)
     assert done.exit_code == exit_code
     assert words in done.output + done.errors
+
+
+def test_a_state_command_finds_people_in_the_directory(trial: Trial) -> None:
+    """By account name, with the manifest at hand; who is not unique there is refused."""
+    trial.add_people(sample_people())
+    assert command("sync", "-f", trial.manifest, "--state", trial.state).exit_code == 0
+    done = command("state", "resend", "ada.brook", "--state", trial.state, "-f", trial.manifest)
+    assert done.exit_code == 0, done.errors
+    assert "next run   upload (UploadAgain)\n" in explain(trial, "ada.brook").output
+    shared = ("reception@firm.example", "--state", trial.state, "-f", trial.manifest)
+    refused = command("state", "forget", *shared)
+    assert refused.exit_code == 2
+    assert "is more than one person in the directory" in " ".join(refused.errors.split())

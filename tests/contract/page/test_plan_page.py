@@ -183,19 +183,18 @@ def test_everyone_who_is_found_is_printed(page: Page) -> None:
     assert page.locator("tbody tr").count() == 50
 
 
-def test_typing_in_the_search_does_not_stutter(page: Page) -> None:
-    """A key in a list of 5,000 takes less than two frames of a slow screen."""
-    milliseconds = page.evaluate(
+def test_a_key_in_the_search_makes_fifty_rows_at_the_most(page: Page) -> None:
+    """Whatever the length of the list, so that typing does not stutter."""
+    added = page.evaluate(
         """() => {
-          const search = document.getElementById("search");
-          const times = [];
-          for (const text of ["p", "p1", "p12", "p123", ""]) {
-            const start = performance.now();
+          const search = document.getElementById("search"), rows = document.getElementById("rows");
+          const observer = new MutationObserver(() => {});
+          observer.observe(rows, {childList: true});
+          return ["p", "p1", "p12", "p123", ""].map((text) => {
             search.value = text;
             search.dispatchEvent(new Event("input"));
-            times.push(performance.now() - start);
-          }
-          return times.sort((a, b) => a - b)[2];
+            return observer.takeRecords().reduce((sum, record) => sum + record.addedNodes.length, 0);
+          });
         }"""
     )
-    assert milliseconds < 100
+    assert added == [50, 50, 50, 10, 50]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from profile_image_sync import names
+from profile_image_sync.api.run_spec import RUN_SPEC_VARIABLE
 from profile_image_sync.cli.options import (
-    ManifestFile,
     ResourceName,
     SecretFolders,
     StateFolder,
@@ -26,10 +28,24 @@ if TYPE_CHECKING:
 
 
 def check(
-    file: ManifestFile,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", metavar="FILE", help="Manifest, as for sync."),
+    ] = None,
     state: StateFolder = None,
     secret: SecretFolders = None,
     name: ResourceName = None,
+    in_cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--in-cluster",
+            metavar="NAMESPACE/NAME",
+            help="Check from a pod like a run's of this resource.",
+        ),
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", metavar="NAME", help="Context of the kubeconfig.")
+    ] = None,
     use_token: Annotated[
         bool,
         typer.Option(
@@ -45,17 +61,20 @@ def check(
             help="Write what this HighQ answers: statuses and names of fields, nobody's data.",
         ),
     ] = None,
+    mounts: Annotated[Path | None, typer.Option("--mounts", hidden=True)] = None,
     output: TableOrJsonOption = TableOrJson.TABLE,
 ) -> None:
     """Check everything that a run needs, without changing anything.
 
-    One line each: OK, warning, failed with the remedy, or skipped. Exit codes: 0 nothing failed, 20
-    something failed.
+    One line each: OK, warning, failed with the remedy, or skipped. With --in-cluster, a Job made from the
+    run's own template checks with its ServiceAccount, mounts and network policies, and is deleted afterwards.
+    Exit codes: 0 nothing failed, 20 something failed.
 
     \b
     Examples:
       profile-image-sync check -f tenant.yaml
       profile-image-sync check -f tenant.yaml --use-token --report highq.json
+      profile-image-sync check --in-cluster tenant-acme/acme
     """
     from profile_image_sync.cli.terminal import Terminal
     from profile_image_sync.local import manifest, run
@@ -65,15 +84,49 @@ def check(
     from profile_image_sync.worker.highq.survey import Survey
 
     terminal, survey = Terminal.start(verbose=False, quiet=True), Survey()
-    document = manifest.load(file, name)
-    spec, folder = document.resource.spec, run.state_folder(document, state)
-    found = on_this_machine(document, folder, secret_folders(secret))
-    results = results_of(spec, found, survey, use_token=use_token)
+    if in_cluster:
+        if file or report:
+            raise typer.BadParameter("--in-cluster goes with neither --file nor --report")
+        results: Iterable[CheckResult] = _in_cluster(in_cluster, context, terminal, use_token)
+    elif file:
+        document = manifest.load(file, name)
+        spec = document.resource.spec
+        folder = run.state_folder(document, state)
+        found = on_this_machine(document, folder, secret_folders(secret))
+        results = results_of(spec, found, survey, use_token=use_token)
+    elif RUN_SPEC_VARIABLE in os.environ:  # the Job of --in-cluster
+        results = _in_pod(mounts, use_token)
+    else:
+        raise typer.BadParameter("give -f FILE or --in-cluster NAMESPACE/NAME")
     failed = _print(results, terminal, output)
     if report:
         write_report(report, survey, spec)
         terminal.notice(f"{report} holds what HighQ answered, without names and secrets.")
     raise typer.Exit(EXIT_PERMANENT if failed else EXIT_FINISHED)
+
+
+def _in_cluster(
+    target: str, context: str | None, terminal: Terminal, use_token: bool
+) -> Iterable[CheckResult]:
+    from profile_image_sync.cluster.check_job import check_in_cluster
+    from profile_image_sync.kube.client import ApiClient
+
+    namespace, slash, name = target.partition("/")
+    if not (namespace and slash and name):
+        raise typer.BadParameter(f"--in-cluster {target}: give NAMESPACE/NAME")
+    with ApiClient.connect_as_user(context, field_manager=f"{names.PRODUCT}-cli") as client:
+        return check_in_cluster(
+            client, namespace, name, use_token=use_token, notice=terminal.notice
+        )
+
+
+def _in_pod(mounts: Path | None, use_token: bool) -> Iterable[CheckResult]:
+    from profile_image_sync.cli.check_in_pod import in_this_pod
+    from profile_image_sync.local.check import check as results_of
+    from profile_image_sync.worker.highq.survey import Survey
+
+    with in_this_pod(os.environ, mounts) as (spec, found):
+        yield from results_of(spec, found, Survey(), use_token=use_token)
 
 
 def _print(results: Iterable[CheckResult], terminal: Terminal, output: TableOrJson) -> bool:

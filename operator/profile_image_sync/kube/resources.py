@@ -36,7 +36,8 @@ class ObjectRef:
     @classmethod
     def of(cls, body: Body) -> Self:
         """Return where this object is kept."""
-        return cls(body["kind"], body["metadata"]["namespace"], body["metadata"]["name"])
+        metadata = body["metadata"]  # without a name: one is generated
+        return cls(body["kind"], metadata["namespace"], metadata.get("name", ""))
 
     @property
     def api_version(self) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profile_image_sync import names
 from profile_image_sync.api.run_spec import RUN_SPEC_VARIABLE
 from profile_image_sync.cli.options import (
+    Context,
     ResourceName,
     SecretFolders,
     StateFolder,
@@ -43,9 +43,7 @@ def check(
             help="Check from a pod like a run's of this resource.",
         ),
     ] = None,
-    context: Annotated[
-        str | None, typer.Option("--context", metavar="NAME", help="Context of the kubeconfig.")
-    ] = None,
+    context: Context = None,
     use_token: Annotated[
         bool,
         typer.Option(
@@ -109,12 +107,12 @@ def _in_cluster(
     target: str, context: str | None, terminal: Terminal, use_token: bool
 ) -> Iterable[CheckResult]:
     from profile_image_sync.cluster.check_job import check_in_cluster
-    from profile_image_sync.kube.client import ApiClient
+    from profile_image_sync.cluster.resources import connected
 
     namespace, slash, name = target.partition("/")
     if not (namespace and slash and name):
         raise typer.BadParameter(f"--in-cluster {target}: give NAMESPACE/NAME")
-    with ApiClient.connect_as_user(context, field_manager=f"{names.PRODUCT}-cli") as client:
+    with connected(context) as client:
         return check_in_cluster(
             client, namespace, name, use_token=use_token, notice=terminal.notice
         )

@@ -18,10 +18,10 @@ from profile_image_sync import names
 from profile_image_sync.api.report import PeopleLists
 from profile_image_sync.api.spec import ProfileImageSync
 from profile_image_sync.api.validation import validated
+from profile_image_sync.cli.options import secret_folders
 from profile_image_sync.cluster.people import read_people
 from profile_image_sync.cluster.resources import connected
 from profile_image_sync.cluster.states import open_store
-from profile_image_sync.cli.options import secret_folders
 from profile_image_sync.errors import StateMissing
 from profile_image_sync.kube.resources import ObjectRef
 from profile_image_sync.local.folder_store import FolderStore
@@ -80,23 +80,6 @@ def _open_cluster(target: str, context: str | None, *, change: bool) -> Iterator
             return
         with lease.held(threading.Event()):
             yield state
-
-
-def find_person(person: str, people: PeopleLists | None) -> UUID:
-    """Return the objectGUID of a person given by it, or by their label in the lists of the last run."""
-    try:
-def _state_id(client: ApiClient, namespace: str, name: str) -> UUID:
-    """Return the id of the state that is there; a new one when there is none: nothing is then overwritten."""
-    ref = ObjectRef("ConfigMap", namespace, names.state(name))
-    found = read(client, ref)
-    text = found.text.get(names.HEADER_KEY) if found else None
-    return decode_header(text.encode(), ref.description).id if text else uuid4()
-
-
-def _people(client: ApiClient, namespace: str, name: str) -> PeopleLists | None:
-    found = read(client, ObjectRef("Secret", namespace, names.people(name)))
-    data = found.binary.get(names.PEOPLE_KEY) if found else None
-    return PeopleLists.model_validate_json(data) if data else None
 
 
 def find_person(

@@ -27,39 +27,45 @@ if TYPE_CHECKING:
     from profile_image_sync.local.probe import CheckResult
 
 
+ManifestIfAny = Annotated[
+    Path | None, typer.Option("--file", "-f", metavar="FILE", help="Manifest, as for sync.")
+]
+InCluster = Annotated[
+    str | None,
+    typer.Option(
+        "--in-cluster",
+        metavar="NAMESPACE/NAME",
+        help="Check from a pod like a run's of this resource.",
+    ),
+]
+UseToken = Annotated[
+    bool,
+    typer.Option(
+        "--use-token",
+        help="Also list HighQ's users. This uses up HighQ's refresh token; the new one is kept.",
+    ),
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write what this HighQ answers: statuses and names of fields, nobody's data.",
+    ),
+]
+Mounts = Annotated[Path | None, typer.Option("--mounts", hidden=True)]
+
+
 def check(
-    file: Annotated[
-        Path | None,
-        typer.Option("--file", "-f", metavar="FILE", help="Manifest, as for sync."),
-    ] = None,
+    file: ManifestIfAny = None,
     state: StateFolder = None,
     secret: SecretFolders = None,
     name: ResourceName = None,
-    in_cluster: Annotated[
-        str | None,
-        typer.Option(
-            "--in-cluster",
-            metavar="NAMESPACE/NAME",
-            help="Check from a pod like a run's of this resource.",
-        ),
-    ] = None,
+    in_cluster: InCluster = None,
     context: Context = None,
-    use_token: Annotated[
-        bool,
-        typer.Option(
-            "--use-token",
-            help="Also list HighQ's users. This uses up HighQ's refresh token; the new one is kept.",
-        ),
-    ] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            metavar="FILE",
-            help="Write what this HighQ answers: statuses and names of fields, nobody's data.",
-        ),
-    ] = None,
-    mounts: Annotated[Path | None, typer.Option("--mounts", hidden=True)] = None,
+    use_token: UseToken = False,
+    report: ReportFile = None,
+    mounts: Mounts = None,
     output: TableOrJsonOption = TableOrJson.TABLE,
 ) -> None:
     """Check everything that a run needs, without changing anything.

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import typer
 
-from profile_image_sync import names
+from profile_image_sync import logs, names
 from profile_image_sync.api.report import PeopleLists
 from profile_image_sync.api.spec import ProfileImageSync
 from profile_image_sync.api.validation import validated
@@ -110,6 +110,7 @@ def _in_lists(person: str, people: PeopleLists | None) -> set[UUID]:
 
 
 def _in_directory(person: str, manifest: Path, secret: list[str] | None) -> set[UUID]:
+    logs.configure(json=False, quiet=True)
     document = load(manifest)
     references = document.references(secret_folders(secret))
     with open_directory(document.resource.spec, references) as directory:

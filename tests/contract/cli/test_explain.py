@@ -119,6 +119,7 @@ def test_a_state_command_finds_people_in_the_directory(trial: Trial) -> None:
     assert command("sync", "-f", trial.manifest, "--state", trial.state).exit_code == 0
     done = command("state", "resend", "ada.brook", "--state", trial.state, "-f", trial.manifest)
     assert done.exit_code == 0, done.errors
+    assert done.output.startswith("ada.brook (")
     assert "next run   upload (UploadAgain)\n" in explain(trial, "ada.brook").output
     shared = ("reception@firm.example", "--state", trial.state, "-f", trial.manifest)
     refused = command("state", "forget", *shared)

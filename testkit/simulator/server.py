@@ -38,6 +38,7 @@ def build(instances: Instances) -> ASGIApp:
 def serve(app: ASGIApp, host: str, port: int, certificate: Path | None, key: Path | None) -> None:
     """Serve until SIGTERM or SIGINT; print one line with the address once connections are taken.
 
+    SIGHUP reads the certificate anew.
     Port 0 takes a free one. Without a certificate and its key it is plain HTTP.
     """
     config = uvicorn.Config(
@@ -66,6 +67,8 @@ def serve(app: ASGIApp, host: str, port: int, certificate: Path | None, key: Pat
         server = _Announcing(config, f"{scheme}://{shown}:{listener.getsockname()[1]}")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, server.stop)
+        if certificate:
+            signal.signal(signal.SIGHUP, server.read_certificate)
         server.run(sockets=[listener])
 
 
@@ -79,6 +82,12 @@ class _Announcing(uvicorn.Server):
     def stop(self, _number: int, _frame: FrameType | None) -> None:
         """Handle signals before and after uvicorn does, which raises them anew at its end."""
         self.should_exit = True
+
+    def read_certificate(self, _number: int, _frame: FrameType | None) -> None:
+        """Use the files as they are now for connections to come, as gateways do after a renewal."""
+        assert self.config.ssl
+        assert self.config.ssl_certfile
+        self.config.ssl.load_cert_chain(self.config.ssl_certfile, self.config.ssl_keyfile)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

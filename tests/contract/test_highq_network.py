@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import ssl
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from profile_image_sync.errors import HighQUnavailable, HighQUntrusted
+from profile_image_sync.errors import HighQUnavailable, HighQUntrusted, UploadUnconfirmed
 from testkit.certificates import CertificateAuthority
+from testkit.pictures import jpeg, portrait
 from testkit.simulator.process import Simulator
 from testkit.simulator.samples import people
-from tests.support.highq_session import HighQSession
+from testkit.waiting import wait_for
+from tests.support.highq_session import HighQSession, ready
 from tests.support.tinyproxy import free_port
+
+PICTURE = jpeg(portrait("P", 1, 320, 320))
 
 
 @pytest.fixture
@@ -129,3 +137,34 @@ def test_a_port_without_tls_is_told_as_such(session: HighQSession, tmp_path: Pat
             pytest.raises(HighQUnavailable, match="does not speak TLS"),
         ):
             highq.account_total()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_certificate_that_is_renewed_in_mid_run(tmp_path: Path, *, known: bool) -> None:
+    """By the same authority the run goes on; by one that we do not trust it ends, and nothing is sent."""
+    authority = CertificateAuthority(tmp_path / "ca")
+    with Simulator.start(tmp_path=tmp_path, tls=authority) as simulator:
+        instance = simulator.create_instance(users=people(3))
+        session = HighQSession.at(simulator, instance, tmp_path)
+        port = urlsplit(simulator.url).port or 0
+        with session.open() as highq:
+            highq.upload(1, ready(PICTURE))
+            instance.fail_next("upload", "cut")
+            before = ssl.get_server_certificate(("127.0.0.1", port))
+            issuer = authority if known else CertificateAuthority(tmp_path / "another")
+            renewed = issuer.issue("localhost", "127.0.0.1")
+            for name, file in zip(("leaf-1.pem", "leaf-1.key"), renewed, strict=True):
+                (tmp_path / "ca" / name).write_bytes(file.read_bytes())
+            os.kill(simulator.pid, signal.SIGHUP)
+            wait_for(
+                "the certificate",
+                lambda: ssl.get_server_certificate(("127.0.0.1", port)) != before,
+            )
+            if known:
+                highq.upload(2, ready(PICTURE))  # cut, and again on a new connection
+                assert [upload.user_id for upload in instance.uploads()] == [1, 2]
+            else:  # lost if the old connection was still open: it is cut
+                with pytest.raises((UploadUnconfirmed, HighQUntrusted)):
+                    highq.upload(2, ready(PICTURE))
+                with pytest.raises(HighQUntrusted, match=r"spec\.highq\.caBundleRef"):
+                    highq.account_total()

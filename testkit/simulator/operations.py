@@ -16,15 +16,18 @@ from .accounts import User
 from .avatar_files import Box
 from .calls import Call, admit, find_user
 from .grants import OAuthError
-from .rendering import ApiError, Document, PageError, page, render
+from .rendering import ApiError, Document, PageError, consent_screen, page, render
 from .schema import Operation, SetBy
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 async def authorise(call: Call) -> Response:
-    """Send the browser of an administrator, logged in and willing, back with a code."""
+    """Send the browser of an administrator, logged in and willing, back with a code; ask first, if set so."""
     query, instance = call.request.query_params, call.instance
+    client = instance.authorisations.clients.get(query.get("client_id", ""))
+    if client and client.consent_screen and "decision" not in query:
+        return consent_screen(instance.name, client.client_id, call.request.url)
     target = None
     if query.get("response_type") == "code":
         target = instance.authorisations.authorise(

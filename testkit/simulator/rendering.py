@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from html import escape
 from typing import Literal
 from xml.etree import ElementTree as ET
 
+from starlette.datastructures import URL
 from starlette.responses import HTMLResponse, Response
 
 Format = Literal["json", "xml"]
@@ -102,6 +104,16 @@ def page(status: int, headers: Mapping[str, str] | None = None) -> HTMLResponse:
         f"<body><h1>HTTP Status {status}</h1></body></html>",
         status,
         headers=dict(headers or {}),
+    )
+
+
+def consent_screen(instance: str, client_id: str, address: URL) -> HTMLResponse:
+    """Build the page on which the person at the browser allows the client's access."""
+    allow = address.include_query_params(decision="allow")
+    return HTMLResponse(
+        "<!doctype html><html><head><title>Allow access</title></head><body>"
+        f"<p>Client {escape(client_id)} asks for access to {escape(instance)}.</p>"
+        f'<a role="button" href="?{escape(allow.query)}">Allow</a></body></html>'
     )
 
 

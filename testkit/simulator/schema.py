@@ -30,6 +30,7 @@ class ClientSettings(SimulatorModel):
     client_id: str = "1012"
     client_secret: str = Field(default_factory=lambda: secrets.token_hex(16))
     redirect_uri: str = ""  # blank: any address may be used
+    consent_screen: bool = False  # HighQ's "Show allow/deny screen"
     access_lifetime: float = 18_000
     refresh_lifetime: float = 31_536_000
     allowed_addresses: list[str] = []  # addresses or networks; none: everyone

@@ -4,72 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from testkit.simulator.process import Instance, Simulator
 from testkit.simulator.samples import people
 from testkit.simulator.schema import ClientSettings
+from tests.support.authorizing import authorizing, sent_back
 from tests.support.highq_session import HighQSession
-from tests.support.tinyproxy import free_port
-
-CHROMIUM = "/usr/bin/chromium"
-BROWSER = (
-    *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"),
-    *("--ignore-certificate-errors", "--no-proxy-server"),
-)
-
-
-@dataclass
-class Authorizing:
-    """A running `authorize` that waits for the browser."""
-
-    process: subprocess.Popen[str]
-    instance: Instance
-    redirect: str
-    address: str
-
-    def finished(self) -> tuple[int, str, str]:
-        """Wait; return exit code, output and errors."""
-        output, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, output, errors
-
-
-@contextmanager
-def authorizing(
-    simulator: Simulator, instance: Instance, *options: str | Path, secret: str | None = None
-) -> Iterator[Authorizing]:
-    """Start the command, give it the client secret by its standard input, and read the address."""
-    redirect = f"http://127.0.0.1:{free_port()}/"
-    command = [sys.executable, "-m", "profile_image_sync", "authorize", "--url", instance.url]
-    command += ["--client-id", instance.clients[0].client_id, "--redirect", redirect]
-    command += ["--ca", str(simulator.ca_file), *map(str, options)]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stderr
-    process.stdin.write((secret or instance.clients[0].client_secret) + "\n")
-    process.stdin.flush()
-    try:
-        address = next(line for line in process.stderr if line.startswith("https://")).strip()
-        yield Authorizing(process, instance, redirect, address)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.fixture
@@ -78,35 +26,27 @@ def instance(simulator: Simulator) -> Instance:
     return simulator.create_instance(users=people(3), clients=[ClientSettings()])
 
 
-def sent_back(simulator: Simulator, address: str) -> str:
-    """Do as a browser does up to the redirect; return where it goes."""
-    trust = ssl.create_default_context(cafile=simulator.ca_file)
-    with httpx.Client(verify=trust, trust_env=False) as browser:
-        return browser.get(address).headers["location"]
-
-
-def test_a_browser_ends_with_a_secret_that_works(
-    simulator: Simulator, instance: Instance, tmp_path: Path
+def test_a_click_on_allow_ends_with_a_secret_that_works(
+    simulator: Simulator, browser: Browser, tmp_path: Path
 ) -> None:
-    """Open the address, allow, done: the printed Secret holds an authorisation of its own."""
+    """Open the address, click, done: the printed Secret holds an authorisation of its own."""
+    instance = simulator.create_instance(clients=[ClientSettings(consent_screen=True)])
     with authorizing(simulator, instance) as waiting:
-        page = subprocess.run(
-            [*BROWSER, f"--user-data-dir={tmp_path / 'browser'}", waiting.address],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
+        page = browser.new_page(ignore_https_errors=True)
+        page.goto(waiting.address)
+        page.get_by_role("button", name="Allow").click()
+        page.get_by_role("heading", name="Done").wait_for()
+        shown = page.inner_text("body")
         code, output, errors = waiting.finished()
     assert code == 0, errors
-    assert "go back to the terminal" in page.stdout
+    assert "go back to the terminal" in shown
     secret = json.loads(output)
     assert (secret["kind"], secret["metadata"]["name"]) == ("Secret", "highq-oauth")
     assert set(secret["stringData"]) == {"clientId", "clientSecret", "refreshToken"}
     session = HighQSession.at(simulator, instance, tmp_path / "tokens")
     session.replace_seed(secret["stringData"]["refreshToken"])
     with session.open() as highq:
-        assert highq.account_total() == 4
+        assert highq.account_total() == 1
 
 
 def test_no_secret_is_shown_but_in_the_result(simulator: Simulator, instance: Instance) -> None:
@@ -147,6 +87,8 @@ def test_a_wrong_state_is_refused_and_we_wait_on(simulator: Simulator, instance:
         assert "state" not in location
         assert httpx.get(location, trust_env=False).status_code == 200
         code, _, errors = waiting.finished()
+        with pytest.raises(httpx.ConnectError):  # once, while we wait
+            httpx.get(location, trust_env=False)
     assert code == 0, errors
 
 

@@ -33,6 +33,7 @@ def test_a_click_on_allow_ends_with_a_secret_that_works(
     instance = simulator.create_instance(clients=[ClientSettings(consent_screen=True)])
     with authorizing(simulator, instance) as waiting:
         page = browser.new_page(ignore_https_errors=True)
+        page.set_default_timeout(300_000)
         page.goto(waiting.address)
         page.get_by_role("button", name="Allow").click()
         page.get_by_role("heading", name="Done").wait_for()

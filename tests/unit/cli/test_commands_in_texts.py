@@ -28,7 +28,7 @@ PODS = "tests/e2e/test_cluster_commands.py::test_logs_are_those_of_a_runs_pod"
 # What a message tells a person to type -> the test that does so.
 TRIED = {
     "acknowledge": f"{CLUSTER}test_status_tells_what_waits_for_a_person_and_the_command_goes_on",
-    "authorize": "tests/contract/test_authorize.py::test_a_browser_ends_with_a_secret_that_works",
+    "authorize": "tests/contract/test_authorize.py::test_a_click_on_allow_ends_with_a_secret_that_works",
     "check": "tests/contract/cli/test_check.py::test_a_tenant_that_can_run_is_all_ok_and_nothing_is_changed",
     "crd": f"{STORED}test_a_state_is_exported_lost_and_imported",
     "logs": PODS,

@@ -12,9 +12,12 @@ from profile_image_sync.api.spec import FirstSync, ProfileImageSyncSpec
 from profile_image_sync.api.state_header import (
     MAX_SWEEPS,
     CompletedFirstSync,
+    DirectoryCursor,
+    ListedAccounts,
     PendingBrake,
     StateHeader,
     Sweep,
+    Totals,
     new_header,
 )
 from profile_image_sync.api.state_policy import StatePolicy
@@ -22,6 +25,7 @@ from profile_image_sync.errors import StateMismatch
 from profile_image_sync.worker import transitions
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.brakes import LimitBreach
+from profile_image_sync.worker.directory import Position
 from profile_image_sync.worker.people import Account
 
 LOST, PRESENT = UUID(int=1), UUID(int=2)
@@ -134,3 +138,45 @@ def test_an_acknowledgement_that_was_not_given_is_not_spent() -> None:
     """Numbers that have recovered by themselves need none."""
     header = HEADER.model_copy(update={"brake": PendingBrake(id="3f9a", figures={})})
     assert (after(header).brake, after(header).spent_acknowledgements) == (None, ())
+
+
+SWEPT = NOW - timedelta(days=1)
+LISTED = ListedAccounts(total=2, highest_id=9, all_retried=SWEPT)
+
+
+def counted(
+    scope: str, *, swept: datetime | None = None, accounts: ListedAccounts | None = None
+) -> StateHeader:
+    """Record what a run under this scope has counted, read from dc1, after one from dc2 under scope 2."""
+    cursor = DirectoryCursor(server="dc2", invocation=LOST, usn=7)
+    before = {
+        "scope": "scope 2",
+        "cursors": (cursor,),
+        "last_full_sweep": SWEPT,
+        "accounts": LISTED,
+    }
+    return transitions.counted(
+        HEADER.model_copy(update=before),
+        swept=swept,
+        scope=scope,
+        position=Position("dc1", PRESENT, 5),
+        totals=Totals(people=3, reasons={}),
+        accounts=accounts,
+    )
+
+
+def test_a_run_of_changes_leaves_what_it_has_not_done_anew() -> None:
+    """Cursors of other servers, the last full sweep and the last list of HighQ's users stay."""
+    header = counted(f"scope {2}")
+    assert [cursor.server for cursor in header.cursors] == ["dc2", "dc1"]
+    assert (header.last_full_sweep, header.accounts) == (SWEPT, LISTED)
+    assert header.totals == Totals(people=3, reasons={})
+
+
+@pytest.mark.parametrize("scope", ["scope 1", "scope 3"])
+def test_another_scope_forgets_the_cursors_of_other_servers(scope: str) -> None:
+    """What they have not shown under this scope is not known."""
+    fresh = ListedAccounts(total=3, highest_id=11, all_retried=NOW)
+    header = counted(scope, swept=NOW, accounts=fresh)
+    assert [cursor.server for cursor in header.cursors] == ["dc1"]
+    assert (header.scope, header.last_full_sweep, header.accounts) == (scope, NOW, fresh)

@@ -203,10 +203,10 @@ class Reader:
     def _add_waiting(
         self, reading: Reading, index: AccountIndex, *, everyone_waiting: bool
     ) -> None:
-        """Look at those who wait as well: at all of them, or at those to whom new accounts may belong."""
+        """Look at those who wait as well: at all if they are few, else at those whom new accounts may serve."""
         people = {person.guid: person for person in reading.people}
-        if everyone_waiting:
-            waiting = self._waiting(waits_for_account) - people.keys()
+        waiting = self._waiting(waits_for_account) - people.keys()
+        if everyone_waiting or len(waiting) <= MOST_CANDIDATES:  # an account may come with a low id
             more = self._directory.people_by_guid(waiting)
         else:
             listed = self._ledger.header.accounts

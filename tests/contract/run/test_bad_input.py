@@ -281,7 +281,10 @@ def test_half_of_the_people_gone_stops_the_run_until_acknowledged(tenant: LocalT
 
 
 def test_state_that_went_missing_stops_the_run(tenant: LocalTenant) -> None:
-    """A first sync by accident would override people's own pictures: the header or a shard is missed."""
+    """A first sync by accident would override people's own pictures: the header or a shard is missed.
+
+    A header at once, a shard by the run that reads it: a full sweep, or one that has somebody of it to serve.
+    """
     tenant.add_people([ordinary("Ann Ash", 1)])
     tenant.sync()
     tenant.highq.reset_audit()
@@ -289,7 +292,7 @@ def test_state_that_went_missing_stops_the_run(tenant: LocalTenant) -> None:
     shard, header = tenant.state / "state-000", tenant.state / "state"
     kept = shard.read_bytes()
     shard.unlink()
-    ran = tenant.sync()
+    ran = tenant.sync("--full")
     assert (ran.exit_code, "StateMissing" in ran.errors) == (20, True), ran.errors
     shard.write_bytes(kept)
     header.unlink()

@@ -93,7 +93,7 @@ def test_who_has_no_account_is_told_why(trial: Trial) -> None:
     trial.add_people(sample_people())
     unknown = explain(trial, "jon.larch").output
     assert "HighQ user none (NoAccount): no HighQ user has their address" in unknown
-    assert "HighQ user none (SeveralPeople): " in explain(trial, "kim.maple").output
+    assert "HighQ user none (SeveralAccounts): " in explain(trial, "kim.maple").output
 
 
 @pytest.mark.parametrize(

@@ -79,10 +79,10 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(trial: Trial) -> No
     piped = sync(trial)
     assert "directory read" in piped.errors
     assert "\x1b" not in piped.errors
-    shown = _on_a_terminal(trial)
+    shown = _on_a_terminal(trial, "--full")
     assert re.search(r"people \S* *\d+/\d+ .*\d:\d\d:\d\d", shown), shown
     assert "directory read" not in shown
-    assert "directory read" in _on_a_terminal(trial, "--verbose")
+    assert "directory read" in _on_a_terminal(trial, "--full", "--verbose")
 
 
 def _on_a_terminal(trial: Trial, *options: str) -> str:

@@ -203,7 +203,7 @@ class Reader:
     def _add_waiting(
         self, reading: Reading, index: AccountIndex, *, everyone_waiting: bool
     ) -> None:
-        """Look at those who wait as well: at all if they are few, else at those whom new accounts may serve."""
+        """Look at those who wait as well: at all if they are few, else at those with new accounts."""
         people = {person.guid: person for person in reading.people}
         waiting = self._waiting(waits_for_account) - people.keys()
         if everyone_waiting or len(waiting) <= MOST_CANDIDATES:  # an account may come with a low id

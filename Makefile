@@ -1,6 +1,6 @@
 # One command each; what has logic is a script.
 .DEFAULT_GOAL := help
-.PHONY: try help setup test test-fast model mutation bench-operator bench-uploading knobs demo demo-down check crd lock bench-reading
+.PHONY: plan-of-thousands try help setup test test-fast model mutation bench-operator bench-uploading knobs demo demo-down check crd lock bench-reading
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -16,6 +16,9 @@ test-fast:  ## checks and tests without root and containers, for the inner loop
 
 model: setup  ## the rules in any order of events, N=20000 sequences (make test walks fewer)
 	@N=$${N:-20000} .venv/bin/pytest -q --timeout=0 -n 2 tests/model
+
+plan-of-thousands: setup  ## plan and the run that follows agree person by person, on a directory with every action in it [N=5000]
+	@N=$(or $(N),5000) .venv/bin/pytest -q tests/contract/cli/test_plan_of_thousands.py
 
 mutation: setup  ## which one-line mutations of pure modules no test notices: MODULES="api/schedule.py ..."; minutes a module
 	@scripts/mutation $(MODULES)

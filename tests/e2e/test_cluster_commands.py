@@ -13,7 +13,7 @@ from tests.unit.cli.command import CommandResult, command
 
 def test_logs_are_those_of_a_runs_pod(tenant: ClusterTenant) -> None:
     """The newest run's, or that of the run whose id is given; followed until it ends."""
-    tenant.add_people([ordinary("Ann Ashes", 1)])
+    tenant.add_people([ordinary("Abe Quay", 1)])
     tenant.apply(dryRun=False)
     first = tenant.next_run({})
 

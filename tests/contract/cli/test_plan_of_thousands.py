@@ -1,10 +1,11 @@
-"""`plan` and the `sync` that follows agree person by person: 5,000 people, every action among them."""
+"""`plan` and the `sync` that follows agree person by person: thousands of people, every action among them."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from testkit.people import MAIL_DOMAIN, HighQUser, SamplePerson
 from testkit.trial import Trial, highq_user
 from tests.unit.cli.command import command
 
-PEOPLE = 5_000
+PEOPLE = int(os.environ.get("N", "1000"))  # `make plan-of-thousands` takes 5,000
 GROUP = 15  # people of each special kind: the lists of a run hold a hundred of a kind
 LATER_ID = 1_000_000  # of HighQ users who came after the first sync
 PORTRAIT = pictures.jpeg(pictures.portrait("P", 1, 64, 64))

@@ -82,7 +82,8 @@ def standing(record: PersonRecord) -> tuple[PeopleKind | None, str]:
     word = record.waiting
     match word:
         case "":
-            unconfirmed = record.accepted and record.accepted.unconfirmed
+            accepted = record.accepted
+            unconfirmed = accepted and accepted.unconfirmed and not accepted.gone
             kind = PeopleKind.UNCONFIRMED if unconfirmed else None
             return kind, Verdict.UNCONFIRMED.value if unconfirmed else ""
         case Verdict.NO_IMAGE:

@@ -191,7 +191,7 @@ def needs_account(person: Person, record: PersonRecord, policy: Policy) -> bool:
     """Tell whether what is done for a person depends on HighQ's users."""
     verdict = classify(person.source, record, policy)
     known = _ACCOUNT_DOES_NOT_MATTER | {Verdict.UNCHANGED, Verdict.UNCONFIRMED}
-    return verdict not in known or waits_for_account(record)
+    return verdict not in known or waits_for_account(record) or has_failed(record)
 
 
 def plan_person(person: Person, record: PersonRecord, match: Match, policy: Policy) -> PersonPlan:

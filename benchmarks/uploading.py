@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from benchmarks import plain_upload
+from profile_image_sync import logs
 from profile_image_sync.api.highq import Endpoint
 from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.spec import FirstSync, Mode
@@ -57,6 +58,7 @@ LIMITED_WINDOWS = 3  # the last one need not be waited out
 LIMITED_UPLOADS = LIMITED_WINDOWS * LIMIT
 STATE = UUID(int=0xBE)
 SETTINGS = ImageSettings()
+KEYS = (None,)  # the match values of everyone: nobody is matched here
 Figures = dict[str, float]
 
 
@@ -91,7 +93,7 @@ class CountingStore:
 
 
 class Pictures:
-    """The directory's part of an upload: a picture by GUID."""
+    """The directory's part of an upload: match values and picture by GUID."""
 
     def __init__(self, count: int) -> None:
         """Draw `count` different pictures; they differ in their last bytes only."""
@@ -100,9 +102,9 @@ class Pictures:
             number: drawn[number % 20] + number.to_bytes(4, "big") for number in range(1, count + 1)
         }
 
-    def picture(self, guid: UUID, _attribute: str) -> bytes | None:
+    def picture(self, guid: UUID, _attribute: str) -> tuple[tuple[str | None, ...], bytes | None]:
         """See Directory."""
-        return self.by_account[guid.int % 2**32]
+        return KEYS, self.by_account[guid.int % 2**32]
 
 
 def plans(pictures: Pictures) -> list[PersonPlan]:
@@ -111,7 +113,7 @@ def plans(pictures: Pictures) -> list[PersonPlan]:
     for number, raw in pictures.by_account.items():
         guid = UUID(int=(number * 0x9E3779B97F4A7C15 % 2**64) << 64 | number)
         source = Source("thumbnailPhoto", source_md5(raw))
-        person = Person(guid, (None,), source, ("thumbnailPhoto",), f"p{number}@acme.example")
+        person = Person(guid, KEYS, source, ("thumbnailPhoto",), f"p{number}@acme.example")
         found.append(PersonPlan(person, Verdict.UPLOAD_FIRST, number))
     return found
 
@@ -294,12 +296,19 @@ def measure(bench: Bench) -> Figures:
     return figures
 
 
+def measured(folder: Path) -> Figures:
+    """Measure with a simulator of our own."""
+    logs.configure(json=True)  # as in a pod, and as costly
+    with Simulator.start(tmp_path=folder, tls=CertificateAuthority(folder / "ca")) as simulator:
+        return measure(Bench(simulator, folder))
+
+
 def main() -> None:
-    """Start a simulator, measure, print."""
+    """Measure, print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with Simulator.start(tmp_path=folder, tls=CertificateAuthority(folder / "ca")) as simulator:
-            figures = measure(Bench(simulator, folder))
+        with (folder / "log").open("w") as log, redirect_stderr(log):
+            figures = measured(folder)
     print(f"{UPLOADS} first uploads of {SIDE} px pictures, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
     for figure, value in figures.items():
         print(f"  {figure:30} {value:10.2f}")

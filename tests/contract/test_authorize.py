@@ -18,6 +18,7 @@ from testkit.simulator.samples import people
 from testkit.simulator.schema import ClientSettings
 from tests.support.authorizing import authorizing, sent_back
 from tests.support.highq_session import HighQSession
+from tests.unit.cli.command import command
 
 
 @pytest.fixture
@@ -141,3 +142,21 @@ def test_the_redirected_address_can_be_pasted(simulator: Simulator, instance: In
         code, output, errors = waiting.finished()
     assert code == 0, errors
     assert json.loads(output)["stringData"]["refreshToken"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--apply", "--out", "x"), "give --apply or --out, not both"),
+        (("-n", "x"), "go with --apply"),
+        (("--replace",), "go with --apply"),
+    ],
+    ids=["two places", "a namespace for nothing", "a replacement of nothing"],
+)
+def test_options_that_contradict_each_other_are_told(options: tuple[str, ...], words: str) -> None:
+    """Before the client secret is asked for."""
+    done = command(
+        "authorize", "--url", "https://acme.highq.com/acme", "--client-id", "1", *options
+    )
+    assert done.exit_code == 2
+    assert words in done.errors

@@ -16,8 +16,8 @@ UNSERVED_AFTER = timedelta(
 PENDING = "Pending"  # the reason that the CRD gives each condition, until an operator has looked
 _QUOTED_COMMAND = re.compile(r"`(kubectl [^`]+)`")
 _AUTHORISE = (
-    f"{names.PRODUCT} authorize --url {{url}} --client-id CLIENT_ID --name {{secret}} | "
-    "kubectl apply --namespace {namespace} -f -"
+    f"{names.PRODUCT} authorize --url {{url}} --client-id CLIENT_ID --name {{secret}} "
+    "--apply --replace --namespace {namespace}"
 )
 _IMPORT = f"{names.PRODUCT} state import FILE --in-cluster {{namespace}}/{{name}}"
 _DESCRIBE = "kubectl describe profileimagesync {name} --namespace {namespace}"

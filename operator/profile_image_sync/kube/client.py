@@ -192,16 +192,15 @@ class ApiClient:
             except HTTPError as error:
                 raise unavailable(pod, f"broke off the log ({type(error).__name__})") from None
 
-    def create(self, body: Body) -> Body:
+    def create(self, body: Body, *, dry_run: bool = False) -> Body:
         """Make an object; return it as stored. Raises ApiConflict when it is there."""
-        return self._write("POST", body)
+        return self._write("POST", body, dry_run=dry_run)
 
     def replace(
         self, body: Body, *, dry_run: bool = False, retry: RetryPolicy | None = None
     ) -> Body:
         """Replace the object that was read; return it as stored. Raises ApiConflict."""
-        query = {"dryRun": "All"} if dry_run else {}
-        return self._write("PUT", body, query=query, retry=retry)
+        return self._write("PUT", body, dry_run=dry_run, retry=retry)
 
     def replace_status(self, body: Body) -> Body:
         """Replace the status of an object that was read. Raises ApiConflict."""
@@ -212,9 +211,10 @@ class ApiClient:
         content_type = "application/apply-patch+yaml"
         return self._write("PATCH", body, query={"force": "true"}, content_type=content_type)
 
-    def patch(self, body: Body) -> Body:
+    def patch(self, body: Body, *, dry_run: bool = False) -> Body:
         """Merge into the object that is there."""
-        return self._write("PATCH", body, content_type="application/merge-patch+json")
+        content_type = "application/merge-patch+json"
+        return self._write("PATCH", body, content_type=content_type, dry_run=dry_run)
 
     def delete(self, ref: ObjectRef) -> None:
         """Remove the object and, in the background, what it owns."""
@@ -246,10 +246,12 @@ class ApiClient:
         body: Body,
         *,
         query: Mapping[str, str] | None = None,
+        dry_run: bool = False,
         retry: RetryPolicy | None = None,
         **options: Any,
     ) -> Body:
         query = {"fieldManager": self._field_manager, **(query or {})}
+        query |= {"dryRun": "All"} if dry_run else {}
         return self._call(
             method, ObjectRef.of(body), query=query, body=body, retry=retry, **options
         )

@@ -44,7 +44,6 @@ TRIED = {
     "kubectl annotate": f"{CLUSTER}test_what_kubectl_is_told_to_do_by_messages_can_be_done",
     "kubectl delete": f"{CLUSTER}test_what_kubectl_is_told_to_do_by_messages_can_be_done",
     "kubectl describe": f"{CLUSTER}test_what_kubectl_is_told_to_do_by_messages_can_be_done",
-    "kubectl apply": f"{CLUSTER}test_what_kubectl_is_told_to_do_by_messages_can_be_done",
     "kubectl get": f"{CLUSTER}test_what_kubectl_is_told_to_do_by_messages_can_be_done",
     "kubectl logs": PODS,
 }

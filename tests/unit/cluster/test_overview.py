@@ -15,7 +15,7 @@ READY = condition("Ready", "True", "Ready")
 BRAKE = {"id": "3f9a2c71", "reason": "MassChange", "message": "80 of 100"}
 AUTHORISE = (
     "profile-image-sync authorize --url https://acme.highq.com/acme --client-id CLIENT_ID --name highq-oauth "
-    "| kubectl apply --namespace tenant-acme -f -"
+    "--apply --replace --namespace tenant-acme"
 )
 IMPORT = "profile-image-sync state import FILE --in-cluster tenant-acme/acme"
 

@@ -250,9 +250,9 @@ def _is_denied(request: Request, response: Response) -> bool:
 
 def _authorise_again(credentials: ClientCredentials) -> str:
     return (
-        "let a HighQ system administrator authorise the client anew in a browser with "
-        "`profile-image-sync authorize`, and put the new refreshToken into Secret "
-        f"{credentials.secret}"
+        "let a HighQ system administrator authorise the client anew in a browser, which makes Secret "
+        f"{credentials.secret} anew: `profile-image-sync authorize --url URL --client-id ID --name "
+        f"{credentials.secret} --apply --replace`"
     )
 
 

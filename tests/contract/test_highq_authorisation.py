@@ -199,7 +199,7 @@ def test_a_revoked_refresh_token_needs_a_new_consent(session: HighQSession, body
     session.instance.knobs(token_error_body=body)
     run(session)
     session.instance.revoke_tokens("both")
-    remedy = r"authorise the client anew .*Secret highq-oauth anew: `profile-image-sync authorize .*--replace`"
+    remedy = r"authorise the client anew .*Secret highq-oauth anew: `.* authorize .*--replace`"
     with pytest.raises(AuthorisationRefused, match=remedy):
         run(session)
     assert session.refreshes() == 2

@@ -155,7 +155,9 @@ class Transport:
             return self._client.build_request("POST", url, headers=headers, content=avatar.data)
         name = f"avatar.{_SUFFIXES[avatar.media_type]}"
         files = {"file": (name, avatar.data, avatar.media_type)}
-        return self._client.build_request("POST", url, headers=headers, files=files)
+        built = self._client.build_request("POST", url, headers=headers, files=files)
+        built.read()  # joins the parts, each of which would be a TLS record and a system call of its own
+        return built
 
     def _chunks(self, response: httpx.Response, route: Route) -> Iterator[bytes]:
         """Yield the body; httpx bounds each silence, this bounds the whole."""

@@ -8,11 +8,13 @@ import traceback
 from profile_image_sync.cli.app import app
 from profile_image_sync.cli.completion import prepare_completion
 from profile_image_sync.cli.program import as_typed, command_of, program
+from profile_image_sync.core_files import forbid_core_files
 from profile_image_sync.errors import EXIT_TRANSIENT, SyncError
 
 
 def main() -> None:
     """Run the command line. Users get one line and an exit code, never a traceback."""
+    forbid_core_files()
     prepare_completion()
     try:
         command_of(app)(prog_name=program())

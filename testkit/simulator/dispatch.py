@@ -51,7 +51,9 @@ async def _answer(call: Call, fault: Fault | None) -> Response:
     call.entry.verdict = "lost"
     call.entry.ref = fault.ref
     if fault.kind not in {"cut", "stall"}:
-        await call.request.body()  # as gateways do, so that the caller hears the answer
+        body = await call.request.body()  # as gateways do, so that the caller hears the answer
+        if fault.kind == "echo":
+            return faults.echo(fault, call.request.headers.raw, body)
     return faults.instead(fault, call.form, _link(call))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Iterable
 from contextlib import suppress
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from .rendering import ApiError, Format, page, render_error
@@ -111,6 +112,14 @@ def instead(fault: Fault, form: Format, link: str) -> Response:
             return Response(b'"' + b" " * HUGE + b'"', media_type="application/json")
         case _:
             return Cut()
+
+
+def echo(fault: Fault, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Response:
+    """Build an error that repeats what the caller sent, secrets included, as some gateways do."""
+    lines = [b"%s: %s" % header for header in headers]
+    summary = b"\n".join([*lines, b"", body]).decode("latin-1")
+    content = {"error": {"summary": summary, "ref": fault.ref, "link": summary}}
+    return JSONResponse(content, fault.status)
 
 
 def spoil(fault: Fault, answer: Response, form: Format, link: str) -> Response:

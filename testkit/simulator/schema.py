@@ -103,13 +103,14 @@ class Fault(SimulatorModel):
         "revoke",
         "bomb",
         "giant",
+        "echo",
     ]
     operation: Operation | Literal["any", "upload"] = "any"
     user_id: int | None = None
     skip: int = 0  # matching calls that pass unharmed first
     times: int = 1
     landed: bool = False
-    status: int = 503  # status, html
+    status: int = 503  # status, html, echo (an error that repeats the caller's headers and body)
     ref: int | None = None  # status
     headers: dict[str, str] = {}  # status, html
     body: str = '{"total": 2, "totalcount": 2, "user": [{'  # malformed

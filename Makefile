@@ -11,6 +11,10 @@ setup:  ## the virtual environment, from pinned and hashed packages
 test:  ## everything: checks, unit tests, tests against a real AD and the HighQ simulator (root, Debian)
 	@scripts/test all
 
+.PHONY: test-matrix
+test-matrix:  ## what depends on Kubernetes, on the oldest and the newest that is supported
+	@scripts/test matrix
+
 test-fast:  ## checks and tests without root and containers, for the inner loop
 	@scripts/test fast
 

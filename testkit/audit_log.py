@@ -18,9 +18,12 @@ class AuditedRequest:
     user: str
     verb: str
     resource: str  # plural, with its subresource
+    group: str  # of the API; "" for the core's
     name: str
     received: datetime
     status: int
+    decision: str  # of the authorizer: allow or forbid, and by which role
+    reason: str
 
     @property
     def writes(self) -> bool:
@@ -38,13 +41,16 @@ def _requests(path: Path) -> Iterator[AuditedRequest]:
     with path.open() as lines:
         for line in lines:
             event = json.loads(line)
-            about = event.get("objectRef", {})
+            about, annotations = event.get("objectRef", {}), event.get("annotations", {})
             parts = [about.get("resource", ""), about.get("subresource", "")]
             yield AuditedRequest(
                 user=event["user"]["username"],
                 verb=event["verb"],
                 resource="/".join(filter(None, parts)),
+                group=about.get("apiGroup", ""),
                 name=about.get("name", ""),
                 received=datetime.fromisoformat(event["requestReceivedTimestamp"]),
                 status=event.get("responseStatus", {}).get("code", 0),
+                decision=annotations.get("authorization.k8s.io/decision", ""),
+                reason=annotations.get("authorization.k8s.io/reason", ""),
             )

@@ -54,6 +54,13 @@ class KindCluster:
         }
         return str(found)
 
+    def audit_log(self) -> str:
+        """Return what the operator and the runs have asked for; empty if the cluster writes no such log."""
+        try:
+            return run([TESTCLUSTER / "cluster", "audit-log", self.name])
+        except CommandFailed:
+            return ""
+
     def address(self, node_port: int) -> str:
         """Return host:port by which this machine reaches a NodePort."""
         return run([TESTCLUSTER / "cluster", "address", str(node_port), self.name]).split()[0]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +15,9 @@ from testkit.cluster_tenant import ClusterTenant
 from testkit.environment import Environment, connected_environment, running_environment
 from testkit.kind_cluster import KindCluster
 from testkit.scenario import Scenario
-from testkit.shared_session import exclusive
+from testkit.shared_session import exclusive, shared_folder
 
-CLUSTER = "pis-test"
+CLUSTER = os.environ.get("TEST_CLUSTER", "pis-test")
 
 
 @pytest.fixture(scope="session")
@@ -26,12 +29,32 @@ def kind_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envir
     with ExitStack() as stack:
         with exclusive(tmp_path_factory, "kind-environment") as first:
             if first:
+                began(tmp_path_factory).write_text(datetime.now(UTC).isoformat())
                 environment = stack.enter_context(running_environment(CLUSTER, print))
                 environment.clear()
             else:
                 cluster = KindCluster.up(CLUSTER)
                 environment = stack.enter_context(connected_environment(cluster))
         yield environment
+
+
+def began(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file that says when the environment of this session was begun."""
+    return shared_folder(tmp_path_factory) / "environment-began"
+
+
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file that lists the tests of this session that have ended, a line each."""
+    return shared_folder(tmp_path_factory) / "ended"
+
+
+@pytest.fixture(autouse=True)
+def _note_the_end(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    yield
+    with ended(tmp_path_factory).open("a") as file:
+        file.write(f"{request.node.nodeid}\n")
 
 
 @pytest.fixture(scope="module")

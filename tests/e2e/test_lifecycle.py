@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from testkit.cluster_tenant import ClusterTenant
+from testkit.kind_cluster import Document
 from testkit.sync_command import ordinary
 from testkit.waiting import wait_for
 
@@ -94,6 +95,46 @@ def test_a_child_that_is_edited_or_deleted_by_hand_is_restored(tenant: ClusterTe
     wait_for("the edit undone", lambda: _policy(tenant) == ("Forbid", False), 30)
     cluster.kubectl("delete", "cronjob", name, where)
     wait_for("the CronJob again", lambda: _policy(tenant) == ("Forbid", False), 30)
+
+
+def test_objects_of_others_that_have_a_childs_name_are_left_alone(tenant: ClusterTenant) -> None:
+    """Without our labels they do not show before they are in the way; then the resource names them all."""
+    cluster, name = tenant.environment.cluster, f"pisync-{tenant.name}"
+    foreign = {
+        "serviceaccount": (),
+        "role": ("--verb=get", "--resource=configmaps"),
+        "rolebinding": ("--role=any", "--user=any"),
+        "cronjob": ("--image=any", "--schedule=@yearly"),
+    }
+    for kind, options in foreign.items():
+        cluster.kubectl("create", kind, name, f"--namespace={tenant.namespace}", *options)
+    before = {kind: cluster.get(kind, name, tenant.namespace) for kind in foreign}
+
+    tenant.apply(runOnCreate=False)
+
+    wait_for("told", lambda: tenant.condition("Stalled").get("reason") == "NameConflict", 60)
+    told = tenant.condition("Stalled")["message"].lower()
+    assert [kind for kind in foreign if f"{kind} {name}" not in told] == []
+    assert {kind: cluster.get(kind, name, tenant.namespace) for kind in foreign} == before
+
+
+def test_a_resource_that_owns_its_state_takes_it_along(tenant: ClusterTenant) -> None:
+    """`state.deletionPolicy: Delete`, decided later; and a schedule that is taken out leaves no CronJob."""
+    cluster, name = tenant.environment.cluster, f"pisync-{tenant.name}"
+
+    def state() -> Document | None:
+        return cluster.get("configmap", f"{name}-state", tenant.namespace)
+
+    tenant.apply(runOnCreate=False)
+    wait_for("the state", state, 60)
+    tenant.apply(mode="OneOff", schedule=None, suspend=True, state={"deletionPolicy": "Delete"})
+    wait_for("no CronJob", lambda: _none_left(tenant, "cronjob"), 60)
+    wait_for("an owner", lambda: (state() or {})["metadata"].get("ownerReferences"), 60)
+
+    where = f"--namespace={tenant.namespace}"
+    cluster.kubectl("delete", "profileimagesync", tenant.name, where, "--timeout=30s")
+
+    wait_for("no state", lambda: state() is None, 60)
 
 
 def test_a_namespace_goes_with_the_operator_away(tenant: ClusterTenant) -> None:

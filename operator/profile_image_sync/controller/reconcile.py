@@ -96,7 +96,8 @@ class Reconciler:
                 self._carry_out(action, snapshot, writes)
         except ApiRefused as error:
             self._asked.pop((namespace, name), None)
-            blocked = _blocked(decision, Blocker("Refused", str(error)), self._now())
+            why = _in_the_way(writes.foreign) if writes.foreign else Blocker("Refused", str(error))
+            blocked = _blocked(decision, why, self._now())
             self._update_status(body, snapshot, last, blocked, writes)
             raise
         if writes.foreign:

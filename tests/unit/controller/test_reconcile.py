@@ -355,6 +355,20 @@ def test_an_object_in_the_way_is_not_touched() -> None:
     assert cluster.get("ConfigMap", names.state(NAME))["data"] == {"theirs": "yes"}
 
 
+def test_an_object_in_the_way_is_named_though_a_later_write_is_refused_for_its_sake() -> None:
+    """A Role of somebody else's: the API server refuses our RoleBinding to rights that the operator lacks."""
+    cluster = Cluster()
+    meta = {"name": names.child(NAME), "namespace": NS}
+    cluster.api.put(
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta}
+    )
+    cluster.api.refusals["create RoleBinding"] = ApiForbidden("not currently held")
+    with pytest.raises(ApiForbidden):
+        cluster.reconcile()
+    assert cluster.condition("Stalled")["reason"] == "NameConflict"
+    assert f"Role {names.child(NAME)}" in cluster.condition("Ready")["message"]
+
+
 def test_owners_that_may_not_be_changed_keep_nothing_from_running() -> None:
     """OpenShift's OwnerReferencesPermissionEnforcement: told, and no obstacle to a run."""
     cluster = ran()

@@ -160,8 +160,10 @@ def install_crd(control_plane: ControlPlane) -> None:
     command = [str(control_plane.kubectl), f"--kubeconfig={control_plane.kubeconfig}"]
     text = json.dumps(crd.definition())
     subprocess.run([*command, "apply", "--filename=-"], input=text, text=True, check=True)
-    name = f"crd/{names.PLURAL}.{names.GROUP}"
-    subprocess.run([*command, "wait", "--for=condition=Established", name], check=True)
+    served = [*command, "get", names.PLURAL, "--all-namespaces"]  # `kubectl wait` wants conditions
+    wait_for(
+        "the CRD", lambda: not subprocess.run(served, capture_output=True, check=False).returncode
+    )
 
 
 @contextmanager

@@ -39,6 +39,7 @@ class Event:
     reason: str
     note: str
     warning: bool = False
+    job: str | None = None  # whose run it is about
 
 
 def between(
@@ -71,7 +72,7 @@ def of_acknowledgement(observed: Observed, start: Start | None) -> Iterator[Even
         annotated = brake.id in observed.acknowledgement.split()
         channel = f"annotation {names.ACKNOWLEDGE_ANNOTATION}" if annotated else "spec.safety"
         job = names.child(observed.tenant.name, start.run_id)
-        yield Event("BrakeAcknowledged", f"brake {brake.id} by {channel}: Job {job}")
+        yield Event("BrakeAcknowledged", f"brake {brake.id} by {channel}: Job {job}", job=job)
 
 
 def of_writes(done: Sequence[Action]) -> Iterator[Event]:
@@ -88,7 +89,7 @@ def _run_started(
 ) -> Iterator[Event]:
     ended = before.last_run != after.last_run
     if job and _is_running(after) and (ended or not _is_running(before)):
-        yield Event("RunStarted", f"Job {job}")
+        yield Event("RunStarted", f"Job {job}", job=job)
 
 
 def _is_running(status: ProfileImageSyncStatus) -> bool:
@@ -103,15 +104,16 @@ def _requests(before: ProfileImageSyncStatus, after: ProfileImageSyncStatus) -> 
         taken = request.phase is RequestPhase.RUNNING
         if taken and (request.source, request.value, request.job) not in known:
             note = f"run request {request.value!r} ({request.source.value}): Job {request.job}"
-            yield Event("RequestTaken", note)
+            yield Event("RequestTaken", note, job=request.job)
 
 
 def _run_ended(last: RunResult) -> Event:
     outcome = last.run.outcome
     note = f"Job {last.run.job}: {summary(last)}" if last.run.job else summary(last)
     if outcome is Outcome.FAILED and last.reason:
-        return Event(last.reason, note, warning=True)
-    return Event(f"Run{outcome or 'Ended'}", note, warning=outcome not in _NORMAL)
+        return Event(last.reason, note, warning=True, job=last.run.job)
+    reason = f"Run{outcome or 'Ended'}"
+    return Event(reason, note, warning=outcome not in _NORMAL, job=last.run.job)
 
 
 def _stalled(status: ProfileImageSyncStatus) -> Condition | None:

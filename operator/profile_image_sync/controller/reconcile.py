@@ -217,7 +217,9 @@ class Reconciler:
             self._store.take_written(self._client.replace_status({**written, "status": status}))
         for number, event in enumerate(told):
             write = log.warning if event.warning else log.info
-            write(event.reason, resource=_identity(body), note=event.note)
+            run = event.job and names.run_id(body["metadata"]["name"], event.job)
+            about = {"run": run} if run else {}
+            write(event.reason, resource=_identity(body), note=event.note, **about)
             try:
                 self._client.create(events.event_body(body, event, now, number))
             except ApiError as error:  # an event is no reason to begin anew

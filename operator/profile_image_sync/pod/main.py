@@ -59,7 +59,8 @@ def work(environment: Mapping[str, str], mounts: Path | None, termination: Path 
     path = termination or Path(termination_message.PATH)
     try:
         pod = PodEnvironment.read(environment)
-        logs.configure(json=True, run=pod.run_id, job=pod.job)
+        resource = f"{pod.run_spec.namespace}/{pod.run_spec.name}"
+        logs.configure(json=True, resource=resource, run=pod.run_id, job=pod.job)
         stop = stop_on_signals()
         with ApiClient.connect(environment, field_manager=FIELD_MANAGER, retry=PATIENT) as client:
             report = _run(pod, client, mounts or Path(MOUNTS), stop)

@@ -33,6 +33,16 @@ def interpreter() -> str:
     pytest.skip("no Python that someone else than root may run")
 
 
+def packages(python: str) -> dict[str, str]:
+    """Return variables of pip: the wheels of the image's build, if they are there, instead of an index."""
+    wheels = ROOT / "build/wheelhouse"
+    version = [python, "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
+    same = subprocess.run(version, capture_output=True, text=True, check=True).stdout.strip()
+    if f"PYTHON_VERSION={same} " not in (ROOT / "testcluster/versions.env").read_text():
+        return {}
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)} if wheels.exists() else {}
+
+
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
     """Give a folder with the wheel, krew's archive and its manifest."""
@@ -80,12 +90,13 @@ def test_the_wheel_installs_in_an_empty_environment_and_needs_neither_root_nor_c
         content.extractall(plugin, filter="data")
 
     python = interpreter()
+    wheels = packages(python)
 
     def call(*arguments: str, user: str | None = CALLER) -> subprocess.CompletedProcess[str]:
         variables = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
         return subprocess.run(
             [plugin / "kubectl-pisync", *arguments],
-            env=variables | {"PYTHON": python, "NO_COLOR": "1"},
+            env=variables | wheels | {"PYTHON": python, "NO_COLOR": "1"},
             cwd=made, user=user, capture_output=True, text=True, check=False, timeout=500,
         )  # fmt: skip
 

@@ -103,3 +103,15 @@ def test_every_setting_of_the_operator_can_be_set_by_the_chart(name: str) -> Non
     """A setting that no value reaches would be dead."""
     field = OperatorSettings.model_fields[name]
     assert f'"{field.alias}"' in (CHART / "templates/_names.tpl").read_text()
+
+
+def test_the_oldest_kubernetes_that_is_tested_is_the_oldest_that_is_supported() -> None:
+    """`make test-matrix` runs on it; the chart refuses older ones, and the pages say so."""
+    versions = (ROOT / "testcluster/versions.env").read_text()
+    oldest, newest = re.findall(r"KUBERNETES_MINORS=\((\S+) (\S+)\)", versions)[0]
+    refusal = (CHART / "templates/kubernetes-version.yaml").read_text()
+    assert f"<{oldest}.0-0" in refusal
+    assert f"needs Kubernetes {oldest} or newer" in refusal
+    assert f"Kubernetes {oldest} or newer" in (CHART / "README.md").read_text()
+    tested = f"| Kubernetes | {oldest} and newer; tested with {oldest} and {newest}"
+    assert tested in (ROOT / "docs/upgrade.md").read_text()

@@ -67,7 +67,7 @@ def engine() -> str:
 def built(*arguments: str, **variables: str) -> str:
     """Build an image unless it is there, and return its tag."""
     environment = os.environ | variables
-    command = [BUILD, *arguments]
+    command = [str(BUILD), *arguments]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.strip()
 

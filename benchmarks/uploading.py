@@ -36,7 +36,7 @@ from profile_image_sync.api.state_header import new_header
 from profile_image_sync.api.status import Run
 from profile_image_sync.local.folder_token_store import FolderTokenStore
 from profile_image_sync.worker.counters import RunCounters
-from profile_image_sync.worker.directory import Directory
+from profile_image_sync.worker.directory import Directory, Picture
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.highq.oauth import ClientCredentials
 from profile_image_sync.worker.highq.timing import Timing
@@ -102,9 +102,9 @@ class Pictures:
             number: drawn[number % 20] + number.to_bytes(4, "big") for number in range(1, count + 1)
         }
 
-    def picture(self, guid: UUID, _attribute: str) -> tuple[tuple[str | None, ...], bytes | None]:
+    def picture(self, guid: UUID, _attribute: str) -> Picture:
         """See Directory."""
-        return KEYS, self.by_account[guid.int % 2**32]
+        return Picture(KEYS, self.by_account[guid.int % 2**32], "")
 
 
 def plans(pictures: Pictures) -> list[PersonPlan]:
@@ -188,15 +188,16 @@ class Bench:
                 ledger=ledger,
                 counters=counters,
                 policy=_policy(),
+                still_leads=lambda *_: True,
                 settings=SETTINGS,
                 dry_run=False,
                 stop=stop,
                 clock=time.monotonic,
                 progress=lambda _done, _total: None,
             )
-            work = plans(pictures)
+            work = sorted(plans(pictures), key=lambda each: ledger.shard_index(each.person.guid))
             with Speed.measured(count) as speed:
-                uploader.upload_all(work)
+                uploader.upload_all(iter(work), count)
         assert counters.filled(Run(id="bench")).uploaded == count
         return speed
 

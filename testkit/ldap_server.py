@@ -131,6 +131,7 @@ class ScriptedClient:
     def __init__(
         self, connection: socket.socket, script: Script, context: ssl.SSLContext, *, plain: bool
     ) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as Samba does
         self._connection, self._script, self._context = connection, script, context
         self._plain = plain
 

@@ -21,7 +21,8 @@ from profile_image_sync.errors import (
     UploadRefused,
     UploadUnconfirmed,
 )
-from profile_image_sync.worker.directory.changes import Position, Window
+from profile_image_sync.worker.directory import Picture, Position, Window
+from profile_image_sync.worker.highq.listing import Sink
 from profile_image_sync.worker.images import make_avatar
 from profile_image_sync.worker.people import Account, Avatar, Domain, Person, Source
 from testkit.pictures import png
@@ -112,27 +113,31 @@ class FakeDirectory(Closing):
             if not window or changed[guid] >= window.first:
                 yield self._person(guid, person)
 
-    def people_by_guid(self, guids: Iterable[UUID]) -> list[Person]:
-        """Return those of these people who are in scope."""
+    def people_by_guid(self, guids: Iterable[UUID]) -> Iterator[Person]:
+        """Yield those of these people who are in scope."""
         people = self.world.in_scope(self.settings)
-        return [self._person(guid.int, people[guid.int]) for guid in guids if guid.int in people]
+        return (self._person(guid.int, people[guid.int]) for guid in guids if guid.int in people)
 
-    def people_by_value(self, values: Iterable[tuple[int, str]]) -> list[Person]:
-        """Return everyone in scope who may bear one of these values: a server compares loosely."""
+    def labels(self, guids: Iterable[UUID]) -> dict[UUID, str]:
+        """Return what lists call those of these people who are in scope."""
+        return {person.guid: person.label for person in self.people_by_guid(guids)}
+
+    def people_by_value(self, values: Iterable[tuple[int, str]]) -> Iterator[Person]:
+        """Yield everyone in scope who may bear one of these values: a server compares loosely."""
         wanted = {(position, value.strip().casefold()) for position, value in values}
-        return [
+        return (
             person
             for person in self.people()
             if any((n, (v or "").strip().casefold()) in wanted for n, v in enumerate(person.keys))
-        ]
+        )
 
-    def picture(self, guid: UUID, attribute: str) -> tuple[tuple[str | None, ...], bytes | None]:
-        """Return the match values, and the bytes of a picture."""
+    def picture(self, guid: UUID, attribute: str) -> Picture:
+        """Return the bytes of a picture, with what an upload asks besides."""
         person = self.world.in_scope(self.settings).get(guid.int)
         number = person.images.get(attribute.lower()) if person else None
         if person is None or number is None:
-            return (), None
-        return self._keys(person), picture(number)
+            return Picture((), None, "")
+        return Picture(self._keys(person), picture(number), _label(guid.int, person))
 
     def _person(self, guid: int, person: ADPerson) -> Person:
         attributes = self.spec.active_directory.image_attributes
@@ -142,7 +147,7 @@ class FakeDirectory(Closing):
             keys=self._keys(person),
             source=Source(image[0], digest(image[1])) if image else None,
             images=tuple(name for name in attributes if name.lower() in person.images),
-            label=person.mail or person.upn or str(guid),
+            label=_label(guid, person),
             usn=self.world.controllers[self.world.answers].changed[guid],
         )
 
@@ -162,8 +167,14 @@ class FakeHighQ(Closing):
     skipped_accounts = 0
     before_upload: Callable[[int], None] = lambda _attempted: None  # raises what ends the run
 
-    def accounts(self) -> list[Account]:
-        """Return all users."""
+    def read_into(self, begin: Callable[[], Sink]) -> Sink:
+        """Give all users to what `begin` makes."""
+        sink = begin()
+        for account in self._accounts():
+            sink.append(account)
+        return sink
+
+    def _accounts(self) -> list[Account]:
         return [
             Account(
                 id=number,
@@ -196,6 +207,10 @@ class FakeHighQ(Closing):
         self.world.accounts[account_id] = replace(account, shows=f"AD {number}")
         if account.deaf:
             raise UploadUnconfirmed("ResponseLost", "no answer came, in spite of retries")
+
+
+def _label(guid: int, person: ADPerson) -> str:
+    return person.mail or person.upn or str(guid)
 
 
 class NoReferences:

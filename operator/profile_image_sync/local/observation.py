@@ -6,13 +6,14 @@ Apart from `plan`, so that a plan is made by the very code of a run.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from uuid import UUID
 
 from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.worker import connections
-from profile_image_sync.worker.directory import Directory, Window
+from profile_image_sync.worker.directory import Directory, Picture, Window
 from profile_image_sync.worker.highq.highq_client import HighQClient
+from profile_image_sync.worker.highq.listing import Sink
 from profile_image_sync.worker.people import Account, Person
 from profile_image_sync.worker.references import References
 from profile_image_sync.worker.token_store import TokenStore
@@ -37,13 +38,14 @@ class Observation:
                     observation.people[person.guid] = person
                     yield person
 
-            def picture(
-                self, guid: UUID, attribute: str
-            ) -> tuple[tuple[str | None, ...], bytes | None]:
-                keys, raw = super().picture(guid, attribute)
-                if raw:
-                    observation.saw_picture(guid, attribute, raw)
-                return keys, raw
+            def labels(self, guids: Iterable[UUID]) -> dict[UUID, str]:
+                return {guid: observation.people[guid].label for guid in guids}
+
+            def picture(self, guid: UUID, attribute: str) -> Picture:
+                found = super().picture(guid, attribute)
+                if found.raw:
+                    observation.saw_picture(guid, attribute, found.raw)
+                return found
 
         return connections.open_directory(spec, references, Observed)
 
@@ -60,9 +62,11 @@ class Observation:
         observation = self
 
         class Observed(HighQClient):
-            def accounts(self) -> list[Account]:
-                observation.accounts = super().accounts()
-                return observation.accounts
+            def read_into(self, begin: Callable[[], Sink]) -> Sink:
+                observation.accounts, sink = super().read_into(list), begin()
+                for account in observation.accounts:
+                    sink.append(account)
+                return sink
 
         return connections.open_highq(
             spec, references, tokens, stop, on_first_refresh=on_first_refresh, kind=Observed

@@ -6,7 +6,6 @@ Absence is never evidence (design, rule 10): a directory shows what we may not r
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,14 +40,25 @@ class LimitBreach:
         return f"{self.reason}/{self.subject}" if self.subject else self.reason
 
 
-def sweep_of(people: Sequence[Person], attributes: Sequence[str]) -> Sweep:
-    """Count the people, and the images in each attribute asked for, that one full sweep showed."""
-    images = Counter(name for person in people for name in person.images)
-    return Sweep(
-        people=len(people),
-        with_image=sum(1 for person in people if person.source),
-        images={name: images[name] for name in attributes},
-    )
+class SweepCounter:
+    """Counts the people, and the images in each attribute asked for, that one full sweep shows."""
+
+    def __init__(self, attributes: Sequence[str]) -> None:
+        """Begin with nobody."""
+        self._people = self._with_image = 0
+        self._images = dict.fromkeys(attributes, 0)
+
+    def add(self, person: Person) -> None:
+        """Count somebody."""
+        self._people += 1
+        self._with_image += person.source is not None
+        for name in person.images:
+            self._images[name] += 1
+
+    def sweep(self) -> Sweep:
+        """Return the numbers."""
+        images = dict(self._images)
+        return Sweep(people=self._people, with_image=self._with_image, images=images)
 
 
 def require_people(sweep: Sweep, *, first_sync: bool) -> None:

@@ -14,7 +14,7 @@ from profile_image_sync.api.state_header import Totals
 from profile_image_sync.api.status import Outcome, Run
 from profile_image_sync.worker.explanations import explain, standing
 from profile_image_sync.worker.ledger import PersonRecord
-from profile_image_sync.worker.people import Person
+from profile_image_sync.worker.people import Individual
 from profile_image_sync.worker.plan import PersonPlan, Verdict
 
 MIN_UPLOADS_FOR_PERCENT = 20  # attempted in a run; of fewer, all must have failed
@@ -67,12 +67,14 @@ class RunCounters:
             self._reasons[kind][reason] -= 1
             self._listed[kind].pop(str(guid), None)
 
-    def add(self, kind: PeopleKind, person: Person, reason: str, detail: str) -> None:
+    def add(self, kind: PeopleKind, person: Individual, reason: str, detail: str) -> None:
         """Count a person; list them while there is room."""
         self._reasons[kind][reason] += 1
         listed, guid = self._listed[kind], str(person.guid)
         if len(listed) < self._max_listed:
-            listed[guid] = ListedPerson(guid=guid, label=person.label, reason=reason, detail=detail)
+            listed[guid] = ListedPerson(
+                guid=guid, label=person.label or guid, reason=reason, detail=detail
+            )
 
     def add_unchanged(self, people: int) -> None:
         """Count people for whom nothing is to be done."""

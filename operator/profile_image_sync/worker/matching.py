@@ -6,17 +6,17 @@ is active, a first match must be unique both ways, and nobody gets a second acco
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import assert_never
+from itertools import chain
 from uuid import UUID
 
-from profile_image_sync.api.highq import MatchKey
+from profile_image_sync.worker.accounts import AccountIndex, digests_of, id_bytes
 from profile_image_sync.worker.ledger import Accepted, PersonRecord
-from profile_image_sync.worker.people import Account, Person
+from profile_image_sync.worker.packed import IdSet, PackedRows
+from profile_image_sync.worker.people import Account
+from profile_image_sync.worker.people_rows import PackedPerson, PeopleRows
 
 
 class MatchOutcome(StrEnum):
@@ -79,70 +79,41 @@ class Holders:
 
     _ACCOUNT, _ROW = 6, 22  # bytes
 
-    def __init__(self, rows: Iterable[bytes] = (), accounts: Iterable[int] | None = None) -> None:
+    def __init__(self, rows: Iterable[bytes] = (), accounts: Container[int] | None = None) -> None:
         """Take what `Ledger.holdings` yields: of these accounts, or of all."""
-        if accounts is not None:
-            wanted = {self._key(account_id) for account_id in accounts}
-            rows = (row for row in rows if row[: self._ACCOUNT] in wanted)
-        self._rows = b"".join(sorted(rows))
+        self._rows = PackedRows(self._ACCOUNT, self._ROW)
+        for row in rows:
+            if accounts is None or int.from_bytes(row[: self._ACCOUNT], "big") in accounts:
+                self._rows.add(row)
 
     def of(self, account_id: int) -> Iterator[UUID]:
         """Yield the people whose rows name this account."""
-        key, count = self._key(account_id), len(self._rows) // self._ROW
-        position = bisect_left(range(count), key, key=self._account_at)
-        while position < count and self._account_at(position) == key:
-            start = position * self._ROW + self._ACCOUNT
-            yield UUID(bytes=self._rows[start : start + 16])
-            position += 1
-
-    def _key(self, account_id: int) -> bytes:
-        return account_id.to_bytes(self._ACCOUNT, "big")
-
-    def _account_at(self, position: int) -> bytes:
-        start = position * self._ROW
-        return self._rows[start : start + self._ACCOUNT]
+        return (UUID(bytes=row[self._ACCOUNT :]) for row in self._rows.of(id_bytes(account_id)))
 
 
-class AccountIndex:
-    """The accounts of one complete listing, and where people's attributes lead among them."""
+def lead_of(digests: Sequence[bytes], accounts: AccountIndex) -> Match:
+    """Return where a person's attributes lead: the first rule that finds an active account decides."""
+    outcome = MatchOutcome.NO_ACCOUNT
+    for rule, digest in enumerate(digests):
+        found = list(accounts.bearers(rule, digest))
+        active = [account for account in found if account.active]
+        if len(active) > 1:
+            return Match(MatchOutcome.SEVERAL_ACCOUNTS)
+        if active:
+            return Match(MatchOutcome.MATCHED, active[0], rule)
+        if found:
+            outcome = MatchOutcome.INACTIVE
+    return Match(outcome)
 
-    def __init__(self, accounts: Sequence[Account], keys: Sequence[MatchKey]) -> None:
-        """`keys` are the HighQ sides of `spec.highq.match`, in the order of `Person.keys`."""
-        self._keys = keys
-        self._by_key = {key: _index(accounts, key) for key in dict.fromkeys(keys)}
-        self._active = {account.id: account for account in accounts if account.active}
 
-    def active(self, account_id: int) -> Account | None:
-        """Return an account if it is there, and active."""
-        return self._active.get(account_id)
-
-    def lead(self, person: Person) -> Match:
-        """Return where a person's attributes lead: the first rule that finds an active account decides."""
-        outcome = MatchOutcome.NO_ACCOUNT
-        for rule, (value, key) in enumerate(zip(person.keys, self._keys, strict=True)):
-            accounts = self._by_key[key].get(_normalised(value), ())
-            active = [account for account in accounts if account.active]
-            if len(active) > 1:
-                return Match(MatchOutcome.SEVERAL_ACCOUNTS)
-            if active:
-                return Match(MatchOutcome.MATCHED, active[0], rule)
-            if accounts:
-                outcome = MatchOutcome.INACTIVE
-        return Match(outcome)
-
-    def claimable(self, person: Person, accepted: Accepted | None) -> Iterator[Account]:
-        """Yield the active accounts that a person leads to, or is recorded on: others may claim them."""
-        if lead := self.lead(person).account:
-            yield lead
-        if accepted and (recorded := self.active(accepted.account_id)):
-            yield recorded
-
-    def values(self, accounts: Iterable[Account]) -> Iterator[tuple[int, str]]:
-        """Yield what leads to these accounts: (position in `Person.keys`, value)."""
-        for account in accounts:
-            for position, key in enumerate(self._keys):
-                if value := (_value(account, key) or "").strip():
-                    yield position, value
+def claimable(
+    digests: Sequence[bytes], accepted: Accepted | None, accounts: AccountIndex
+) -> Iterator[int]:
+    """Yield the active accounts that a person leads to, or is recorded on: others may claim them."""
+    if lead := lead_of(digests, accounts).account:
+        yield lead.id
+    if accepted and accounts.active(accepted.account_id):
+        yield accepted.account_id
 
 
 class Matcher:
@@ -154,47 +125,73 @@ class Matcher:
 
     def __init__(
         self,
-        people: Sequence[Person],
+        people: Sequence[PeopleRows],
         accounts: AccountIndex,
         *,
-        holders: Holders,
+        holdings: Callable[[], Iterable[bytes]],
         record_of: Callable[[UUID], PersonRecord],
         release: bool,
         everyone: bool = True,
     ) -> None:
         """`release`: whoever leads to another account than the recorded one gives the recorded one up.
 
-        Not `everyone`: who is not among the people is gone only if the last full sweep said so.
+        `holdings` is `Ledger.holdings`. Not `everyone`: who is not among the people is gone only if the last
+        full sweep said so.
         """
+        self._people = people
         self._accounts = accounts
-        self._holders = holders
         self._record_of = record_of
         self._release = release
         self._everyone = everyone
-        self._leads = {person.guid: accounts.lead(person) for person in people}
-        self._claims = Counter(
-            lead.account.id for lead in self._leads.values() if lead.account is not None
-        )
+        self._claimed, self._claimed_again = IdSet(), IdSet()
+        disputed = IdSet()  # by whoever is served there, and another person
+        for person in chain.from_iterable(people):
+            lead, accepted = (
+                lead_of(person.digests, accounts).account,
+                record_of(person.guid).accepted,
+            )
+            recorded = accepted.account_id if accepted else 0
+            if lead:
+                again = lead.id in self._claimed
+                (self._claimed_again if again else self._claimed).add(lead.id)
+            if not lead or lead.id != recorded:
+                disputed.add(recorded)
+                disputed.add(lead.id if lead else recorded)
+        self._holders = Holders(holdings() if len(disputed) else (), disputed)
 
-    def match(self, guid: UUID, accepted: Accepted | None) -> Match:
-        """Return the match of one person in scope, who has this record."""
-        lead = self._leads[guid]
+    def match(self, person: PackedPerson, accepted: Accepted | None) -> Match:
+        """Return the match of one of the people, who has this record."""
+        lead = lead_of(person.digests, self._accounts)
         recorded = self._accounts.active(accepted.account_id) if accepted else None
-        if recorded and not self._released(guid, recorded.id):
-            return self._kept(guid, recorded, lead)
-        match = self._first(guid, lead)
+        if recorded and not self._gives_up(lead, recorded.id):
+            return self._kept(person.guid, recorded, lead)
+        match = self._first(person.guid, lead)
         if recorded:
             return replace(match, released=True)
         if accepted or not match.account:
             return match
         return replace(match, former=self._former(match.account.id))
 
+    def still_leads(self, guid: UUID, account_id: int, keys: tuple[str | None, ...]) -> bool:
+        """Tell whether somebody is matched as before, now that these are the values of their attributes.
+
+        The value that led to this account must be the very one that the account bears: digests may fall
+        together.
+        """
+        person = self._person(guid)
+        if person is None or person.digests != digests_of(keys):
+            return False
+        lead = lead_of(person.digests, self._accounts)
+        if lead.account is None or lead.rule is None or lead.account.id != account_id:
+            return True
+        return self._accounts.bears(account_id, lead.rule, keys[lead.rule])
+
     def _kept(self, guid: UUID, recorded: Account, lead: Match) -> Match:
         """Rule 1: the recorded account, unless it may be another person's, or another one theirs."""
-        leads_here = lead.account == recorded
+        leads_here = lead.account is not None and lead.account.id == recorded.id
         if lead.account and not leads_here:
             return Match(MatchOutcome.LEADS_ELSEWHERE, kept=True)
-        if self._claims[recorded.id] > leads_here:
+        if recorded.id in (self._claimed_again if leads_here else self._claimed):
             return Match(MatchOutcome.SEVERAL_PEOPLE, kept=True)
         if not leads_here and self._held_by_other(guid, recorded.id):
             return Match(MatchOutcome.HELD_BY_OTHER, kept=True)
@@ -204,7 +201,7 @@ class Matcher:
         """Rule 11: unique both ways."""
         if lead.account is None:
             return lead
-        if self._claims[lead.account.id] > 1:
+        if lead.account.id in self._claimed_again:
             return Match(MatchOutcome.SEVERAL_PEOPLE)
         if self._held_by_other(guid, lead.account.id):
             return Match(MatchOutcome.HELD_BY_OTHER)
@@ -223,35 +220,21 @@ class Matcher:
 
     def _is_present(self, guid: UUID) -> bool:
         """Tell whether a holder is in scope: absence from a part of the people is no evidence (rule 10)."""
-        if guid in self._leads or self._everyone:
-            return guid in self._leads
+        looked_at = any(guid in some for some in self._people)
+        if looked_at or self._everyone:
+            return looked_at
         accepted = self._record_of(guid).accepted
         return accepted is not None and not accepted.gone
 
     def _released(self, guid: UUID, recorded: int) -> bool:
+        person = self._person(guid)
+        return person is not None and self._gives_up(
+            lead_of(person.digests, self._accounts), recorded
+        )
+
+    def _gives_up(self, lead: Match, recorded: int) -> bool:
         """Tell whether the recorded account is given up, since the person leads to another one."""
-        lead = self._leads[guid].account if guid in self._leads else None
-        return self._release and lead is not None and lead.id != recorded
+        return self._release and lead.account is not None and lead.account.id != recorded
 
-
-def _index(accounts: Iterable[Account], key: MatchKey) -> dict[str, list[Account]]:
-    by_value: dict[str, list[Account]] = defaultdict(list)
-    for account in accounts:
-        if value := _normalised(_value(account, key)):
-            by_value[value].append(account)
-    return dict(by_value)
-
-
-def _value(account: Account, key: MatchKey) -> str | None:
-    match key:
-        case MatchKey.EMAIL:
-            return account.email
-        case MatchKey.EXTERNALID:
-            return account.externalid
-        case _:
-            assert_never(key)
-
-
-def _normalised(value: str | None) -> str:
-    """Compare exactly but for ASCII case and surrounding blanks: `maße@` and `masse@` are two people."""
-    return (value or "").strip().encode().lower().decode()
+    def _person(self, guid: UUID) -> PackedPerson | None:
+        return next(filter(None, (some.get(guid) for some in self._people)), None)

@@ -5,13 +5,12 @@ Apart from `run`, so that every sentence that names a way on stands in one place
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from profile_image_sync import names
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.api.state_header import StateHeader
-from profile_image_sync.worker.plan import PersonPlan, Verdict
 
 POSITION_UNKNOWN = (
     "the domain controller does not tell how far its changes are, so every run reads everyone; let the "
@@ -31,19 +30,21 @@ def first_sync_edited(header: StateHeader, now: FirstSync) -> str:
     )
 
 
-def pictures_replaced(plans: Sequence[PersonPlan]) -> str:
-    """Say before an Override how many pictures it replaces; "" if there is no first upload."""
-    first = [plan for plan in plans if plan.verdict is Verdict.UPLOAD_FIRST]
-    if not first:
+def pictures_replaced(first_uploads: Mapping[bool | None, int]) -> str:
+    """Say before an Override how many pictures it replaces; "" if there is no first upload.
+
+    Takes their numbers by whether HighQ shows a picture there; None: it does not say.
+    """
+    people, replaced = sum(first_uploads.values()), first_uploads.get(True, 0)
+    if not people:
         return ""
-    if all(plan.replaces_picture is None for plan in first):
+    if people == first_uploads.get(None):
         return (
-            f"{len(first)} people get their first picture (firstSync: Override); HighQ's list of users does "
+            f"{people} people get their first picture (firstSync: Override); HighQ's list of users does "
             "not say who of them has one already, which it replaces"
         )
-    replaced = sum(plan.replaces_picture is True for plan in first)
     return (
-        f"{len(first)} people get their first picture (firstSync: Override); {replaced} of them have a "
+        f"{people} people get their first picture (firstSync: Override); {replaced} of them have a "
         "picture in HighQ already, which it replaces"
     )
 

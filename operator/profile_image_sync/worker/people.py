@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 MAX_ACCOUNT_ID = 2**48 - 1  # what a row of the ledger holds; 0 stands for "unknown" there
@@ -15,6 +16,31 @@ class Source:
 
     attribute: str  # as the spec spells it, e.g. "thumbnailPhoto"
     md5: bytes  # 16 bytes, of the raw value
+
+
+class Individual(Protocol):
+    """Somebody of whom a plan speaks, however much else is known of them."""
+
+    @property
+    def guid(self) -> UUID:
+        """Their objectGUID."""
+
+    @property
+    def source(self) -> Source | None:
+        """Their image in the directory."""
+
+    @property
+    def label(self) -> str:
+        """What lists call them; "": not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An individual of whom nothing else is known."""
+
+    guid: UUID
+    source: Source | None
+    label: str
 
 
 @dataclass(frozen=True, slots=True)

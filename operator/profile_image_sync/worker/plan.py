@@ -17,7 +17,7 @@ from profile_image_sync.api.state_header import CompletedFirstSync
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.ledger import Accepted, PersonRecord
 from profile_image_sync.worker.matching import Match, MatchOutcome
-from profile_image_sync.worker.people import Account, Person, Source
+from profile_image_sync.worker.people import Account, Individual, Source, Subject
 
 CREATION_MARGIN = timedelta(days=1)  # clocks and time zones of HighQ's dates are not known
 
@@ -128,7 +128,7 @@ def _created_after(account: Account, first_sync: CompletedFirstSync) -> bool:
 class PersonPlan:
     """One person's verdict, with what is needed to carry it out."""
 
-    person: Person
+    person: Individual
     verdict: Verdict
     account_id: int = 0  # of uploads and of what is recorded; 0 where unknown
     reason: str = ""  # of Refused, Unmatched and Ambiguous
@@ -187,14 +187,16 @@ def is_moved(record: PersonRecord, source: Source, policy: Policy) -> bool:
     )
 
 
-def needs_account(person: Person, record: PersonRecord, policy: Policy) -> bool:
+def needs_account(person: Individual, record: PersonRecord, policy: Policy) -> bool:
     """Tell whether what is done for a person depends on HighQ's users."""
     verdict = classify(person.source, record, policy)
     known = _ACCOUNT_DOES_NOT_MATTER | {Verdict.UNCHANGED, Verdict.UNCONFIRMED}
     return verdict not in known or waits_for_account(record) or has_failed(record)
 
 
-def plan_person(person: Person, record: PersonRecord, match: Match, policy: Policy) -> PersonPlan:
+def plan_person(
+    person: Individual, record: PersonRecord, match: Match, policy: Policy
+) -> PersonPlan:
     """Return what is done for a person in scope."""
     verdict, account = classify(person.source, record, policy), match.account
     if verdict not in _ACCOUNT_DOES_NOT_MATTER:
@@ -214,7 +216,7 @@ def plan_person(person: Person, record: PersonRecord, match: Match, policy: Poli
 
 
 def _without_account(
-    person: Person, verdict: Verdict, record: PersonRecord, match: Match
+    person: Individual, verdict: Verdict, record: PersonRecord, match: Match
 ) -> PersonPlan:
     """Rule 11: no face; who has nothing to be served, and whose account is theirs, is unchanged."""
     quiet = match.kept and match.outcome is not MatchOutcome.LEADS_ELSEWHERE
@@ -252,7 +254,7 @@ def replan(
     if source and verdict is not Verdict.REFUSED and not same_account:
         verdict = plan.verdict  # whatever the picture: this account has not had theirs
     reason = record.refused.reason if verdict is Verdict.REFUSED and record.refused else ""
-    person = replace(plan.person, source=source)
+    person = Subject(plan.person.guid, source, plan.person.label)
     return replace(plan, person=person, verdict=verdict, reason=reason)
 
 

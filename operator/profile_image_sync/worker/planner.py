@@ -6,42 +6,91 @@ run is left with reading, asking and writing.
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from profile_image_sync.api.highq import MatchRule
-from profile_image_sync.api.report import Matching
+from profile_image_sync.api.report import Matching, PeopleKind
 from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.errors import PicturesUnknown
+from profile_image_sync.worker.accounts import id_bytes
+from profile_image_sync.worker.explanations import explain
 from profile_image_sync.worker.ledger import PersonRecord
 from profile_image_sync.worker.matching import Holders, Match, MatchOutcome
-from profile_image_sync.worker.people import Account, Person
+from profile_image_sync.worker.packed import PackedRows
+from profile_image_sync.worker.people import Subject
+from profile_image_sync.worker.people_rows import PackedPerson, PeopleRows
 from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, is_moved, plan_person
 
 BIGGEST_DOMAINS = 10
 
+_PLAN = struct.Struct(">16sBH6sB")  # guid, verdict, reason, account, whether it shows a picture
+_VERDICTS = list(Verdict)
+_SHOWS = [None, False, True]
 
-@dataclass(frozen=True, slots=True)
+
 class RunPlan:
-    """What one run is to do."""
+    """What one run is to do: 26 bytes for each person for whom something is to be done, or to be said."""
 
-    plans: Sequence[PersonPlan]  # of everyone for whom something is to be done, or to be said
-    unchanged: int  # people for whom nothing is
-    matching: Matching
-    matched: int  # people with an image and an active HighQ user
-    moved: int  # people whose image from another attribute is only recorded
+    def __init__(self, people: PeopleRows) -> None:
+        """Begin with nothing to do for any of these people."""
+        self.unchanged = 0  # people for whom nothing is
+        self.matching = Matching()
+        self.matched = 0  # people with an image and an active HighQ user
+        self.moved = 0  # people whose image from another attribute is only recorded
+        self.verdicts: Counter[Verdict] = Counter()
+        self.first_uploads: Counter[bool | None] = Counter()  # by whether HighQ shows a picture
+        self.labels: Mapping[UUID, str] = {}  # as far as they are needed
+        self._people = people
+        self._rows = PackedRows(16, _PLAN.size)
+        self._reasons: list[str] = []
 
-    @property
-    def verdicts(self) -> Counter[Verdict]:
-        """Number of people by verdict."""
-        return Counter(plan.verdict for plan in self.plans)
+    def add(self, plan: PersonPlan) -> None:
+        """Add what is to be done for one of the people."""
+        verdict, reasons, shows = plan.verdict, self._reasons, plan.replaces_picture
+        if plan.reason not in reasons:
+            reasons.append(plan.reason)
+        reason, account = reasons.index(plan.reason), id_bytes(plan.account_id)
+        guid, word = plan.person.guid.bytes, _VERDICTS.index(verdict)
+        self._rows.add(_PLAN.pack(guid, word, reason, account, _SHOWS.index(shows)))
+        self.verdicts[verdict] += 1
+        if verdict is Verdict.UPLOAD_FIRST:
+            self.first_uploads[shows] += 1
+
+    def plans(self, shards: int = 1) -> Iterator[PersonPlan]:
+        """Yield everyone's plan, those of one shard of the state after another."""
+        for row in self._rows.by_shard(shards):
+            guid, verdict, reason, account, shows = _PLAN.unpack(row)
+            person = self._people.get(UUID(bytes=guid))
+            assert person is not None  # noqa: S101  # it is of these people
+            yield PersonPlan(
+                person=Subject(person.guid, person.source, self.labels.get(person.guid, "")),
+                verdict=_VERDICTS[verdict],
+                account_id=int.from_bytes(account, "big"),
+                reason=self._reasons[reason],
+                replaces_picture=_SHOWS[shows],
+            )
+
+    def first_listed(self, most: int, shards: int) -> Iterator[UUID]:
+        """Yield those who are among the first so many of a list, in the order of `plans`."""
+        listed: Counter[PeopleKind] = Counter()
+        for plan in self.plans(shards):
+            kind = explain(plan)[0]
+            if kind and listed[kind] < most:
+                listed[kind] += 1
+                yield plan.person.guid
+
+    def __len__(self) -> int:
+        """Return the number of people for whom something is to be done, or to be said."""
+        return len(self._rows)
 
     @property
     def uploads(self) -> int:
         """Number of pictures that go up."""
-        return sum(plan.verdict.uploads for plan in self.plans)
+        return sum(count for verdict, count in self.verdicts.items() if verdict.uploads)
 
     @property
     def led_elsewhere(self) -> int:
@@ -50,34 +99,34 @@ class RunPlan:
 
 
 def plan_people(
-    people: Iterable[Person],
+    people: PeopleRows,
     rules: Sequence[MatchRule],
     *,
-    match_of: Callable[[Person, PersonRecord], Match],
+    match_of: Callable[[PackedPerson, PersonRecord], Match],
     record_of: Callable[[UUID], PersonRecord],
     policy: Policy,
 ) -> RunPlan:
     """Plan these people."""
-    plans, counts, unchanged, moved = [], _MatchCounts(rules), 0, 0
+    run, counts = RunPlan(people), _MatchCounts(rules)
     for person in people:
         record = record_of(person.guid)
         match = match_of(person, record)
         plan = plan_person(person, record, match, policy)
         if plan.verdict is Verdict.UNCHANGED and not record.waiting:
-            unchanged += 1
+            run.unchanged += 1
         else:
-            plans.append(plan)
+            run.add(plan)
         if person.source:
             counts.add(person, match)
             rerecorded = plan.verdict is Verdict.RERECORD
-            moved += rerecorded and is_moved(record, person.source, policy)
-    return RunPlan(plans, unchanged, counts.report(), counts.matched, moved)
+            run.moved += rerecorded and is_moved(record, person.source, policy)
+    run.matching, run.matched = counts.report(), counts.matched
+    return run
 
 
-def require_known_pictures(plan: RunPlan, policy: Policy, accounts: Iterable[Account]) -> None:
-    """Stop a FillEmpty that cannot know which accounts are empty (rule 5). Raises PicturesUnknown."""
-    asked = policy.first_sync is FirstSync.FILL_EMPTY and plan.verdicts[Verdict.ADOPT]
-    if asked and all(account.has_picture is None for account in accounts):
+def require_known_pictures(plan: RunPlan, policy: Policy, *, told: bool) -> None:
+    """Stop a FillEmpty that is not told which accounts are empty (rule 5). Raises PicturesUnknown."""
+    if policy.first_sync is FirstSync.FILL_EMPTY and plan.verdicts[Verdict.ADOPT] and not told:
         raise PicturesUnknown(
             "HighQ's list of users does not say who has a picture, so firstSync: FillEmpty cannot know "
             "which accounts are empty; nothing was uploaded: use Adopt or Override"
@@ -94,14 +143,14 @@ class _MatchCounts:
         self._ambiguous: Counter[str] = Counter()
         self._domains: Counter[str] = Counter()
 
-    def add(self, person: Person, match: Match) -> None:
+    def add(self, person: PackedPerson, match: Match) -> None:
         self.matched += match.kept or match.account is not None
         if match.account:
             self._by_rule["recorded" if match.rule is None else self._names[match.rule]] += 1
         elif match.outcome.ambiguous:
             self._ambiguous[match.outcome.value] += 1
         else:
-            self._domains[_mail_domain(person)] += 1
+            self._domains[person.domain] += 1
 
     def report(self) -> Matching:
         return Matching(
@@ -111,13 +160,8 @@ class _MatchCounts:
         )
 
 
-def _mail_domain(person: Person) -> str:
-    values = (value for value in (*person.keys, person.label) if value and "@" in value)
-    return next(values, "@none").rpartition("@")[2].lower()
-
-
 def records_of_leavers(
-    records: Iterable[tuple[UUID, PersonRecord]], in_scope: Collection[UUID], holders: Holders
+    records: Iterable[tuple[UUID, PersonRecord]], in_scope: Container[UUID], holders: Holders
 ) -> Iterator[tuple[UUID, PersonRecord]]:
     """Yield the records that change because people have left the scope, or have come back (rule 8).
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,17 +17,9 @@ import structlog
 from profile_image_sync.api.report import LISTED, PeopleLists, Report
 from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.spec import FirstSync
-from profile_image_sync.api.state_header import (
-    StateHeader,
-    Sweep,
-)
+from profile_image_sync.api.state_header import StateHeader, Sweep
 from profile_image_sync.api.status import Brake, Outcome, Run, Trigger
-from profile_image_sync.errors import (
-    BrakeTripped,
-    Interrupted,
-    StateUnavailable,
-    SyncError,
-)
+from profile_image_sync.errors import BrakeTripped, Interrupted, StateUnavailable, SyncError
 from profile_image_sync.worker import brakes, notes, transitions
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.brakes import LimitBreach
@@ -36,13 +28,9 @@ from profile_image_sync.worker.counters import RunCounters
 from profile_image_sync.worker.directory import Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.ledger import Ledger
-from profile_image_sync.worker.people import Account, Domain, Person
+from profile_image_sync.worker.people import Domain, Person
 from profile_image_sync.worker.plan import Policy, policy_for, was_attempted
-from profile_image_sync.worker.planner import (
-    RunPlan,
-    plan_people,
-    require_known_pictures,
-)
+from profile_image_sync.worker.planner import RunPlan, plan_people, require_known_pictures
 from profile_image_sync.worker.reading import Reader, Reading, record_scope
 from profile_image_sync.worker.references import References
 from profile_image_sync.worker.reporter import RunOutput, RunReporter, outcome_of
@@ -128,27 +116,29 @@ class _Execution:
             reader.decide(self._run_spec.trigger)
             self._bind(ledger, directory.domain)
             reading = reader.read()
-            sweep = self._count(reading, ledger.header)
+            self._count(reading, ledger.header)
             with self._open_highq() as highq:
                 reader.match(reading, highq)
-                accounts = reading.accounts or ()
-                acknowledged = self._begin(ledger, accounts)
+                highest = reading.highest_account_id
+                acknowledged = self._begin(ledger, highest)
                 policy = policy_for(spec, acknowledged)
                 plan = self._plan(ledger, reading, policy, acknowledged)
-                sweep = sweep and sweep.model_copy(update={"matched": plan.matched})
+                listed = plan.first_listed(context.max_listed, ledger.header.shards)
+                plan.labels = directory.labels(listed)
+                sweep = reading.sweep and reading.sweep.model_copy(update={"matched": plan.matched})
                 breaches = self._check_brakes(sweep, plan, acknowledged)
-                require_known_pictures(plan, policy, accounts)
+                require_known_pictures(plan, policy, told=reading.tells_pictures)
                 self._reporter.publish_plan(plan.uploads)
                 if not spec.dry_run:
                     record_scope(ledger, reading, self._reporter.counters.people)
-                uploader = self._uploader(directory, highq, ledger, policy)
+                uploader = self._uploader(directory, highq, reading, policy)
                 try:
-                    uploader.upload_all(plan.plans)
+                    uploader.upload_all(plan.plans(ledger.header.shards), len(plan))
                 except SyncError as error:
-                    self._count_attempts(plan, accounts, error)
+                    self._count_attempts(plan, highest, error)
                     raise
         header = transitions.ended(
-            transitions.completed(ledger.header, spec.first_sync, accounts, context.now()),
+            transitions.completed(ledger.header, spec.first_sync, highest, context.now()),
             requests=self._run_spec.requests,
             sweep=sweep,
             breaches=breaches,
@@ -198,24 +188,26 @@ class _Execution:
                 raise Interrupted("asked to stop while reading the directory: nothing was uploaded")
             yield person
 
-    def _count(self, reading: Reading, header: StateHeader) -> Sweep | None:
-        """Count everyone; None: the run goes on from what the last one counted."""
+    def _count(self, reading: Reading, header: StateHeader) -> None:
+        """Count everyone, or go on from what the last run counted."""
         reporter, counters, people = self._reporter, self._reporter.counters, reading.people
         reporter.full_sweep = reading.reason or ""
         reporter.note("" if reading.position else notes.POSITION_UNKNOWN)
-        if not reading.everyone and header.totals:
-            counters.carry_over(header.totals, self._context.former_lists())
+        sweep = reading.sweep
+        if sweep is None:
+            if header.totals:
+                counters.carry_over(header.totals, self._context.former_lists())
             log.info("changes read", people=len(people))
-            return None
-        sweep = brakes.sweep_of(people, self._spec.active_directory.image_attributes)
+            return
         counters.people = sweep.people
         log.info("directory read", people=sweep.people, with_image=sweep.with_image)
         brakes.require_people(sweep, first_sync=not header.first_sync_completed)
-        return sweep
 
-    def _begin(self, ledger: Ledger, accounts: Sequence[Account]) -> Acknowledgements:
+    def _begin(self, ledger: Ledger, highest_account_id: int) -> Acknowledgements:
         """Record the lists that this run goes by, before any row is recorded under them."""
-        header = transitions.begun(ledger.header, self._spec, accounts, self._context.now())
+        header = transitions.begun(
+            ledger.header, self._spec, highest_account_id, self._context.now()
+        )
         self._commit(ledger, header)
         self._reporter.note(notes.first_sync_edited(header, self._spec.first_sync))
         return Acknowledgements.parse(header, self._spec.safety.acknowledge)
@@ -240,7 +232,7 @@ class _Execution:
         self._reporter.note(notes.attributes_edited(plan.moved, acknowledged.attributes_change))
         self._reporter.note(notes.match_edited(plan.led_elsewhere, acknowledged.match_change))
         if policy.first_sync is FirstSync.OVERRIDE:
-            self._reporter.note(notes.pictures_replaced(plan.plans))
+            self._reporter.note(notes.pictures_replaced(plan.first_uploads))
         return plan
 
     def _check_brakes(
@@ -272,7 +264,7 @@ class _Execution:
             )
             return breaches
         self._ledger.commit(header.model_copy(update={"brake": brake}))
-        for each in plan.plans:
+        for each in plan.plans(header.shards):
             self._reporter.counters.add_plan(each)
         raise BrakeTripped(
             f"{message}. Nothing was uploaded; the list toUpload holds who would be. If it is as it should "
@@ -280,15 +272,17 @@ class _Execution:
         )
 
     def _uploader(
-        self, directory: Directory, highq: HighQClient, ledger: Ledger, policy: Policy
+        self, directory: Directory, highq: HighQClient, reading: Reading, policy: Policy
     ) -> Uploader:
-        context, spec = self._context, self._spec
+        context, spec, ledger = self._context, self._spec, self._ledger
+        assert ledger  # noqa: S101  # sync has opened it
         return Uploader(
             directory=directory,
             highq=highq,
             ledger=ledger,
             counters=self._reporter.counters,
             policy=policy,
+            still_leads=reading.still_leads,
             settings=spec.image,
             dry_run=spec.dry_run,
             stop=context.stop,
@@ -297,16 +291,16 @@ class _Execution:
             progress=self._reporter.progress,
         )
 
-    def _count_attempts(self, plan: RunPlan, accounts: Sequence[Account], error: SyncError) -> None:
+    def _count_attempts(self, plan: RunPlan, highest_account_id: int, error: SyncError) -> None:
         """Complete the first sync if everyone was attempted, in this run or before (rule 7)."""
         ledger = self._ledger
         if ledger is None or ledger.header.first_sync or isinstance(error, StateUnavailable):
             return
-        uploads = (each.person.guid for each in plan.plans if each.verdict.uploads)
+        uploads = (each.person.guid for each in plan.plans() if each.verdict.uploads)
         if all(was_attempted(ledger.get(guid)) for guid in uploads):
             header, first_sync = ledger.header, self._spec.first_sync
             now = self._context.now()
-            self._commit(ledger, transitions.completed(header, first_sync, accounts, now))
+            self._commit(ledger, transitions.completed(header, first_sync, highest_account_id, now))
 
     def _conclude(
         self, ledger: Ledger, header: StateHeader, reading: Reading, *, all_recorded: bool

@@ -23,7 +23,6 @@ from profile_image_sync.errors import StateMismatch
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.brakes import LimitBreach
 from profile_image_sync.worker.directory import Position
-from profile_image_sync.worker.people import Account
 from profile_image_sync.worker.sweeps import with_cursor
 
 
@@ -46,7 +45,7 @@ def with_lists(header: StateHeader, spec: ProfileImageSyncSpec) -> StateHeader:
 
 
 def begun(
-    header: StateHeader, spec: ProfileImageSyncSpec, accounts: Iterable[Account], now: datetime
+    header: StateHeader, spec: ProfileImageSyncSpec, highest_account_id: int, now: datetime
 ) -> StateHeader:
     """Return the header with the lists that this run goes by.
 
@@ -54,18 +53,17 @@ def begun(
     """
     header = with_lists(header, spec)
     if header.first_sync_completed and header.first_sync is None:
-        return completed(header, spec.first_sync, accounts, now)
+        return completed(header, spec.first_sync, highest_account_id, now)
     return header
 
 
 def completed(
-    header: StateHeader, policy: FirstSync, accounts: Iterable[Account], now: datetime
+    header: StateHeader, policy: FirstSync, highest_account_id: int, now: datetime
 ) -> StateHeader:
     """Return the header of a state whose first sync is complete; once complete, nothing changes that."""
     if header.first_sync:
         return header
-    highest = max((account.id for account in accounts), default=0)
-    facts = CompletedFirstSync(policy=policy, time=now, highest_account_id=highest)
+    facts = CompletedFirstSync(policy=policy, time=now, highest_account_id=highest_account_id)
     return header.model_copy(update={"first_sync_completed": True, "first_sync": facts})
 
 

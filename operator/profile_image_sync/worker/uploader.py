@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
+from uuid import UUID
 
 import structlog
 
@@ -34,15 +36,15 @@ from profile_image_sync.worker.failure_streaks import FailureStreaks
 from profile_image_sync.worker.highq.highq_client import HighQClient
 from profile_image_sync.worker.images import source_md5
 from profile_image_sync.worker.ledger import Ledger, PersonRecord, Refused
-from profile_image_sync.worker.people import Avatar, Source
+from profile_image_sync.worker.people import Avatar, Source, Subject
 from profile_image_sync.worker.pipeline import Finished, Pipeline, Upload
 from profile_image_sync.worker.plan import PersonPlan, Policy, Verdict, record_after, replan
 
 FLUSH_SECONDS = 5.0  # a killed run repeats at most the uploads of this time
 DIED_DECODING = "DiedDecoding"  # the reason of the mark that is left when a pod dies
 MATCH_CHANGED = (
-    "their attributes of spec.highq.match changed in the directory during the run; the next run looks to "
-    "which HighQ user they lead now"
+    "their attributes of spec.highq.match do not lead to that HighQ user any more; the next run looks to "
+    "which one they lead now"
 )
 
 log = structlog.get_logger()
@@ -61,6 +63,7 @@ class Uploader:
         ledger: Ledger,
         counters: RunCounters,
         policy: Policy,
+        still_leads: Callable[[UUID, int, tuple[str | None, ...]], bool],
         settings: ImageSettings,
         dry_run: bool,
         stop: threading.Event,
@@ -74,6 +77,7 @@ class Uploader:
         self._ledger = ledger
         self._counters = counters
         self._policy = policy
+        self._still_leads = still_leads
         self._settings = settings
         self._dry_run = dry_run
         self._stop = stop
@@ -84,24 +88,24 @@ class Uploader:
         self._streaks = FailureStreaks()
         self._flushed_at = clock()
 
-    def upload_all(self, plans: Sequence[PersonPlan]) -> None:
-        """Process all plans, shard by shard. Raises the SyncError that ends the run early."""
-        work = sorted(plans, key=lambda plan: self._ledger.shard_index(plan.person.guid))
-        done = 0
+    def upload_all(self, plans: Iterator[PersonPlan], total: int) -> None:
+        """Process `total` plans in their order. Raises the SyncError that ends the run early."""
+        done, under_way = 0, list[PersonPlan]()
         with Pipeline(self._settings, self._send) as pipeline:
             try:
-                for plan in work:
-                    self._progress(done, len(work))
+                for plan in plans:
+                    under_way = [plan]
+                    self._progress(done, total)
                     self._flush_if_due()
                     self._process(plan, pipeline)
-                    done += 1
+                    done, under_way = done + 1, []
                 while len(pipeline):
                     self._collect_finished(pipeline)
             finally:
-                for plan in work[done:]:  # an early end: so that the numbers add up to people
+                for plan in chain(under_way, plans):  # an early end: so that the numbers add up
                     self._counters.add_plan(plan)
                 self._drain(pipeline)
-        self._progress(len(work), len(work))
+        self._progress(total, total)
 
     def _process(self, plan: PersonPlan, pipeline: Pipeline) -> None:
         self._require_time()
@@ -165,8 +169,9 @@ class Uploader:
         """Read the picture; classify it again when it is not the one that was planned."""
         person, planned = plan.person, plan.person.source
         assert planned is not None  # noqa: S101  # a verdict that uploads has a source
-        keys, raw = self._directory.picture(person.guid, planned.attribute)
-        if raw and keys != person.keys:
+        keys, raw, label = self._directory.picture(person.guid, planned.attribute)
+        plan = replace(plan, person=Subject(person.guid, planned, label or person.label))
+        if raw and not self._still_leads(person.guid, plan.account_id, keys):
             self._on_failure(Upload(plan, planned), MatchChanged("MatchChanged", MATCH_CHANGED))
             return None
         source = Source(planned.attribute, source_md5(raw)) if raw else None

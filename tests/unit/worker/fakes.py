@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
+from profile_image_sync.api.highq import MatchKey
+from profile_image_sync.worker.accounts import AccountIndex
+from profile_image_sync.worker.directory import Picture
 from profile_image_sync.worker.ledger import PersonRecord
-from profile_image_sync.worker.people import Avatar
+from profile_image_sync.worker.people import Account, Avatar, Person
+from profile_image_sync.worker.people_rows import PeopleRows
 
 
 class FakeDirectory:
@@ -19,10 +23,10 @@ class FakeDirectory:
         self.keys: dict[UUID, tuple[str | None, ...]] = {}
         self.reads: list[UUID] = []
 
-    def picture(self, guid: UUID, _attribute: str) -> tuple[tuple[str | None, ...], bytes | None]:
+    def picture(self, guid: UUID, _attribute: str) -> Picture:
         """Return the match values and the picture that the person has now."""
         self.reads.append(guid)
-        return self.keys.get(guid, (None,)), self.pictures.get(guid)
+        return Picture(self.keys.get(guid, (None,)), self.pictures.get(guid), "")
 
 
 class FakeHighQ:
@@ -46,3 +50,25 @@ def holdings(rows: Mapping[UUID, PersonRecord]) -> Iterator[bytes]:
     for guid, record in rows.items():
         if record.accepted and record.accepted.account_id:
             yield record.accepted.account_id.to_bytes(6, "big") + guid.bytes
+
+
+def packed(
+    people: Iterable[Person],
+    records: Mapping[UUID, PersonRecord] | None = None,
+    attributes: Sequence[str] = ("jpegPhoto", "thumbnailPhoto"),
+) -> PeopleRows:
+    """Pack these people; they have as many keys as the first of them."""
+    everyone, known = list(people), records or {}
+    rules = len(everyone[0].keys) if everyone else 1
+    rows = PeopleRows(attributes, rules, lambda guid: known.get(guid, PersonRecord()))
+    for person in everyone:
+        rows.add(person)
+    return rows
+
+
+def index_of(accounts: Iterable[Account], keys: Sequence[MatchKey]) -> AccountIndex:
+    """Index these users of HighQ."""
+    index = AccountIndex(keys)
+    for account in accounts:
+        index.append(account)
+    return index

@@ -38,8 +38,10 @@ def sweep(people: int, thumbs: int, matched: int | None = None, **images: int) -
 def test_a_sweep_counts_every_attribute_a_person_shows() -> None:
     """Someone with both images counts for both: a preferred attribute that comes hides no other."""
     people = [person(1, JPEG, THUMB), person(2, THUMB), person(3)]
-    counted = brakes.sweep_of(people, (JPEG, THUMB, "photo"))
-    assert counted == Sweep(people=3, with_image=2, images={JPEG: 1, THUMB: 2, "photo": 0})
+    counter = brakes.SweepCounter((JPEG, THUMB, "photo"))
+    for each in people:
+        counter.add(each)
+    assert counter.sweep() == Sweep(people=3, with_image=2, images={JPEG: 1, THUMB: 2, "photo": 0})
 
 
 @pytest.mark.parametrize("first_sync", [True, False])

@@ -9,7 +9,6 @@ from profile_image_sync.api.spec import FirstSync
 from profile_image_sync.api.state_header import CompletedFirstSync, new_header
 from profile_image_sync.worker import notes
 from profile_image_sync.worker.people import Person
-from profile_image_sync.worker.plan import PersonPlan, Verdict
 
 ANN = Person(UUID(int=1), (), None, (), "ann@x")
 DONE = new_header(UUID(int=1)).model_copy(
@@ -19,11 +18,6 @@ DONE = new_header(UUID(int=1)).model_copy(
         )
     }
 )
-
-
-def first(*replaces: bool | None) -> list[PersonPlan]:
-    """Plan first uploads for accounts that have a picture, or not, or that HighQ does not tell of."""
-    return [PersonPlan(ANN, Verdict.UPLOAD_FIRST, replaces_picture=each) for each in replaces]
 
 
 def test_an_edit_of_first_sync_that_comes_too_late_is_told() -> None:
@@ -38,12 +32,12 @@ def test_an_edit_of_first_sync_that_comes_too_late_is_told() -> None:
 
 def test_an_override_tells_how_many_pictures_it_replaces() -> None:
     """Or that HighQ's list does not say it."""
-    assert "3 people get their first picture" in notes.pictures_replaced(first(True, False, None))
-    assert "1 of them have a picture" in notes.pictures_replaced(first(True, False, None))
-    assert "0 of them have a picture" in notes.pictures_replaced(first(False))
-    assert "does not say" in notes.pictures_replaced(first(None, None))
-    changed = PersonPlan(ANN, Verdict.UPLOAD_CHANGED, replaces_picture=True)
-    assert notes.pictures_replaced([changed]) == ""
+    some = {True: 1, False: 1, None: 1}
+    assert "3 people get their first picture" in notes.pictures_replaced(some)
+    assert "1 of them have a picture" in notes.pictures_replaced(some)
+    assert "0 of them have a picture" in notes.pictures_replaced({False: 1})
+    assert "does not say" in notes.pictures_replaced({None: 2})
+    assert notes.pictures_replaced({}) == ""
 
 
 def test_edits_are_told_with_the_id_that_acknowledges_them() -> None:

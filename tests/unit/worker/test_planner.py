@@ -11,7 +11,7 @@ from profile_image_sync.api.highq import Endpoint, MatchKey, MatchRule
 from profile_image_sync.api.image_settings import ImageSettings
 from profile_image_sync.api.spec import FirstSync, Mode
 from profile_image_sync.worker.ledger import Accepted, PersonRecord
-from profile_image_sync.worker.matching import AccountIndex, Holders, Matcher
+from profile_image_sync.worker.matching import Holders, Matcher
 from profile_image_sync.worker.people import Account, Person, Source
 from profile_image_sync.worker.plan import Policy, Verdict, settings_fingerprint
 from profile_image_sync.worker.planner import (
@@ -20,7 +20,7 @@ from profile_image_sync.worker.planner import (
     records_of_leavers,
     records_of_returners,
 )
-from tests.unit.worker.fakes import holdings
+from tests.unit.worker.fakes import holdings, index_of, packed
 
 ANN, BOB, CY = UUID(int=1), UUID(int=2), UUID(int=3)
 THUMB, JPEG = "thumbnailPhoto", "jpegPhoto"
@@ -66,17 +66,18 @@ def plan(
     def record_of(guid: UUID) -> PersonRecord:
         return known.get(guid, PersonRecord())
 
+    rows = packed(people, known)
     matcher = Matcher(
-        people,
-        AccountIndex(accounts, [rule.highq for rule in RULES]),
+        [rows],
+        index_of(accounts, [rule.highq for rule in RULES]),
         record_of=record_of,
-        holders=Holders(holdings(known)),
+        holdings=lambda: holdings(known),
         release=False,
     )
     return plan_people(
-        people,
+        rows,
         RULES,
-        match_of=lambda person, record: matcher.match(person.guid, record.accepted),
+        match_of=lambda person, record: matcher.match(person, record.accepted),
         record_of=record_of,
         policy=POLICY,
     )
@@ -137,11 +138,11 @@ def test_people_whose_picture_merely_moved_are_counted() -> None:
     people = [person(guid, f"{n}@x", image=JPEG) for n, guid in enumerate((ANN, BOB, CY), 1)]
     accounts = [Account(n, True, f"{n}@x", None) for n in (1, 2, 3)]
     found = plan(people, accounts, records)
-    assert [each.verdict for each in found.plans] == [
-        Verdict.RERECORD,
-        Verdict.RERECORD,
-        Verdict.UPLOAD_CHANGED,
-    ]
+    assert {each.person.guid: each.verdict for each in found.plans()} == {
+        ANN: Verdict.RERECORD,
+        BOB: Verdict.RERECORD,
+        CY: Verdict.UPLOAD_CHANGED,
+    }
     assert found.moved == 1
 
 

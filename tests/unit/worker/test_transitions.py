@@ -26,11 +26,10 @@ from profile_image_sync.worker import transitions
 from profile_image_sync.worker.acknowledgements import Acknowledgements
 from profile_image_sync.worker.brakes import LimitBreach
 from profile_image_sync.worker.directory import Position
-from profile_image_sync.worker.people import Account
 
 LOST, PRESENT = UUID(int=1), UUID(int=2)
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
-ACCOUNTS = [Account(7, True, None, None), Account(9, False, None, None)]
+HIGHEST = 9  # id of a HighQ user
 HEADER = new_header(PRESENT)
 
 
@@ -84,19 +83,19 @@ def test_another_state_than_the_pinned_one_stops(policy: StatePolicy, header: St
 def test_a_completed_state_of_the_first_delivery_takes_the_facts_from_its_first_listing() -> None:
     """Rule 5: "A completed state without these facts … takes them from its first listing"."""
     old = HEADER.model_copy(update={"first_sync_completed": True})
-    header = transitions.begun(old, spec(firstSync="Adopt"), ACCOUNTS, NOW)
+    header = transitions.begun(old, spec(firstSync="Adopt"), HIGHEST, NOW)
     facts = CompletedFirstSync(policy=FirstSync.ADOPT, time=NOW, highest_account_id=9)
     assert header.first_sync == facts
-    assert transitions.begun(HEADER, spec(), ACCOUNTS, NOW).first_sync is None
+    assert transitions.begun(HEADER, spec(), HIGHEST, NOW).first_sync is None
 
 
 def test_a_completed_first_sync_stays_as_it_was() -> None:
     """Rule 5: "editing the field later changes nothing"."""
-    header = transitions.completed(HEADER, FirstSync.ADOPT, ACCOUNTS, NOW)
+    header = transitions.completed(HEADER, FirstSync.ADOPT, HIGHEST, NOW)
     assert header.first_sync_completed
-    later = transitions.completed(header, FirstSync.OVERRIDE, [], NOW + timedelta(days=1))
+    later = transitions.completed(header, FirstSync.OVERRIDE, 11, NOW + timedelta(days=1))
     assert later == header
-    empty = transitions.completed(HEADER, FirstSync.ADOPT, [], NOW).first_sync
+    empty = transitions.completed(HEADER, FirstSync.ADOPT, 0, NOW).first_sync
     assert empty == CompletedFirstSync(policy=FirstSync.ADOPT, time=NOW, highest_account_id=0)
 
 

@@ -125,13 +125,14 @@ class Scenario:
             ledger=self.ledger,
             counters=self.counters,
             policy=self.policy,
+            still_leads=lambda _guid, _account, keys: keys == (None,),
             settings=SETTINGS,
             dry_run=self.dry_run,
             stop=self.stop,
             clock=lambda: self.seconds,
             deadline=self.deadline,
             progress=lambda done, total: self.progress.append((done, total)),
-        ).upload_all(plans)
+        ).upload_all(iter(plans), len(plans))
 
     @property
     def numbers(self) -> Run:

@@ -9,5 +9,6 @@ from __future__ import annotations
 from profile_image_sync.worker.directory.changes import Position, Window
 from profile_image_sync.worker.directory.credentials import BindCredentials
 from profile_image_sync.worker.directory.directory import Directory
+from profile_image_sync.worker.directory.entries import Picture
 
-__all__ = ["BindCredentials", "Directory", "Position", "Window"]
+__all__ = ["BindCredentials", "Directory", "Picture", "Position", "Window"]

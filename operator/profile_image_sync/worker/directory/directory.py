@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from random import Random
 from types import TracebackType
 from typing import Self, TypeVar
@@ -26,6 +27,7 @@ from profile_image_sync.worker.directory.discovery import discover
 from profile_image_sync.worker.directory.entries import (
     LdapEntry,
     PersonReader,
+    Picture,
     SelectImage,
     only_text,
 )
@@ -40,6 +42,7 @@ from profile_image_sync.worker.directory.filters import (
 from profile_image_sync.worker.directory.paging import pages
 from profile_image_sync.worker.directory.scope import Scope, read_scope
 from profile_image_sync.worker.directory.session import Credentials, Session, open_session
+from profile_image_sync.worker.packed import PackedRows
 from profile_image_sync.worker.people import Domain, Person, PersonDetails
 
 log = structlog.get_logger()
@@ -130,29 +133,35 @@ class Directory:
             people = changed_filter(people, window.first)
         return self._search(people, [*self._reader.attributes, USN])
 
-    def people_by_guid(self, guids: Iterable[UUID]) -> list[Person]:
-        """Return those of these people who are in scope. Raises DirectoryUnavailable."""
-        return self._people_by([guid_term(guid) for guid in guids])
+    def people_by_guid(self, guids: Iterable[UUID]) -> Iterator[Person]:
+        """Yield those of these people who are in scope. Raises DirectoryUnavailable."""
+        return self._people_by(map(guid_term, guids), self._reader.attributes)
 
-    def people_by_value(self, values: Iterable[tuple[int, str]]) -> list[Person]:
-        """Return everyone in scope who may bear one of these values: (position in `Person.keys`, value).
+    def labels(self, guids: Iterable[UUID]) -> dict[UUID, str]:
+        """Return what lists call those of these people who are in scope. Raises DirectoryUnavailable."""
+        people = self._people_by(map(guid_term, guids), self._reader.label_attributes)
+        return {person.guid: person.label for person in people}
 
-        It may be more people, never fewer: servers compare more loosely than we do.
+    def people_by_value(self, values: Iterable[tuple[int, str]]) -> Iterator[Person]:
+        """Yield everyone in scope who may bear one of these values: (position in `Person.keys`, value).
+
+        It may be more people, never fewer: servers compare more loosely than we do. Some may come twice.
         """
         names = self._reader.match_attributes
-        return self._people_by([t for key, value in values for t in value_terms(names[key], value)])
+        terms = (t for key, value in values for t in value_terms(names[key], value))
+        return self._people_by(terms, self._reader.attributes)
 
-    def picture(self, guid: UUID, attribute: str) -> tuple[tuple[str | None, ...], bytes | None]:
-        """Return a person's match values, as `Person.keys`, and their picture, raw; None: it is not there.
-
-        Without any value when the person is no longer there.
-        """
-        wanted = ["objectGUID", *self._reader.match_attributes, attribute]
-        entry = self._read(f"<GUID={guid}>", wanted)
+    def picture(self, guid: UUID, attribute: str) -> Picture:
+        """Return a person's picture, with what else an upload asks of them."""
+        entry = self._read(f"<GUID={guid}>", self._reader.attributes_of_picture(attribute))
         if not entry:
-            return (), None
+            return Picture((), None, "")
         values = entry.get(attribute.lower())
-        return self._reader.keys(entry, guid), self._reader.picture(values) if values else None
+        return Picture(
+            keys=self._reader.keys(entry, guid),
+            raw=self._reader.picture(values) if values else None,
+            label=self._reader.label(entry, guid),
+        )
 
     def details(self) -> dict[UUID, PersonDetails]:
         """Return name, department and manager of everyone in scope, as far as they can be read.
@@ -193,29 +202,28 @@ class Directory:
     ) -> None:
         self.close()
 
-    def _people_by(self, terms: Sequence[str]) -> list[Person]:
-        """Return the people in scope whom one of these terms fits."""
-        found: dict[UUID, Person] = {}
-        for start in range(0, len(terms), TERMS_A_SEARCH):
-            some = any_filter(self._scope.people, terms[start : start + TERMS_A_SEARCH])
+    def _people_by(self, terms: Iterable[str], attributes: Sequence[str]) -> Iterator[Person]:
+        """Yield the people in scope whom one of these terms fits."""
+        left = iter(terms)
+        while some := list(islice(left, TERMS_A_SEARCH)):
+            search_filter = any_filter(self._scope.people, some)
 
-            def search(some: str = some) -> list[Person]:
-                return list(self._search(some, self._reader.attributes))
+            def search(search_filter: str = search_filter) -> list[Person]:
+                return list(self._search(search_filter, attributes))
 
-            found |= {person.guid: person for person in self._reopening(search)}
-        return list(found.values())
+            yield from self._reopening(search)
 
     def _search(self, search_filter: str, attributes: Sequence[str]) -> Iterator[Person]:
         bases = self._bases
-        seen: set[UUID] | None = set() if len(bases) > 1 else None  # bases may overlap
+        seen = PackedRows(16, 16) if len(bases) > 1 else None  # bases may overlap
         for base in bases:
             for page in pages(self._session, base, search_filter, attributes):
                 while page:
                     person = self._reader.person(page.pop())  # and its picture goes
                     if seen is not None:
-                        if person.guid in seen:
+                        if person.guid.bytes in seen:
                             continue
-                        seen.add(person.guid)
+                        seen.add(person.guid.bytes)
                     yield person
 
     def _read(self, dn: str, attributes: Sequence[str]) -> LdapEntry | None:

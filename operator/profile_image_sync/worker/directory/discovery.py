@@ -6,9 +6,9 @@ names. So only hosts below the domain itself are used, over verified TLS like al
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
 import structlog
 from dns.exception import DNSException
@@ -31,7 +31,7 @@ class SrvRecord:
     target: str
 
 
-def discover(domain: str, chance: random.Random) -> list[ServerAddress]:
+def discover(domain: str, rng: Random) -> list[ServerAddress]:
     """Return the domain controllers of a domain, in the order in which they are to be tried.
 
     Raises DirectoryMisconfigured when DNS names none below the domain, DirectoryUnavailable when DNS does not
@@ -39,16 +39,16 @@ def discover(domain: str, chance: random.Random) -> list[ServerAddress]:
     """
     return [
         ServerAddress.parse(f"ldaps://{record.target}", 0)
-        for record in in_order(_below(domain, _query(domain)), chance)
+        for record in in_order(_below(domain, _query(domain)), rng)
     ]
 
 
-def in_order(records: Sequence[SrvRecord], chance: random.Random) -> list[SrvRecord]:
+def in_order(records: Sequence[SrvRecord], rng: Random) -> list[SrvRecord]:
     """Return records by priority, those of one priority drawn by weight, as RFC 2782 has it."""
     left, ordered = sorted(records, key=lambda record: (record.priority, record.target)), []
     while left:
         best = [record for record in left if record.priority == left[0].priority]
-        (drawn,) = chance.choices(best, [record.weight or 0.01 for record in best])
+        (drawn,) = rng.choices(best, [record.weight or 0.01 for record in best])
         left.remove(drawn)
         ordered.append(drawn)
     return ordered

@@ -5,8 +5,9 @@ Apart, because it decides which value counts when an attribute has none, several
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import md5
+from typing import NamedTuple
 from uuid import UUID
 
 from profile_image_sync.errors import DirectoryMisconfigured
@@ -20,6 +21,14 @@ _LABELS = ("mail", "userPrincipalName", "sAMAccountName")
 _PRIMARY = b"SMTP:"  # of proxyAddresses; other addresses are written smtp:
 
 
+class Picture(NamedTuple):
+    """What an upload asks of a person, as they are now."""
+
+    keys: tuple[str | None, ...]  # as Person.keys; empty: the person is no longer there
+    raw: bytes | None  # None: there is no picture
+    label: str
+
+
 class PersonReader:
     """Maps attributes to the fields of a Person."""
 
@@ -31,11 +40,15 @@ class PersonReader:
     ) -> None:
         """Both lists are in the order of the spec."""
         wanted = ["objectGUID", *_LABELS, *match_attributes, *image_attributes]
-        self.attributes = tuple({name.lower(): name for name in wanted}.values())
+        self.attributes = _distinct(wanted)
+        self.label_attributes = ("objectGUID", *_LABELS)
         self.match_attributes = tuple(match_attributes)
-        self._labels = [name.lower() for name in _LABELS]
         self._images = [(name, name.lower()) for name in image_attributes]
         self._select_image = select_image
+
+    def attributes_of_picture(self, attribute: str) -> tuple[str, ...]:
+        """Return what is read for a Picture from this attribute."""
+        return _distinct(["objectGUID", *_LABELS, *self.match_attributes, attribute])
 
     def person(self, entry: LdapEntry) -> Person:
         """Return the person. Raises DirectoryMisconfigured when the entry has no objectGUID."""
@@ -46,15 +59,19 @@ class PersonReader:
                 "spec.activeDirectory.credentialsSecretRef names read that attribute"
             )
         guid = UUID(bytes_le=raw[0])
-        label = next(filter(None, (only_text(entry.get(name)) for name in self._labels)), None)
         return Person(
             guid=guid,
             keys=self.keys(entry, guid),
             source=self._source(entry),
             images=tuple(spelled for spelled, name in self._images if entry.get(name)),
-            label=label or str(guid),
+            label=self.label(entry, guid),
             usn=int(only_text(entry.get("usnchanged")) or 0),
         )
+
+    def label(self, entry: LdapEntry, guid: UUID) -> str:
+        """Return what lists call a person."""
+        names = (only_text(entry.get(name.lower())) for name in _LABELS)
+        return next(filter(None, names), str(guid))
 
     def keys(self, entry: LdapEntry, guid: UUID) -> tuple[str | None, ...]:
         """Return the values of the match attributes, in their order."""
@@ -78,6 +95,10 @@ class PersonReader:
         if name == "proxyaddresses" and values:
             return only_text([v[len(_PRIMARY) :] for v in values if v.startswith(_PRIMARY)])
         return only_text(values)
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple({name.lower(): name for name in names}.values())
 
 
 def only_text(values: Sequence[bytes] | None) -> str | None:

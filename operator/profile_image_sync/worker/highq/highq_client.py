@@ -24,7 +24,7 @@ from profile_image_sync.errors import (
     UploadRejected,
     UploadUnconfirmed,
 )
-from profile_image_sync.worker.highq.listing import AccountPage, parse_page, read_accounts
+from profile_image_sync.worker.highq.listing import AccountPage, Sink, parse_page, read_accounts
 from profile_image_sync.worker.highq.oauth import Authorisation, ClientCredentials
 from profile_image_sync.worker.highq.rate_limiter import RateLimiter
 from profile_image_sync.worker.highq.refs import Category, Route, classify
@@ -111,15 +111,18 @@ class HighQClient:
             )
 
     def accounts(self) -> list[Account]:
-        """Return all users of the instance, of any status, each id once.
+        """Return what `read_into` gives, in a list."""
+        return self.read_into(list)
+
+    def read_into(self, begin: Callable[[], Sink]) -> Sink:
+        """Give all users of the instance, of any status, each id once, to what `begin` makes.
 
         Rows without a usable id are passed over and counted in `skipped_accounts`.
         """
-        found = read_accounts(self._page)
-        self.skipped_accounts = found.skipped
-        if found.skipped:
-            log.warning("HighQ lists users without a usable id", users=found.skipped)
-        return list(found.accounts)
+        sink, self.skipped_accounts = read_accounts(self._page, begin)
+        if self.skipped_accounts:
+            log.warning("HighQ lists users without a usable id", users=self.skipped_accounts)
+        return sink
 
     def account_total(self) -> int:
         """Return how many users there are: one call, wherever HighQ tells it."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol, TypeVar
 
 from profile_image_sync.errors import HighQUnavailable
+from profile_image_sync.worker.packed import IdSet
 from profile_image_sync.worker.people import MAX_ACCOUNT_ID, Account
 
 PAGE_SIZE = 1000  # users; about 2 MB of Collaborate's JSON
@@ -31,53 +33,71 @@ class AccountPage:
     odd: tuple[str, ...] = ()  # rows without a usable id, as canonical JSON
 
 
-@dataclass(frozen=True, slots=True)
-class AccountList:
-    """All users of an instance, each id once, and the number of rows that were passed over."""
+class AccountSink(Protocol):
+    """What takes users one by one: a list, or an index that packs them."""
 
-    accounts: tuple[Account, ...]
-    skipped: int
+    def append(self, account: Account, /) -> None:
+        """Take a user."""
 
 
-def read_accounts(fetch: Callable[[int, int], AccountPage]) -> AccountList:
-    """Return all users; `fetch(limit, offset)` gets a page. Raises HighQUnavailable if it never fits."""
-    before: AccountList | None = None
+Sink = TypeVar("Sink", bound=AccountSink)
+
+
+def read_accounts(
+    fetch: Callable[[int, int], AccountPage], begin: Callable[[], Sink]
+) -> tuple[Sink, int]:
+    """Give all users, each id once, to what `begin` makes; return it, and the number of rows passed over.
+
+    `fetch(limit, offset)` gets a page. A reading that does not fit is void: it begins anew, with another
+    sink. Raises HighQUnavailable if it never fits.
+    """
+    before: _Reading | None = None
     for _ in range(MAX_PASSES):
-        found, total = _read_once(fetch)
-        if found and (total is None or len(found.accounts) + found.skipped == total):
-            return found
+        sink = begin()
+        found, total = _read_once(fetch, sink)
+        if found and (total is None or len(found.ids) + len(found.odd) == total):
+            return sink, len(found.odd)
         if found and found == before:  # as many rows as announced, twice alike: some come twice
-            return found
+            return sink, len(found.odd)
         before = found
     raise HighQUnavailable(
         f"the list of HighQ's users changed while it was read, {MAX_PASSES} times in a row"
     )
 
 
+@dataclass(slots=True)
+class _Reading:
+    """Which users and which odd rows one reading of the list held."""
+
+    ids: IdSet = field(default_factory=IdSet)
+    odd: set[str] = field(default_factory=set)
+
+
 def _read_once(
-    fetch: Callable[[int, int], AccountPage],
-) -> tuple[AccountList | None, int | None]:
+    fetch: Callable[[int, int], AccountPage], sink: AccountSink
+) -> tuple[_Reading | None, int | None]:
     """Return one pass with the announced number; None if it may lack somebody.
 
     When a user goes, all later ones move up: the pass may lack one and hold one who is gone, and
     still have the right number. So a number that falls makes it useless.
     """
-    seen: dict[int, Account] = {}
-    odd: set[str] = set()
+    found = _Reading()
     offset = total = 0
     while True:
         page = fetch(PAGE_SIZE, offset)
         if page.total is not None and page.total < total:
             return None, total
         total = page.total or 0
-        known = len(seen) + len(odd)
-        seen.update((account.id, account) for account in page.accounts)
-        odd.update(page.odd)
+        new = [account for account in page.accounts if account.id not in found.ids]
+        new_odd = set(page.odd) - found.odd
+        found.odd |= new_odd
+        for account in {account.id: account for account in new}.values():
+            found.ids.add(account.id)
+            sink.append(account)
         offset += len(page.accounts) + len(page.odd)  # HighQ may give fewer than asked for
-        found = AccountList(tuple(seen.values()), len(odd))
         if page.total is not None and offset >= total:
             return found, total
-        if len(seen) + len(odd) == known:  # the list is empty, or has started again at 0
+        if not (new or new_odd):  # the list is empty, or has started again at 0
             return (found if page.total is None else None), page.total
 
 

@@ -30,7 +30,7 @@ class PackedRows:
     def of(self, key: bytes) -> Iterator[bytes]:
         """Yield the rows that begin with this key."""
         bucket, width = self._bucket(key), self._width
-        start = bucket.find(key)
+        start = bucket.find(key) if bucket else -1
         while start >= 0:
             if start % width == 0:  # or it is the inside of another row
                 yield bytes(bucket[start : start + width])
@@ -45,7 +45,9 @@ class PackedRows:
 
     def __contains__(self, key: object) -> bool:
         """Tell whether a row begins with this key."""
-        return isinstance(key, bytes) and any(True for _ in self.of(key))
+        if not isinstance(key, bytes) or key not in self._bucket(key):
+            return False
+        return any(True for _ in self.of(key))
 
     def __len__(self) -> int:
         """Return the number of rows."""

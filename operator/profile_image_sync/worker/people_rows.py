@@ -21,6 +21,7 @@ _DOMAIN = slice(_GUID, _GUID + 2)
 _IMAGE = _DOMAIN.stop
 _NONE, _AS_RECORDED, _ATTRIBUTE = 0, 1, 2  # or 2 + its position in `imageAttributes`
 _MAX_DOMAINS = 2**16 - 1
+_LABELS = 1000  # people: no more have changed between two runs, as a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class PackedPerson:
     source: Source | None
     digests: tuple[bytes, ...]  # of what they bear for each rule of `spec.highq.match`
     domain: str  # of their mail address; "none": they have none
-    label: str = ""  # not kept
+    label: str  # for lists that people read; "": not kept
 
 
 class PeopleRows:
@@ -52,11 +53,14 @@ class PeopleRows:
         ]
         self._md5 = slice(width, width + 16)
         self._known, self._new = PackedRows(_GUID, width), PackedRows(_GUID, width + 16)
+        self._labels: dict[UUID, str] = {}
         self._domains: dict[str, int] = {}
         self._domain_names: list[str] = []
 
     def add(self, person: Person) -> None:
         """Add somebody who is not among them yet."""
+        if len(self._labels) < _LABELS:
+            self._labels[person.guid] = person.label
         head = person.guid.bytes + self._domain(person)
         digests = b"".join(digests_of(person.keys))
         source, accepted = person.source, self._record_of(person.guid).accepted
@@ -92,6 +96,7 @@ class PeopleRows:
             source=self._source(guid, row),
             digests=tuple(row[each] for each in self._digests),
             domain=self._domain_names[int.from_bytes(row[_DOMAIN], "big")],
+            label=self._labels.get(guid, ""),
         )
 
     def _source(self, guid: UUID, row: bytes) -> Source | None:

@@ -66,22 +66,24 @@ class RunPlan:
             guid, verdict, reason, account, shows = _PLAN.unpack(row)
             person = self._people.get(UUID(bytes=guid))
             assert person is not None  # noqa: S101  # it is of these people
+            label = person.label or self.labels.get(person.guid, "")
             yield PersonPlan(
-                person=Subject(person.guid, person.source, self.labels.get(person.guid, "")),
+                person=Subject(person.guid, person.source, label),
                 verdict=_VERDICTS[verdict],
                 account_id=int.from_bytes(account, "big"),
                 reason=self._reasons[reason],
                 replaces_picture=_SHOWS[shows],
             )
 
-    def first_listed(self, most: int, shards: int) -> Iterator[UUID]:
-        """Yield those who are among the first so many of a list, in the order of `plans`."""
+    def without_label(self, most: int, shards: int) -> Iterator[UUID]:
+        """Yield whose label is not known, of the first so many of each list, in the order of `plans`."""
         listed: Counter[PeopleKind] = Counter()
         for plan in self.plans(shards):
             kind = explain(plan)[0]
             if kind and listed[kind] < most:
                 listed[kind] += 1
-                yield plan.person.guid
+                if not plan.person.label:
+                    yield plan.person.guid
 
     def __len__(self) -> int:
         """Return the number of people for whom something is to be done, or to be said."""

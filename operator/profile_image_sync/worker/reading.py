@@ -221,7 +221,7 @@ class Reader:
         """
         header, known = self._ledger.header, MAX_ACCOUNT_ID
         kinds = (PeopleKind.UNMATCHED, PeopleKind.AMBIGUOUS)
-        waits = any(_counted(header, kind) for kind in kinds)
+        waits = sum(_counted(header, kind) for kind in kinds)
         all_due = reading.everyone or not waits or is_listing_due(header, self._now)
         if not (
             reading.everyone
@@ -230,8 +230,7 @@ class Reader:
         ):
             return
         if waits and not reading.everyone:
-            number = sum(1 for _ in self._waiting(waits_for_account, reading))
-            if all_due or number <= MOST_CANDIDATES:  # an account may come with a low id
+            if all_due or waits <= MOST_CANDIDATES:  # an account may come with a low id
                 waiting = self._waiting(waits_for_account, reading)
                 for person in self._directory.people_by_guid(waiting):
                     self._look_at(person, reading)

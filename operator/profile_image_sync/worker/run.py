@@ -123,7 +123,7 @@ class _Execution:
                 acknowledged = self._begin(ledger, highest)
                 policy = policy_for(spec, acknowledged)
                 plan = self._plan(ledger, reading, policy, acknowledged)
-                listed = plan.first_listed(context.max_listed, ledger.header.shards)
+                listed = plan.without_label(context.max_listed, ledger.header.shards)
                 plan.labels = directory.labels(listed)
                 sweep = reading.sweep and reading.sweep.model_copy(update={"matched": plan.matched})
                 breaches = self._check_brakes(sweep, plan, acknowledged)

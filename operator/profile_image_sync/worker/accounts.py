@@ -16,7 +16,7 @@ from profile_image_sync.worker.packed import IdSet, PackedRows
 from profile_image_sync.worker.people import MAX_ACCOUNT_ID, Account
 
 DIGEST = 8  # bytes
-_MASK = 2**64 - 1
+DIGEST_MASK = 2**64 - 1
 NO_DIGEST = bytes(DIGEST)  # of no value
 _CHECK = slice(DIGEST, 2 * DIGEST)
 _ID = slice(_CHECK.stop, _CHECK.stop + 6)
@@ -26,7 +26,7 @@ _CREATED = slice(_ID.stop, _ID.stop + 4)  # minutes since 1970; 0: unknown
 def key_digest(value: str | None) -> bytes:
     """Return what stands for a value in this process; NO_DIGEST: there is none."""
     text = _normalised(value)
-    return (hash(text) & _MASK).to_bytes(DIGEST, "big") if text else NO_DIGEST
+    return (hash(text) & DIGEST_MASK).to_bytes(DIGEST, "big") if text else NO_DIGEST
 
 
 def digests_of(keys: Iterable[str | None]) -> tuple[bytes, ...]:

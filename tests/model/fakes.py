@@ -122,11 +122,13 @@ class FakeDirectory(Closing):
         """Return what lists call those of these people who are in scope."""
         return {person.guid: person.label for person in self.people_by_guid(guids)}
 
-    def people_by_value(self, values: Iterable[tuple[int, str]]) -> Iterator[Person]:
+    def people_by_value(
+        self, values: Iterable[tuple[int, str]], *, images: bool = True
+    ) -> Iterator[Person]:
         """Yield everyone in scope who may bear one of these values: a server compares loosely."""
         wanted = {(position, value.strip().casefold()) for position, value in values}
         return (
-            person
+            person if images else replace(person, source=None, images=())
             for person in self.people()
             if any((n, (v or "").strip().casefold()) in wanted for n, v in enumerate(person.keys))
         )

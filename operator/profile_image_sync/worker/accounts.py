@@ -26,7 +26,7 @@ _CREATED = slice(_ID.stop, _ID.stop + 4)  # minutes since 1970; 0: unknown
 def key_digest(value: str | None) -> bytes:
     """Return what stands for a value in this process; NO_DIGEST: there is none."""
     text = _normalised(value)
-    return (hash(text) & DIGEST_MASK).to_bytes(DIGEST, "big") if text else NO_DIGEST
+    return _digest(text) if text else NO_DIGEST
 
 
 def digests_of(keys: Iterable[str | None]) -> tuple[bytes, ...]:
@@ -61,35 +61,36 @@ class AccountIndex:
         self._wanted = wanted
         self._known = known
         self._by_key = {key: PackedRows(DIGEST, _CREATED.stop) for key in dict.fromkeys(keys)}
-        self._all, self._active = IdSet(), IdSet()
+        self._users = 0
+        self._active = IdSet()
         self._with_picture, self._without_picture = IdSet(), IdSet()
         self._kept: dict[int, Account] = {}
 
     def append(self, account: Account) -> None:
         """Add a user."""
         number, created = id_bytes(account.id), _minutes(account.created)
-        kept = id_mark(account.id) in self._wanted or account.id > self._known
+        kept = id_mark(account.id) in self._wanted
         for key, rows in self._by_key.items():
-            value = _value(account, key)
-            digest = key_digest(value)
-            if digest != NO_DIGEST:
-                rows.add(digest + _check(value) + number + created)
+            if text := _normalised(_value(account, key)):
+                digest = _digest(text)
+                rows.add(digest + _check(text) + number + created)
                 kept = kept or digest in self._wanted
-        if kept:
-            self._kept[account.id] = account
         if account.id > self._known:
             self.new.append(account.id)
-        self.highest_id = max(self.highest_id, account.id)
-        self._all.add(account.id)
+            kept = True
+        if kept:
+            self._kept[account.id] = account
         if account.active:
             self._active.add(account.id)
         if account.has_picture is not None:
             self.tells_pictures = True
             (self._with_picture if account.has_picture else self._without_picture).add(account.id)
+        self.highest_id = max(self.highest_id, account.id)
+        self._users += 1
 
     def __len__(self) -> int:
         """Return the number of users."""
-        return len(self._all)
+        return self._users
 
     def active(self, account_id: int) -> Account | None:
         """Return an account if it is there, and active; it does not say when it was created."""
@@ -104,7 +105,7 @@ class AccountIndex:
     def bears(self, account_id: int, rule: int, value: str | None) -> bool:
         """Tell whether it is this very value that a user bears."""
         rows = self._by_key[self._keys[rule]].of(key_digest(value))
-        wanted = _check(value) + id_bytes(account_id)
+        wanted = _check(_normalised(value)) + id_bytes(account_id)
         return any(row[_CHECK.start : _ID.stop] == wanted for row in rows)
 
     def keeps(self, account_id: int) -> bool:
@@ -142,9 +143,13 @@ def _minutes(time: datetime | None) -> bytes:
     return min(max(minutes, 0), 2**32 - 1).to_bytes(4, "big")
 
 
-def _check(value: str | None) -> bytes:
+def _digest(text: str) -> bytes:
+    return (hash(text) & DIGEST_MASK).to_bytes(DIGEST, "big")
+
+
+def _check(text: str) -> bytes:
     """Return another hash than the digest: two values that fall together in both are not known."""
-    return (hash(f"{_normalised(value)}\n") & 2**64 - 1).to_bytes(DIGEST, "big")
+    return (hash(f"{text}\n") & 2**64 - 1).to_bytes(DIGEST, "big")
 
 
 def _value(account: Account, key: MatchKey) -> str | None:
@@ -159,4 +164,5 @@ def _value(account: Account, key: MatchKey) -> str | None:
 
 def _normalised(value: str | None) -> str:
     """Compare exactly but for ASCII case and surrounding blanks: `maße@` and `masse@` are two people."""
-    return (value or "").strip().encode().lower().decode()
+    text = (value or "").strip()
+    return text.lower() if text.isascii() else text.encode().lower().decode()

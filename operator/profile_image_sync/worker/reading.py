@@ -291,7 +291,7 @@ class Reader:
             for account_id in claimable(person.digests, ledger.get(person.guid).accepted, index)
         }
         claimants = self._nobody()
-        for person in directory.people_by_value(index.values(claimed)):
+        for person in directory.people_by_value(index.values(claimed), images=False):
             if person.guid not in reading.people and person.guid not in claimants:
                 claimants.add(person)
         matcher = Matcher(

@@ -139,17 +139,21 @@ class Directory:
 
     def labels(self, guids: Iterable[UUID]) -> dict[UUID, str]:
         """Return what lists call those of these people who are in scope. Raises DirectoryUnavailable."""
-        people = self._people_by(map(guid_term, guids), self._reader.label_attributes)
+        people = self._people_by(map(guid_term, guids), self._reader.attributes_without_images)
         return {person.guid: person.label for person in people}
 
-    def people_by_value(self, values: Iterable[tuple[int, str]]) -> Iterator[Person]:
+    def people_by_value(
+        self, values: Iterable[tuple[int, str]], *, images: bool = True
+    ) -> Iterator[Person]:
         """Yield everyone in scope who may bear one of these values: (position in `Person.keys`, value).
 
         It may be more people, never fewer: servers compare more loosely than we do. Some may come twice.
+        Not `images`: without what only images tell.
         """
         names = self._reader.match_attributes
         terms = (t for key, value in values for t in value_terms(names[key], value))
-        return self._people_by(terms, self._reader.attributes)
+        wanted = self._reader.attributes if images else self._reader.attributes_without_images
+        return self._people_by(terms, wanted)
 
     def picture(self, guid: UUID, attribute: str) -> Picture:
         """Return a person's picture, with what else an upload asks of them."""

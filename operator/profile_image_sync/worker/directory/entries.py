@@ -39,16 +39,16 @@ class PersonReader:
         select_image: SelectImage,
     ) -> None:
         """Both lists are in the order of the spec."""
-        wanted = ["objectGUID", *_LABELS, *match_attributes, *image_attributes]
-        self.attributes = _distinct(wanted)
-        self.label_attributes = ("objectGUID", *_LABELS)
+        known = ["objectGUID", *_LABELS, *match_attributes]
+        self.attributes = _distinct([*known, *image_attributes])
+        self.attributes_without_images = _distinct(known)
         self.match_attributes = tuple(match_attributes)
         self._images = [(name, name.lower()) for name in image_attributes]
         self._select_image = select_image
 
     def attributes_of_picture(self, attribute: str) -> tuple[str, ...]:
         """Return what is read for a Picture from this attribute."""
-        return _distinct(["objectGUID", *_LABELS, *self.match_attributes, attribute])
+        return _distinct([*self.attributes_without_images, attribute])
 
     def person(self, entry: LdapEntry) -> Person:
         """Return the person. Raises DirectoryMisconfigured when the entry has no objectGUID."""

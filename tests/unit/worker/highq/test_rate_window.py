@@ -155,6 +155,22 @@ def test_two_runs_that_begin_together_share_equally() -> None:
         assert max(run.refused[window] for run in runs) <= 1
 
 
+@pytest.mark.parametrize("limit", [10, 60, 200, 600, 3000])
+@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("starts", [0.0, 310.0], ids=["together", "one after the other"])
+def test_runs_on_one_announced_limit_learn_to_hit_it_no_more(
+    limit: int, count: int, starts: float
+) -> None:
+    """After a few windows there is no 429, next to nothing of the limit is lost, and nobody starves."""
+    runs = [Run(), *(Run(starts=starts + later) for later in range(count - 1))]
+    simulate(Limit(limit, announced=True), runs, 30)
+    for window in range(15, 31):
+        taken = [run.taken[window] for run in runs]
+        assert not any(run.refused[window] for run in runs)
+        assert sum(taken) >= min(0.97 * limit, limit - 2)
+        assert min(taken) >= 0.4 * limit / count
+
+
 def test_answers_overtake_each_other() -> None:
     """The lowest number counts: it is the newest."""
     window = RateWindow(0.0)

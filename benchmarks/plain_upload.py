@@ -29,7 +29,7 @@ def upload_all(
 def _converted(raw: bytes) -> bytes:
     out = io.BytesIO()
     with Image.open(io.BytesIO(raw)) as image:
-        image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS).save(
+        image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(
             out, "JPEG", quality=90
         )
     return out.getvalue()

@@ -181,7 +181,9 @@ def _square(image: Image.Image, icc: bytes | None, settings: ImageSettings) -> I
         width = height = side
     longest = max(width, height)
     size = (max(1, round(width * length / longest)), max(1, round(height * length / longest)))
-    scaled = _in_srgb(image.resize(size, Image.Resampling.LANCZOS, box=box), icc)
+    # Bicubic is made for enlarging: a third cheaper, and without Lanczos' rings around edges.
+    filter_ = Image.Resampling.BICUBIC if length > longest else Image.Resampling.LANCZOS
+    scaled = _in_srgb(image.resize(size, filter_, box=box), icc)
     canvas = Image.new("RGB", (length, length), _WHITE)
     canvas.paste(scaled, ((length - scaled.width) // 2, (length - scaled.height) // 2))
     return canvas

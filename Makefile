@@ -1,6 +1,6 @@
 # One command each; what has logic is a script.
 .DEFAULT_GOAL := help
-.PHONY: plan-of-thousands try help setup test test-fast model mutation bench-operator bench-uploading knobs demo demo-down check crd lock bench-reading
+.PHONY: simulator plan-of-thousands try help setup test test-fast model mutation bench-operator bench-uploading knobs demo demo-down check crd lock bench-reading
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,6 +32,9 @@ demo: setup  ## the main job, shown: real cluster, real AD, simulated HighQ, two
 
 try: setup  ## the main job in under a minute, without root, containers or a cluster
 	@.venv/bin/python -m demo.try_out
+
+simulator:  ## HighQ's simulator alone, in its own image, at http://127.0.0.1:8080 [PORT=8080]
+	@testcluster/run-simulator $(PORT)
 
 demo-down:  ## remove the demo's cluster
 	@testcluster/cluster down pis-demo

@@ -30,6 +30,10 @@ POSITIONS: dict[str, tuple[object, ...]] = {
     "single_element": ("array", "object"),
     "numbers_as_text": (False, True),
     "validation_status": (400, 403),
+    "avatar_flag": ("1", "true", "none"),
+    "created_date": ("documented", "iso", "epoch", "none"),
+    "missing_avatar": ("placeholder", "404"),
+    "avatar_type": ("image", "application/octet-stream"),
     "rate_headers": ("reset", "all", "seconds", "date", "none"),
     "rate_limit": (None, 1000),
 }
@@ -71,7 +75,7 @@ MORE = random_rows(random.Random(), int(os.environ.get("N") or "0"))
 def test_a_run_does_its_work_in_every_position(
     simulator: Simulator, tmp_path: Path, row: Row, endpoint: Endpoint
 ) -> None:
-    """List, upload, an expired token on the way, a user who is gone: the same outcome everywhere."""
+    """List, upload, look, an expired token on the way, a user who is gone: the same outcome everywhere."""
     instance = simulator.create_instance(users=people(3))
     instance.knobs(**row)
     session = HighQSession.at(simulator, instance, tmp_path)
@@ -79,6 +83,16 @@ def test_a_run_does_its_work_in_every_position(
     with session.open() as highq:
         assert [account.id for account in highq.accounts()] == [1, 2, 3, 900_001]
         highq.upload(1, ready(PICTURE))
+        first, second, *_ = highq.accounts()
+        tells = endpoint is Endpoint.AVATAR  # Publisher's rows know neither
+        flagged, dated = row["avatar_flag"] != "none", row["created_date"] != "none"
+        assert (first.has_picture, second.has_picture) == (
+            (True, False) if tells and flagged else (None, None)
+        )
+        assert (first.created is not None) == (tells and dated)
+        shown = highq.shown_avatars([first, second])
+        assert 1 in shown
+        assert (2 in shown) == (second.has_picture is None and row["missing_avatar"] != "404")
         instance.expire_tokens()
         highq.upload(2, ready(PICTURE))
         instance.remove_user(3)

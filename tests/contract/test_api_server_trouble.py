@@ -12,6 +12,7 @@ import pytest
 from kubernetes.client import Configuration
 
 from profile_image_sync.kube.client import PATIENT, QUICK, ApiClient
+from profile_image_sync.kube.connection import Connection
 from profile_image_sync.kube.errors import (
     ApiConflict,
     ApiError,
@@ -93,7 +94,7 @@ def client(server: ApiServer, pauses: list[float]) -> Iterator[ApiClient]:
     """Give a worker's client of it that does not really pause."""
     configuration = Configuration(host=f"http://127.0.0.1:{server.server_port}")
     with ApiClient(
-        configuration, field_manager="worker", retry=PATIENT, sleep=pauses.append
+        Connection(configuration), field_manager="worker", retry=PATIENT, sleep=pauses.append
     ) as ready:
         yield ready
 
@@ -132,7 +133,9 @@ def test_nobody_listening_is_trouble(pauses: list[float]) -> None:
     """No address of memory, no traceback: what cannot be reached, and from where."""
     nowhere = Configuration(host="http://127.0.0.1:9")
     with (
-        ApiClient(nowhere, field_manager="worker", retry=PATIENT, sleep=pauses.append) as client,
+        ApiClient(
+            Connection(nowhere), field_manager="worker", retry=PATIENT, sleep=pauses.append
+        ) as client,
         pytest.raises(ApiUnavailable, match=r"cannot be reached \([A-Za-z]+Error\); see"),
     ):
         client.get(REF)

@@ -11,6 +11,7 @@ import pytest
 from kubernetes.client import Configuration
 
 from profile_image_sync.kube.client import PATIENT, ApiClient
+from profile_image_sync.kube.connection import Connection
 from profile_image_sync.kube.errors import ApiRefused
 from profile_image_sync.kube.resources import ObjectRef
 
@@ -44,7 +45,7 @@ def client() -> Iterator[ApiClient]:
         thread.start()
         configuration = Configuration()
         configuration.host = f"http://127.0.0.1:{server.server_port}"
-        with ApiClient(configuration, field_manager="test", retry=PATIENT) as connected:
+        with ApiClient(Connection(configuration), field_manager="test", retry=PATIENT) as connected:
             yield connected
         server.shutdown()
         thread.join()

@@ -111,9 +111,10 @@ def _replaced(
     job = observed.active
     if job is None or job.evidence.started or not job.template:
         return None
-    stuck = job.evidence.problem or (not job.evidence.pods and now - job.created >= POD_WITHIN)
-    changed = job.template != template_digest(observed.tenant, str(state.id), settings)
-    return job if stuck and changed else None
+    if not job.evidence.problem and (job.evidence.pods or now - job.created < POD_WITHIN):
+        return None
+    wanted = template_digest(observed.tenant, str(state.id), settings)
+    return job if job.template != wanted else None
 
 
 def _polls(observed: Observed, last: RunResult | None, now: datetime) -> list[datetime]:

@@ -26,6 +26,7 @@ from profile_image_sync.kube.store import Change, ObjectStore, Selection
 
 WORKERS = 8  # threads: reconciling waits for the API server most of the time
 TURN_SECONDS = 5.0  # how often idle threads look up
+SETTLING_SECONDS = 0.2  # after a child changed: a Job and its pod change several times in a row
 UNSYNCED_SECONDS = 1.0  # how long a resource waits whose namespace has not been listed yet
 STALE_SECONDS = 120.0  # without a turn: the process is stuck
 BLIND_SECONDS = (
@@ -144,7 +145,7 @@ class Loop:
             if _wakes(before, after):
                 self._queue.add(Key(namespace, name), urgent=True)
         elif resource := body["metadata"].get("labels", {}).get(names.SYNC_LABEL):
-            self._queue.add(Key(namespace, resource))
+            self._queue.add(Key(namespace, resource), SETTLING_SECONDS)
         elif before:  # somebody changed the tokens of a Secret, which several resources may share
             # (made, they concern nobody: else each new resource would wake all of its namespace)
             for ref in self.store.refs(names.KIND, namespace):

@@ -7,6 +7,7 @@ Secrets and ConfigMaps after a run that needs a person.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -33,7 +34,7 @@ from profile_image_sync.kube.store import ObjectStore
 
 REQUEST_LENGTH = 128  # characters of the annotation that count; spec.runRequest has no more
 
-NOT_ASKED = "-"  # in place of the name of a run
+NOT_ASKED = "?"  # in place of the name of a run
 
 At = tuple[str, str]  # kind and name
 
@@ -53,6 +54,20 @@ class Asked:
     run: str  # the Secrets are asked for again when another run is under way
     header: Body | None
     secrets: dict[At, Ownership] | None  # those that are there; None: not asked, taken for ours
+
+    def after(self, written: Sequence[Body]) -> Asked:
+        """Return what is known once we wrote these objects ourselves: no need to ask for them."""
+        if not written:
+            return self
+        made = {(each["kind"], each["metadata"]["name"]): each for each in written}
+        secrets = {at: Ownership.OURS for at in made if at[0] == "Secret"}
+        headers = [each for each in made.values() if names.HEADER_KEY in each.get("data", {})]
+        runs = [self.run.strip(NOT_ASKED), *(name for kind, name in made if kind == "Job")]
+        return Asked(
+            run=" ".join(runs).strip(),
+            header=headers[0] if headers else self.header,
+            secrets=None if self.secrets is None else self.secrets | secrets,
+        )
 
 
 @dataclass(frozen=True, slots=True)

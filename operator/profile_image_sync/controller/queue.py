@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 FIRST_RETRY = 1.0  # seconds, after a failure; doubled by each further one
 LONGEST_RETRY = 60.0
+STALE_ENTRIES = 1000  # of the heaps, besides one for each key, before they are made anew
 
 
 class Key(NamedTuple):
@@ -36,6 +38,9 @@ class WorkQueue:
         self._clock = clock
         self._changed = threading.Condition()
         self._due: dict[Key, _DueTime] = {}
+        # What is to come, and what is due by now. An entry that is not the key's time any more says nothing.
+        self._coming: list[tuple[float, Key]] = []
+        self._ready: list[tuple[_DueTime, Key]] = []
         self._busy: set[Key] = set()
         self._failures: dict[Key, int] = {}
 
@@ -45,7 +50,8 @@ class WorkQueue:
         with self._changed:
             known = self._due.get(key, wanted)
             self._due[key] = _DueTime(known.later and wanted.later, min(known.at, wanted.at))
-            self._changed.notify_all()
+            if known is wanted or self._due[key] != known:
+                self._enter(key)
 
     def take(self, timeout: float) -> Key | None:
         """Wait for a key that is due and that nobody works on; None after `timeout` seconds."""
@@ -53,17 +59,41 @@ class WorkQueue:
         with self._changed:
             while True:
                 now = self._clock()
-                free = {key: due for key, due in self._due.items() if key not in self._busy}
-                ready = {key: due for key, due in free.items() if due.at <= now}
-                if ready:
-                    key = min(ready, key=lambda each: ready[each])
+                if key := self._first(now):
                     del self._due[key]
                     self._busy.add(key)
+                    if self._due:  # another thread waits for the next one
+                        self._changed.notify()
                     return key
                 if now >= deadline:
                     return None
-                wake = min([deadline, *(due.at for due in free.values())])
+                wake = min(deadline, self._coming[0][0]) if self._coming else deadline
                 self._changed.wait(wake - now)
+
+    def _enter(self, key: Key) -> None:
+        """Wake one thread for this key, unless it is worked on: then `done` does."""
+        if key in self._busy:
+            return
+        heappush(self._coming, (self._due[key].at, key))
+        if len(self._coming) > len(self._due) + STALE_ENTRIES:
+            self._coming = [
+                (due.at, key) for key, due in self._due.items() if key not in self._busy
+            ]
+            heapify(self._coming)
+        self._changed.notify()
+
+    def _first(self, now: float) -> Key | None:
+        """Return the key whose turn it is, without asking each: thousands may be due in some days."""
+        while self._coming and self._coming[0][0] <= now:
+            at, key = heappop(self._coming)
+            due = self._due.get(key)
+            if due and due.at == at and key not in self._busy:
+                heappush(self._ready, (due, key))
+        while self._ready:
+            due, key = heappop(self._ready)
+            if self._due.get(key) == due and key not in self._busy:
+                return key
+        return None
 
     def done(self, key: Key, *, failed: bool = False) -> None:
         """Give the key back; after a failure it comes again, later each time."""
@@ -72,7 +102,8 @@ class WorkQueue:
             failures = self._failures.pop(key, 0) + 1
             if failed:
                 self._failures[key] = failures
-            self._changed.notify_all()
+            if key in self._due:
+                self._enter(key)
         if failed:
             self.add(key, min(FIRST_RETRY * 2 ** (failures - 1), LONGEST_RETRY))
 

@@ -44,6 +44,8 @@ class _Writes:
     """What was carried out, and what was in the way."""
 
     done: list[Action] = field(default_factory=list)
+    stored: list[Body] = field(default_factory=list)  # what the API server made of them
+    surprised: bool = False  # something was there that we did not know of
     events: list[Event] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
@@ -67,7 +69,7 @@ class Reconciler:
         self._defaults = Defaults()
         self._advisories = Advisories()
         self._owners_refused: set[str] = set()  # uids of resources that were told so
-        self._asked: dict[tuple[str, str], tuple[str, Asked]] = {}  # with the uid
+        self._asked: dict[tuple[str, str], tuple[str, Asked | None]] = {}  # with the uid
 
     def reconcile(self, namespace: str, name: str) -> datetime | None:
         """Bring this resource into line; return when to look again though nothing changes.
@@ -102,8 +104,8 @@ class Reconciler:
             raise
         if writes.foreign:
             decision = _blocked(decision, _in_the_way(writes.foreign), self._now())
-        if any(action.body["kind"] == "Secret" for action in writes.done):
-            self._asked.pop((namespace, name), None)
+        known = None if writes.surprised else snapshot.asked.after(writes.stored)
+        self._asked[namespace, name] = (snapshot.observed.tenant.uid, known)
         self._update_status(body, snapshot, last, decision, writes)
         return decision.requeue_at
 
@@ -137,11 +139,12 @@ class Reconciler:
     def _carry_out(self, action: Action, snapshot: Snapshot, writes: _Writes) -> None:
         """Do one write. Raises ApiError."""
         try:
-            self._write(action, snapshot)
+            writes.stored += self._write(action, snapshot)
             writes.done.append(action)
         except ApiConflict:
             if action.verb is not Verb.CREATE:
                 raise
+            writes.surprised = True
             self._judge_conflict(action.body, snapshot, writes)
         except ApiRefused as error:
             if not action.optional:
@@ -152,26 +155,27 @@ class Reconciler:
                 note = f"owners may not be changed, so state.deletionPolicy may have no effect: {error}"
                 writes.events.append(Event("OwnerRefused", note, warning=True))
 
-    def _write(self, action: Action, snapshot: Snapshot) -> None:
-        body = action.body
+    def _write(self, action: Action, snapshot: Snapshot) -> list[Body]:
+        """Write, and keep what was stored: the next look finds it before the watch shows it."""
+        body, stored = action.body, []
         match action.verb:
             case Verb.CREATE:
-                stored = self._client.create(body)
-                self._defaults.learn(body, stored)
-                self._store.take_written(stored)
+                stored = [self._client.create(body)]
             case Verb.REPLACE:
-                stored = self._client.replace(body)
-                self._defaults.learn(body, stored)
-                self._store.take_written(stored)
+                stored = [self._client.replace(body)]
             case Verb.PATCH:
                 self._store.take_written(self._client.patch(body))
             case Verb.DELETE:
                 self._client.delete(ObjectRef.of(body))
             case _:
                 assert_never(action.verb)
+        for each in stored:
+            self._defaults.learn(body, each)
+            self._store.take_written(each)
         kind, name = body["kind"], body["metadata"]["name"]
         resource = snapshot.observed.tenant.identity
         log.info("written", resource=resource, verb=action.verb.value, kind=kind, name=name)
+        return stored
 
     def _judge_conflict(self, body: Body, snapshot: Snapshot, writes: _Writes) -> None:
         """Tell an object that is ours, and not in the copy yet, from one that is in the way."""

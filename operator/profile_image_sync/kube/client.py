@@ -1,4 +1,4 @@
-"""Requests to the API server: one transport, one retry policy, every request with a timeout.
+"""Requests to the API server: one retry policy, every request with a timeout.
 
 Nothing is cached. Of a Secret the caller says whether its content is asked for.
 """
@@ -12,19 +12,18 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlencode
 
-from kubernetes import client as official
-from kubernetes import config
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError, SSLError
 
+from profile_image_sync.kube.connection import Connection, Request
 from profile_image_sync.kube.errors import ApiNotFound, ApiUnavailable
 from profile_image_sync.kube.resources import Body, ObjectRef
 from profile_image_sync.kube.responses import parse, unavailable
 from profile_image_sync.kube.watch import WatchStream
 
 PAUSE_SECONDS = 0.5  # after the first attempt; doubled after each further one
-CONNECTIONS = 64  # kept open: each watch holds one
 PAGE = 200  # objects of an answer to a listing
 WATCH_SECONDS = 1800  # the API server ends a watch after so long; we begin a new one
 SILENT_SECONDS = 80.0  # a watch hears a bookmark about each minute; else it may have gone blind
@@ -59,18 +58,16 @@ class ApiClient:
 
     def __init__(
         self,
-        configuration: official.Configuration,
+        connection: Connection,
         *,
         field_manager: str,
         retry: RetryPolicy,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take where the server is and who we are; nothing is called yet."""
+        """Take where the server is, and how to behave; nothing is called yet."""
         self.on_response: OnResponse = _ignore
-        self.namespace = "default"  # of the kubeconfig's context
-        configuration.retries = False  # we know which requests may be repeated
-        configuration.connection_pool_maxsize = CONNECTIONS
-        self._transport = official.ApiClient(configuration)
+        self.namespace = connection.namespace
+        self._connection = connection
         self._field_manager = field_manager
         self._retry = retry
         self._sleep = sleep
@@ -85,35 +82,13 @@ class ApiClient:
         sleep: Callable[[float], None] = time.sleep,
     ) -> Self:
         """Use the pod's ServiceAccount, or KUBECONFIG where that is set. Raises ApiUnavailable."""
-        configuration = official.Configuration()
-        try:
-            if path := environment.get("KUBECONFIG"):
-                config.load_kube_config(config_file=path, client_configuration=configuration)
-            else:
-                config.load_incluster_config(client_configuration=configuration)
-                configuration.proxy = None  # HTTPS_PROXY of a pod leads to HighQ, not here
-        except config.ConfigException as error:
-            raise ApiUnavailable(
-                f"the API server is not known ({error}): this command runs in a pod; elsewhere, set "
-                "KUBECONFIG, or use `sync -f`, which needs no cluster"
-            ) from None
-        return cls(configuration, field_manager=field_manager, retry=retry, sleep=sleep)
+        connection = Connection.of_environment(environment)
+        return cls(connection, field_manager=field_manager, retry=retry, sleep=sleep)
 
     @classmethod
     def connect_as_user(cls, context: str | None, *, field_manager: str) -> Self:
         """Use the kubeconfig as kubectl does; `context` None: the current one. Raises ApiUnavailable."""
-        configuration = official.Configuration()
-        try:
-            config.load_kube_config(context=context, client_configuration=configuration)
-            known, current = config.list_kube_config_contexts()
-        except Exception as error:  # noqa: BLE001  # whatever a file that is no kubeconfig leads to
-            raise ApiUnavailable(
-                f"no cluster to talk to ({_first_line(error)}): set KUBECONFIG or --context as for kubectl"
-            ) from None
-        chosen = next((each for each in known if each["name"] == context), current)
-        client = cls(configuration, field_manager=field_manager, retry=PATIENT)
-        client.namespace = chosen["context"].get("namespace") or client.namespace
-        return client
+        return cls(Connection.of_user(context), field_manager=field_manager, retry=PATIENT)
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +99,7 @@ class ApiClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._transport.close()
+        self._connection.close()
 
     def get(self, ref: ObjectRef, *, retry: RetryPolicy | None = None) -> Body | None:
         """Return the object; None: there is none."""
@@ -269,7 +244,7 @@ class ApiClient:
                 self._sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
         return self._answer(method, request, ref, policy)
 
-    def _answer(self, method: str, request: Any, ref: ObjectRef, policy: RetryPolicy) -> Body:
+    def _answer(self, method: str, request: Request, ref: ObjectRef, policy: RetryPolicy) -> Body:
         response = self._send(request, ref, policy.timeouts)
         try:
             return parse(method, ref, response.status, response.data)
@@ -286,32 +261,26 @@ class ApiClient:
         body: Body | None = None,
         accept: str = _JSON,
         content_type: str = _JSON,
-    ) -> Any:
+    ) -> Request:
         collection = ObjectRef(ref.kind, ref.namespace)
-        return self._transport.param_serialize(
-            method,
-            (collection if method == "POST" else ref).path + subresource,
-            query_params=list((query or {}).items()),
-            header_params={"Accept": accept, "Content-Type": content_type},
-            body=json.dumps(body) if content_type.endswith("+yaml") else body,
-            auth_settings=["BearerToken"],
-        )
+        path = (collection if method == "POST" else ref).path + subresource
+        path += f"?{urlencode(query)}" if query else ""
+        headers = {"Accept": accept, "Content-Type": content_type}
+        return Request(method, path, headers, None if body is None else json.dumps(body).encode())
 
-    def _send(self, request: Any, ref: ObjectRef, timeouts: tuple[float, float | None]) -> Any:
+    def _send(
+        self, request: Request, ref: ObjectRef, timeouts: tuple[float, float | None]
+    ) -> BaseHTTPResponse:
         """Return the response, whatever its status; its body is not read yet."""
         status = 0
         try:
-            response = self._transport.call_api(*request, _request_timeout=timeouts).response
+            response = self._connection.send(request, timeouts)
             status = response.status
-        except ApiException as error:  # TLS: its name, then its words
-            words = str(error.reason).splitlines()[-1]
+        except SSLError as error:
+            words = f"SSLError: {error}".splitlines()[-1]
             raise unavailable(ref, f"cannot be reached ({words})") from None
         except HTTPError as error:  # urllib3's texts hold addresses of memory
             raise unavailable(ref, f"cannot be reached ({type(error).__name__})") from None
         finally:
-            self.on_response(request[0], status)
+            self.on_response(request.method, status)
         return response
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__

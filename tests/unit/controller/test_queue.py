@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profile_image_sync.controller import queue as queues
 from profile_image_sync.controller.queue import Key, WorkQueue
 
 A, B = Key("ns", "a"), Key("ns", "b")
@@ -149,3 +151,56 @@ def test_what_becomes_urgent_keeps_its_place_in_time() -> None:
     assert len(queue) == 1
     assert queue.take(0) == Key("t", "a")
     assert len(queue) == 0
+
+
+class Reference:
+    """The same by asking every key each time."""
+
+    def __init__(self) -> None:
+        self.due: dict[Key, tuple[bool, float]] = {}
+        self.busy: set[Key] = set()
+
+    def add(self, key: Key, at: float, *, urgent: bool) -> None:
+        """Keep what is urgent, and the earlier time."""
+        later, known = self.due.get(key, (True, at))
+        self.due[key] = (later and not urgent, min(known, at))
+
+    def first(self, now: float) -> list[Key]:
+        """Return the keys whose turn it may be."""
+        ready = {k: due for k, due in self.due.items() if due[1] <= now and k not in self.busy}
+        return [key for key, due in ready.items() if due == min(ready.values())]
+
+
+ADDS = st.tuples(
+    st.just("add"), st.sampled_from("abcdef"), st.sampled_from([0, 0, 1, 3, 50]), st.booleans()
+)
+MOVES = st.tuples(
+    st.sampled_from(["take", "done", "wait"]), st.sampled_from("abcdef"), st.just(0), st.just(False)
+)
+
+
+@given(steps=st.lists(ADDS | MOVES, max_size=120))
+def test_the_key_that_is_handed_out_is_the_one_whose_turn_it_is(
+    steps: list[tuple[str, str, int, bool]],
+) -> None:
+    """Urgent before due long; also when entries that say nothing any more have been cleared away."""
+    clock, reference = Clock(), Reference()
+    queue = WorkQueue(clock)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queues, "STALE_ENTRIES", 2)
+        for what, name, delay, urgent in steps:
+            key = Key("ns", name)
+            if what == "add":
+                queue.add(key, delay, urgent=urgent)
+                reference.add(key, clock.now + delay, urgent=urgent)
+            elif what == "done" and key in reference.busy:
+                queue.done(key)
+                reference.busy.discard(key)
+            elif what == "wait":
+                clock.now += 1
+            elif what == "take":
+                found, expected = queue.take(0), reference.first(clock.now)
+                assert found in expected if expected else found is None
+                if found:
+                    reference.busy.add(found)
+                    del reference.due[found]

@@ -36,6 +36,8 @@ REQUEST_LENGTH = 128  # characters of the annotation that count; spec.runRequest
 
 NOT_ASKED = "?"  # in place of the name of a run
 
+_NAMED_AS_RESOURCE = ("Lease", "ServiceAccount", "Role", "RoleBinding", "CronJob")
+
 At = tuple[str, str]  # kind and name
 
 
@@ -144,14 +146,11 @@ class Observer:
 
     def _copies(self, tenant: Tenant) -> dict[At, Body]:
         """Return what is known of the children without asking."""
-        refs = [
-            ObjectRef.of(body)
-            for body in (*manifests.worker_objects(tenant), *manifests.rbac(tenant))
-        ]
-        refs += [
-            ObjectRef("CronJob", tenant.namespace, names.child(tenant.name)),
-            ObjectRef("ConfigMap", tenant.namespace, names.state(tenant.name)),
-        ]
+        child, token = names.child(tenant.name), tenant.spec.highq.credentials_secret_ref.name
+        wanted = [(kind, child) for kind in _NAMED_AS_RESOURCE]
+        wanted += [("ConfigMap", name(tenant.name)) for name in (names.state, names.report)]
+        wanted += [("Lease", names.token(token))]
+        refs = [ObjectRef(kind, tenant.namespace, name) for kind, name in wanted]
         found = {(ref.kind, ref.name): self._store.get(ref) for ref in refs}
         return {at: each for at, each in found.items() if each}
 

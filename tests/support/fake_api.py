@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 from profile_image_sync import names
@@ -28,6 +29,9 @@ class FakeApi:
         self.requests: list[str] = []
         self.refusals: dict[str, ApiError] = {}  # by the beginning of a request
         self.store = ObjectStore(names.SYNC_LABEL)
+        self.late: list[Callable[[], object]] | None = (
+            None  # what a watch that lags has not shown yet
+        )
         self._selections = selections("")
         self._versions = itertools.count(1)
         for selection in self._selections:
@@ -56,7 +60,7 @@ class FakeApi:
         self.objects[ref] = stored
         for selection in self._selections:
             if selection.matches(stored):
-                self.store.put(selection, copy.deepcopy(stored))
+                self._show(partial(self.store.put, selection, copy.deepcopy(stored)))
         return copy.deepcopy(stored)
 
     def remove(self, ref: ObjectRef) -> None:
@@ -65,7 +69,13 @@ class FakeApi:
         body["metadata"]["resourceVersion"] = str(next(self._versions))
         for selection in self._selections:
             if selection.matches(body):
-                self.store.remove(selection, body)
+                self._show(partial(self.store.remove, selection, body))
+
+    def catch_up(self) -> None:
+        """Have the watch show what it has not shown yet, and lag no more."""
+        late, self.late = self.late or [], None
+        for show in late:
+            show()
 
     def get(self, ref: ObjectRef) -> Body | None:
         """Return the object."""
@@ -119,6 +129,12 @@ class FakeApi:
         self._ask("delete", ref)
         if ref in self.objects:
             self.remove(ref)
+
+    def _show(self, change: Callable[[], object]) -> None:
+        if self.late is None:
+            change()
+        else:
+            self.late.append(change)
 
     def _ask(self, verb: str, ref: ObjectRef) -> None:
         request = f"{verb} {ref.kind} {ref.name}".strip()

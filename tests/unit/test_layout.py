@@ -22,7 +22,7 @@ HOMES = {
     "PIL": {"worker/images"},
     "yaml": {"local/yaml_documents.py", "api/crd.py"},
     "kopf": {"controller/handlers.py"},
-    "kubernetes": {"kube/client.py"},
+    "kubernetes": {"kube/connection.py"},
     "rich": {"cli/terminal.py"},
     "typer": {"cli"},
     "prometheus_client": {"controller/metrics.py", "controller/resource_metrics.py"},

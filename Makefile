@@ -24,7 +24,7 @@ model: setup  ## the rules in any order of events, N=20000 sequences (make test 
 plan-of-thousands: setup  ## plan and the run that follows agree person by person, on a directory with every action in it [N=5000]
 	@N=$(or $(N),5000) .venv/bin/pytest -q tests/contract/cli/test_plan_of_thousands.py
 
-mutation: setup  ## which one-line mutations of pure modules no test notices: MODULES="api/schedule.py ..."; minutes a module
+mutation: setup  ## which small changes of pure modules no unit test notices [MODULES="api/schedule.py ..."]
 	@scripts/mutation $(MODULES)
 
 demo: setup  ## the main job, shown: real cluster, real AD, simulated HighQ, two tenants

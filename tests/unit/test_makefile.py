@@ -44,7 +44,7 @@ def test_the_workflow_calls_make_and_nothing_else() -> None:
 
 def test_what_is_mutated_exists_with_its_tests() -> None:
     """A module that was renamed must not drop out of `make mutation` unseen."""
-    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutation"]
+    table = tomllib.loads((ROOT / "tests/mutation.toml").read_text())["modules"]
     modules = [f"operator/profile_image_sync/{module}" for module in table]
     tests = [path for paths in table.values() for path in paths.split()]
     assert [path for path in (*modules, *tests) if not (ROOT / path).exists()] == []

@@ -37,6 +37,7 @@ def spec(**changes: Any) -> ProfileImageSyncSpec:
         ("https://evilhighq.com/a", "*.highq.com", False),
         ("https://acmehighq.com/a", "acme.highq.com", False),
         ("https://acme.highq.com.evil.example/a", "*.highq.com", False),
+        ("https://acme.highq.com/a", "*.highq.com:443", True),
         ("ldaps://dc1", "*", True),
         ("ldaps://dc1", "dc1:636", True),
         ("ldaps://dc1:636", "dc1:636", True),
@@ -79,7 +80,15 @@ def test_an_internal_address_must_be_named_without_a_star(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["10.0.0.7", "128.0.0.1", "dc127", "kubernetes.corp.example", "localhost.corp.example"]
+    "host",
+    [
+        "10.0.0.7",
+        "128.0.0.1",
+        "dc127",
+        "kubernetes.corp.example",
+        "localhost.corp.example",
+        "zebra",
+    ],
 )
 def test_other_addresses_are_as_good_as_names(host: str) -> None:
     """A private address is what most domain controllers have."""
@@ -125,6 +134,23 @@ def test_a_refusal_names_the_field_the_host_and_the_way_out(
         allow.check(spec(**changes))
     assert str(caught.value).startswith(f"{field}: the host {host} is not allowed here")
     assert value in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("allow", "told"),
+    [
+        (
+            Allow(highq_hosts=("*.ad.example", "x:1")),
+            "(allowed: *.ad.example, x:1; the port is 443)",
+        ),
+        (Allow(highq_hosts=()), "(allowed: none; the port is 443)"),
+    ],
+)
+def test_a_refusal_tells_what_would_be_allowed(allow: Allow, told: str) -> None:
+    """With the port, which a pattern may ask for and a URL need not spell."""
+    with pytest.raises(HostNotAllowed) as caught:
+        allow.check(spec())
+    assert told in str(caught.value)
 
 
 def test_every_field_that_is_refused_has_its_line() -> None:

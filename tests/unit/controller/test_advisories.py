@@ -78,9 +78,9 @@ def test_search_bases_share_people_when_one_holds_the_other(
 def test_a_token_that_expires_within_a_month_is_told_once() -> None:
     """With the command that mends it; a new date is told anew."""
     advisories, acme = Advisories(), tenant("acme")
-    assert advisories.about(acme, NOW + timedelta(days=31), NOW) == []
-    (event,) = advisories.about(acme, NOW + timedelta(days=29), NOW)
+    assert advisories.about(acme, NOW + timedelta(days=30, seconds=1), NOW) == []
+    (event,) = advisories.about(acme, NOW + timedelta(days=30), NOW)
     assert (event.reason, event.warning) == ("TokenExpires", True)
     assert "authorize" in event.note
-    assert advisories.about(acme, NOW + timedelta(days=29), NOW) == []
+    assert advisories.about(acme, NOW + timedelta(days=30), NOW) == []
     assert len(advisories.about(acme, NOW + timedelta(days=28), NOW)) == 1

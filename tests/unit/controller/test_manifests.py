@@ -159,6 +159,7 @@ DRIFT = {
     "also small ones": ({"requests": {"cpu": "0.5m"}}, {"requests": {"cpu": "500u"}}, False),
     "what is no quantity is itself": ({"limits": {"m": "a"}}, {"limits": {"m": "a"}}, False),
     "what is empty may be left out": ({"a": {"b": ""}, "c": {}, "d": []}, {"a": {}}, False),
+    "what is gone with a value is": ({"a": {"b": 1}}, {}, True),
     "no is not left out": ({"a": False}, {"a": True}, True),
     "an object in place of a word is": ({"a": "x"}, {"a": {"x": 1}}, True),
     "another quantity is": ({"limits": {"cpu": "500m"}}, {"limits": {"cpu": "1"}}, True),
@@ -170,6 +171,28 @@ def test_only_what_we_set_is_held_against_what_is_there(case: tuple[Body, Body, 
     """Nothing is applied when nothing differs."""
     wanted, live, drifted = case
     assert needs_update(wanted, live) is drifted
+
+
+QUANTITIES = [
+    ("1", "1000m"), ("1m", "1000u"), ("1u", "1000n"), ("1k", "1000"), ("1M", "1000k"),
+    ("1G", "1000M"), ("1T", "1000G"), ("1P", "1000T"), ("1E", "1000P"), ("1Ki", "1024"),
+    ("1Mi", "1024Ki"), ("1Gi", "1024Mi"), ("1Ti", "1024Gi"), ("1Pi", "1024Ti"),
+    ("1Ei", "1024Pi"), ("2e3", "2k"), ("5e-1", "500m"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "stored"), QUANTITIES)
+def test_a_quantity_is_the_same_however_the_api_server_writes_it(written: str, stored: str) -> None:
+    """Else the operator would write the same object for ever."""
+    wanted, live = {"limits": {"m": written}}, {"limits": {"m": stored}}
+    assert not needs_update(wanted, live)
+    assert needs_update(wanted, {"limits": {"m": f"1{stored}"}})
+
+
+def test_words_that_are_no_quantities_differ_as_words() -> None:
+    """A mistake in a manifest must not look like no change."""
+    assert needs_update({"limits": {"m": "1K"}}, {"limits": {"m": "1000"}})
+    assert needs_update({"a": "1000m"}, {"a": "1"})
 
 
 def test_a_field_that_is_no_longer_wanted_is_noticed() -> None:
@@ -294,6 +317,11 @@ ADDED = {
         {"spec": {"serviceAccountName": "a"}},
         {"spec": {"serviceAccountName": "a", "serviceAccount": "a"}},
         False,
+    ),
+    "a subject": (
+        {"kind": "RoleBinding", "subjects": [{"name": "a"}]},
+        {"subjects": [{"name": "a", "apiGroup": "x"}]},
+        True,
     ),
     "in the metadata": ({"metadata": {}}, {"metadata": {"labels": {"theirs": "1"}}}, False),
     "a rule": ({"kind": "Role", "rules": []}, {"rules": [{"verbs": ["*"]}]}, True),

@@ -127,4 +127,16 @@ def test_a_long_sentence_of_kubernetes_is_cut() -> None:
     """It is quoted, never read."""
     problem = evidence_of([pod(waiting={"reason": "ErrImagePull", "message": "x" * 9000})]).problem
     assert problem is not None
+    assert problem.message.count("x" * 100) == 3
     assert len(problem.message) < 500
+
+
+def test_a_problem_quotes_kubernetes_sentence_or_its_word() -> None:
+    """Whoever reads it need not look for the pod."""
+    told = evidence_of([pod(waiting={"reason": "ErrImagePull", "message": "no such tag"})])
+    assert told.problem
+    assert "(no such tag)" in told.problem.message
+    told = evidence_of([pod(waiting={"reason": "CreateContainerError"})])
+    assert told.problem
+    assert "(CreateContainerError)" in told.problem.message
+    assert "describe pod job-1`" in told.problem.message

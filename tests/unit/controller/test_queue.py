@@ -52,17 +52,45 @@ def test_an_earlier_time_that_is_set_stays() -> None:
 
 
 def test_a_failure_comes_again_later_each_time() -> None:
-    """One second, two, four; a success forgets them."""
+    """One second, two, four, a minute at most; a success forgets them."""
     clock = Clock()
     queue = WorkQueue(clock)
     queue.add(A)
-    for wait in (1, 2, 4):
+    for wait in (1, 2, 4, 8, 16, 32, 60, 60):
         assert queue.take(0) == A
         queue.done(A, failed=True)
-        clock.now += wait - 0.1
+        clock.now += wait - 0.5
         assert queue.take(0) is None
-        clock.now += 0.1
+        clock.now += 0.5
     assert queue.take(0) == A
+    queue.done(A)
+    queue.add(A)
+    assert queue.take(0) == A
+    queue.done(A, failed=True)
+    clock.now += 1
+    assert queue.take(0) == A
+
+
+def test_what_has_been_due_longest_comes_first() -> None:
+    """Whatever the order in which it was added; what is not due yet does not count."""
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.add(B, 2)
+    queue.add(A, 1)
+    assert len(queue) == 0
+    clock.now = 1
+    assert len(queue) == 1
+    clock.now = 3
+    assert [queue.take(0), queue.take(0)] == [A, B]
+
+
+def test_nobody_waits_longer_than_asked() -> None:
+    """A thread that is told to end looks up in time."""
+    queue = WorkQueue(time.monotonic)
+    began = time.monotonic()
+    queue.add(A, 9)
+    assert queue.take(0.05) is None
+    assert time.monotonic() - began < 4
 
 
 def test_a_failure_does_not_put_off_what_changed_meanwhile() -> None:

@@ -160,6 +160,62 @@ def test_what_is_not_watched_is_not_kept() -> None:
     assert store.get(ObjectRef("Secret", "a", "x")) is None
 
 
+def test_a_write_is_kept_by_the_selection_that_it_belongs_to() -> None:
+    """Kind, namespace and every label; of state only the metadata."""
+    store = ObjectStore(LABEL)
+    for selection in (REPORTS, STATES, JOBS):
+        listing(store, selection, [], 5)
+    elsewhere = config_map("elsewhere", 6, "report")
+    elsewhere["metadata"]["namespace"] = "b"
+    unlabelled = config_map("unlabelled", 6, "report")
+    unlabelled["metadata"]["labels"] = None
+    for body in (
+        config_map("report", 6, "report"),
+        config_map("state", 6, "state"),
+        config_map("other", 6, "people"),
+        job("job", 6),
+        elsewhere,
+        unlabelled,
+    ):
+        store.take_written(body)
+    assert {ref.name for ref in store.refs("ConfigMap")} == {"report", "state"}
+    assert [ref.name for ref in store.refs("Job")] == ["job"]
+    state = store.get(ObjectRef("ConfigMap", "a", "state"))
+    assert state
+    assert state.keys() == {"apiVersion", "kind", "metadata"}
+
+
+def test_a_selection_is_asked_for_by_its_labels() -> None:
+    """As the API server's `labelSelector` wants them."""
+    both = Selection("ConfigMap", "a", (("part", "report"), ("by", "us")))
+    assert (both.selector, JOBS.selector) == ("part=report,by=us", "")
+    assert (both.ref, JOBS.ref) == (ObjectRef("ConfigMap", "a"), ObjectRef("Job", ""))
+
+
+def test_the_watch_goes_on_from_where_it_was() -> None:
+    """After a listing, an event, a removal and a bookmark; of what was never listed nothing is known."""
+    store = ObjectStore(LABEL)
+    assert store.version(JOBS) is None
+    listing(store, JOBS, [], 10)
+    assert store.version(JOBS) == 10
+    store.put(JOBS, job("one", 11))
+    assert store.version(JOBS) == 11
+    store.remove(JOBS, job("one", 12))
+    assert store.version(JOBS) == 12
+    store.advance(JOBS, 20)
+    assert (store.version(JOBS), store.version(REPORTS)) == (20, None)
+
+
+def test_an_object_without_the_label_is_nobodys_child() -> None:
+    """It is found by its name and kind alone."""
+    store = store_with()
+    body = job("one", 11)
+    body["metadata"]["labels"] = None
+    store.put(JOBS, body)
+    assert store.labelled("a", "") == []
+    assert [ref.name for ref in store.refs("Job")] == ["one"]
+
+
 steps = st.lists(
     st.tuples(
         st.sampled_from(["put", "remove", "written", "list"]),

@@ -40,5 +40,6 @@ def test_a_child_goes_with_its_resource() -> None:
 
 
 def test_a_childs_longest_name_fits() -> None:
-    """A Job's name becomes a label of its pods: 63 characters."""
+    """A Job's name becomes a label of its pods: 63 characters. Resources of 40 characters are there."""
+    assert names.MAX_NAME_LENGTH == 40
     assert len(names.child("x" * names.MAX_NAME_LENGTH, "run", "1" * 11)) <= 63

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from profile_image_sync.kube.client import ApiClient
-from profile_image_sync.kube.conflicts import TRIES, read, update_on_conflict
+from profile_image_sync.kube.conflicts import read, update_on_conflict
 from profile_image_sync.kube.errors import ApiConflict
 from profile_image_sync.kube.objects import DataObject
 from profile_image_sync.kube.resources import Body, ObjectRef
@@ -107,8 +107,8 @@ def test_a_known_version_is_not_read_again() -> None:
 
 def test_an_object_that_is_written_again_and_again_is_told() -> None:
     """Two controllers that fight would otherwise keep a run for ever."""
-    server = Server(stored(), others=TRIES - 1)
+    server = Server(stored(), others=4)
     assert update_on_conflict(server.client, REF, ours).text["ours"] == "new"
-    server = Server(stored(), others=TRIES)
+    server = Server(stored(), others=5)
     with pytest.raises(ApiConflict, match=r"pisync-a-state in namespace ns is being written again"):
         update_on_conflict(server.client, REF, ours)

@@ -62,9 +62,10 @@ def test_an_answer_is_known_by_names_and_codes() -> None:
         ({"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}, (
             "a", "a.b", "a.b.c", "a.b.c.d", "a.b.c.d.e", "a.b.c.d.e.f",
         )),
+        ([[[[[{"a": {"b": 1}}]]]]], ("[][][][][].a",)),
         ("a word", ()),
     ],
-    ids=["an address", "a long word", "a list", "20 of a list", "6 levels", "no object"],
+    ids=["an address", "a long word", "a list", "20 of a list", "6 levels", "lists are levels", "no object"],
 )  # fmt: skip
 def test_no_name_of_a_field_can_be_content(document: object, fields: tuple[str, ...]) -> None:
     """HighQ may use addresses or ids as names: they are told as "?"."""
@@ -131,9 +132,18 @@ def test_an_instance_that_answers_as_the_simulator_does_has_no_differences() -> 
         (Route.SHOWN_AVATAR, True, Response(200, body=Body.EMPTY), (
             "api/3/users/{id}/avatar with a token: empty instead of image",
         )),
+        (Route.PUBLISHER_USERS, False, Response(401, body=Body.XML), (
+            "api/2/users without a token: xml instead of json",
+        )),
+        (Route.TOKEN, False, Response(200, body=Body.JSON, document={"access_token": "x"}), (
+            "api/oauth2/token without a token: no field expires_in",
+            "api/oauth2/token without a token: no field refresh_token",
+            "api/oauth2/token without a token: no field refresh_token_expires_in",
+            "api/oauth2/token without a token: no field token_type",
+        )),
         (Route.AVATAR, True, Response(500), ()),
     ],
-    ids=["status", "status and body", "field", "body", "a route without an assumption"],
+    ids=["status", "status and body", "field", "body", "error", "tokens", "nothing is assumed"],
 )  # fmt: skip
 def test_what_the_simulator_does_not_do_is_told(
     route: Route, authorised: bool, response: Response, expected: tuple[str, ...]

@@ -145,6 +145,8 @@ DRIFT = {
     "in lists neither": ({"a": [{"n": "x"}]}, {"a": [{"n": "x", "d": 1}]}, False),
     "an edit is": ({"a": {"b": 1}}, {"a": {"b": 2}}, True),
     "something absent is": ({"a": {"b": 1}}, {"a": {}}, True),
+    "an item fewer is": ({"a": ["x", "y"]}, {"a": ["x"]}, True),
+    "a number in place of a list is": ({"a": ["x"]}, {"a": 5}, True),
     "an item more is": ({"a": ["x"]}, {"a": ["x", "y"]}, True),
     "quantities are compared as such": (
         {"limits": {"cpu": "1000m"}},
@@ -350,3 +352,21 @@ def test_an_owner_that_others_add_is_theirs() -> None:
     wanted = {"metadata": {"ownerReferences": [ours]}}
     assert not needs_update(wanted, {"metadata": {"ownerReferences": [ours, pod]}})
     assert needs_update(wanted, {"metadata": {"ownerReferences": [pod]}})
+
+
+def test_what_a_webhook_adds_is_learnt_place_by_place() -> None:
+    """In any order of its fields; a second thing that it added elsewhere need not be there each time."""
+    defaults = Defaults()
+    wanted = {"kind": "CronJob", "spec": {"a": {}}}
+    defaults.learn(wanted, {"kind": "CronJob", "spec": {"a": {"x": {"b": 1, "c": 2}, "y": 3}}})
+    assert not defaults.drifted(wanted, {"spec": {"a": {"x": {"c": 2, "b": 1}}}})
+    assert defaults.drifted(wanted, {"spec": {"a": {"x": {"c": 3, "b": 1}}}})
+
+
+@pytest.mark.parametrize("stored", [["x", "y"], [], "x", {"x": 1}])
+def test_what_the_api_server_made_otherwise_is_drift_for_good(stored: object) -> None:
+    """A webhook that replaces what we set is told, run after run; it must not break the operator."""
+    defaults, wanted = Defaults(), {"kind": "CronJob", "spec": {"a": ["x"], "b": {"c": 1}}}
+    for live in ({"a": stored, "b": {"c": 1}}, {"a": ["x"], "b": stored}):
+        defaults.learn(wanted, {"kind": "CronJob", "spec": live})
+        assert defaults.drifted(wanted, {"kind": "CronJob", "spec": live})

@@ -15,16 +15,14 @@ USER = {"userid": 7, "email": "a@firm.example", "externalid": "x", "status": "Ac
 LIST = {"totalcount": 1, "user": [USER | {"createddate": "2020-01-01"}]}
 
 
-def surveyed(
-    document: object, *, route: Route = Route.COLLABORATE_USERS, **headers: str
-) -> tuple[Answer, Survey]:
+def surveyed(document: object, **headers: str) -> tuple[Answer, Survey]:
     """Survey one answer of HTTP 200 with this JSON; `_` in a header's name stands for `-`."""
     told = {name.replace("_", "-"): value for name, value in headers.items()}
     content = json.dumps(document).encode()
     now = datetime(2026, 5, 4, tzinfo=UTC)
     response = read_response(200, {"content-type": "application/json"}, content, now)
     survey = Survey()
-    survey.saw(route, response, told, authorised=True)
+    survey.saw(Route.COLLABORATE_USERS, response, told, authorised=True)
     return survey.answers[0], survey
 
 

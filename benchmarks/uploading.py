@@ -95,11 +95,12 @@ class CountingStore:
 class Pictures:
     """The directory's part of an upload: match values and picture by GUID."""
 
-    def __init__(self, count: int) -> None:
-        """Draw `count` different pictures; they differ in their last bytes only."""
+    def __init__(self, count: int, first: int = 1) -> None:
+        """Draw pictures of `count` accounts from `first` on; they differ in their last bytes only."""
         drawn = [jpeg(portrait("P", seed, SIDE, SIDE)) for seed in range(20)]
         self.by_account = {
-            number: drawn[number % 20] + number.to_bytes(4, "big") for number in range(1, count + 1)
+            number: drawn[number % 20] + number.to_bytes(4, "big")
+            for number in range(first, first + count)
         }
 
     def picture(self, guid: UUID, _attribute: str) -> Picture:
@@ -164,9 +165,9 @@ class Bench:
         """What trusts the simulator."""
         return ssl.create_default_context(cafile=self.simulator.ca_file)
 
-    def ours(self, instance: Instance, count: int, store: CountingStore) -> Speed:
-        """Upload `count` pictures as a run does."""
-        pictures = Pictures(count)
+    def ours(self, instance: Instance, count: int, store: CountingStore, first: int = 1) -> Speed:
+        """Upload pictures of `count` accounts from `first` on, as a run does."""
+        pictures = Pictures(count, first)
         credentials = ClientCredentials("highq-oauth", *instance.credentials)
         stop = threading.Event()
         assert self.simulator.ca_file
@@ -181,7 +182,7 @@ class Bench:
             ledger = Ledger.open(store, expected_id=STATE)
             ledger.reserve(count)
             counters = RunCounters()
-            highq.renew_authorisation()
+            highq.account_total()  # authorised: from the seed, or as another run is
             uploader = Uploader(
                 directory=cast("Directory", pictures),
                 highq=highq,
@@ -275,6 +276,30 @@ def limited(bench: Bench, name: str, headers: str) -> Figures:
     }
 
 
+def shared(bench: Bench) -> Figures:
+    """Measure what two runs at once make of one announced limit, and the least part that one of them gets."""
+    each = LIMITED_UPLOADS // 2
+    instance = bench.instance(LIMITED_UPLOADS)
+    bench.ours(instance, 0, CountingStore())  # the tokens that both use
+    instance.knobs(rate_limit=LIMIT, rate_window=WINDOW, rate_headers="all")
+    with ThreadPoolExecutor(2) as pool:
+        runs = [
+            pool.submit(bench.ours, instance, each, CountingStore(), first)
+            for first in (1, each + 1)
+        ]
+        speeds = [run.result() for run in runs]
+    done = [entry.user_id or 0 for entry in instance.uploads()]
+    ends = min(max(map(done.index, range(first, first + each))) for first in (1, each + 1))
+    part = sum(number > each for number in done[:ends]) / ends
+    used = LIMITED_UPLOADS * (LIMITED_WINDOWS - 1) / LIMITED_WINDOWS
+    return {
+        "shared_ratio": used / max(speed.seconds for speed in speeds) / (LIMIT / WINDOW),
+        "shared_least_part": min(part, 1 - part),
+        "shared_429_in_first_window": refusals(instance)[0],
+        "shared_429_per_window": max(refusals(instance)[1:]),
+    }
+
+
 def failing(bench: Bench) -> Figures:
     """Measure what 5 % of 503 lead to."""
     instance = bench.instance(1000)
@@ -288,10 +313,11 @@ def failing(bench: Bench) -> Figures:
 def measure(bench: Bench) -> Figures:
     """Measure everything once; the limits, which are waited for, side by side."""
     figures = unlimited(bench)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         silent = pool.submit(limited, bench, "limited", "reset")
         announced = pool.submit(limited, bench, "announced", "all")
-        figures |= silent.result() | announced.result()
+        both = pool.submit(shared, bench)
+        figures |= silent.result() | announced.result() | both.result()
     figures |= failing(bench)
     figures["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return figures

@@ -86,9 +86,18 @@ class Dripping(Spoilt):
         await send({"type": "http.response.body", "body": b""})
 
 
+class Overlong(Spoilt):
+    """More bytes come than Content-Length says."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and go on."""
+        await super().__call__(scope, receive, send)
+        scope[TRANSPORT].write(b"<!-- and more -->")
+
+
 def carries_out(fault: Fault | None) -> bool:
     """Tell whether the call is carried out although there is a fault."""
-    return fault is None or fault.landed or fault.kind in {"truncate", "drip", "revoke"}
+    return fault is None or fault.landed or fault.kind in {"truncate", "drip", "revoke", "overlong"}
 
 
 def instead(fault: Fault, form: Format, link: str) -> Response:
@@ -131,6 +140,8 @@ def spoil(fault: Fault, answer: Response, form: Format, link: str) -> Response:
             return Truncated(answer)
         case "drip":
             return Dripping(answer, fault.seconds)
+        case "overlong":
+            return Overlong(answer)
         case "stall":
             return Late(answer, fault.seconds)
         case _:

@@ -104,6 +104,7 @@ class Fault(SimulatorModel):
         "bomb",
         "giant",
         "echo",
+        "overlong",
     ]
     operation: Operation | Literal["any", "upload"] = "any"
     user_id: int | None = None

@@ -77,6 +77,7 @@ def test_a_portrait_arrives_as_it_was_sent(
         {"kind": "cut"},
         {"kind": "cut", "landed": True},
         {"kind": "truncate"},
+        {"kind": "drip", "seconds": 0.5},
         {"kind": "stall", "seconds": 30},
         {"kind": "stall", "seconds": 10, "landed": True},
         {"kind": "status", "status": 504, "landed": True},
@@ -88,7 +89,7 @@ def test_trouble_on_the_way_ends_in_one_picture(
 ) -> None:
     """A repeated upload is harmless: the same picture again, and nobody else's."""
     session.endpoint = endpoint
-    session.timing = replace(session.timing, read_timeout=2)
+    session.timing = replace(session.timing, read_timeout=2, response_timeout=2)
     session.instance.fail_next("upload", **fault)  # type: ignore[arg-type]  # a table of keywords
     with session.open() as highq:
         highq.upload(5, ready(PICTURE))
@@ -166,6 +167,20 @@ def test_an_upload_without_a_clear_answer_is_unconfirmed(
             highq.upload(5, ready(PICTURE))
         highq.upload(6, ready(PICTURE))
     assert caught.value.reason == "ResponseLost"
+    assert session.instance.pending_faults() == []
+
+
+@ENDPOINTS
+def test_an_answer_longer_than_it_says_spoils_no_other(
+    session: HighQSession, endpoint: Endpoint
+) -> None:
+    """What comes after its Content-Length is not taken for the next answer on that connection."""
+    session.endpoint = endpoint
+    session.instance.fail_next("upload", "overlong", times=2)
+    with session.open() as highq:
+        for account in (5, 6, 7):
+            highq.upload(account, ready(PICTURE))
+    assert {one.user_id for one in session.instance.uploads()} == {5, 6, 7}
     assert session.instance.pending_faults() == []
 
 

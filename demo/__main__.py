@@ -17,7 +17,7 @@ from testkit.scenario import ADA, BEN, OWN_PICTURES, LastRun, Scenario, ShownPic
 
 CLUSTER = "pis-demo"
 NUMBERS = (
-    *("people", "uploaded", "unchanged", "noImage"),
+    *("people", "toUpload", "uploaded", "unchanged", "noImage"),
     *("refused", "unmatched", "ambiguous", "failed"),
 )
 
@@ -148,8 +148,8 @@ def command(text: str) -> None:
 
 
 def show_run(run: LastRun) -> None:
-    """Tell a run's numbers, those that are not zero."""
-    counts = ", ".join(f"{run[kind]} {kind}" for kind in NUMBERS if run[kind])
+    """Tell a run's numbers, those that are there and not zero."""
+    counts = ", ".join(f"{run[kind]} {kind}" for kind in NUMBERS if run.get(kind))
     console.print(f"   {run['outcome']}: {counts}", style="green", markup=False)
 
 

@@ -1,4 +1,4 @@
-"""What the demo tells of runs: as `status.lastRun` really is, so that it does not break where no test runs it."""
+"""What the demo tells of runs, as `status.lastRun` really is: no other test runs that part."""
 
 from __future__ import annotations
 

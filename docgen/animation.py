@@ -8,7 +8,7 @@ from pathlib import Path
 
 TRANSCRIPT = Path(__file__).parents[1] / "docs/demo-transcript.md"
 SECONDS_A_STEP, SECONDS_A_LINE = 2.0, 0.9
-COLUMNS, CHARACTER, LINE, MARGIN = 132, 6.6, 16, 14  # characters; pixels
+COLUMNS, CHARACTER, LINE, MARGIN = 146, 6.6, 16, 14  # characters; pixels
 _HEAD = """<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}"
   viewBox="0 0 {width:.0f} {height}" role="img" aria-label="The steps of make demo and what they print">
 <style>

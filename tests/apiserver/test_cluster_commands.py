@@ -402,3 +402,30 @@ def test_the_executable_beside_the_command_is_kubectls_plugin(served: OperatorEn
     assert "kubectl pisync status" in kubectl("run", "x", "-n", served.namespace).errors
     listed = kubectl("--version")
     assert listed.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "files"),
+    [
+        (("sta",), ["state", "status"], False),
+        (("state", "re"), ["release", "resend"], False),
+        (("status", "--all"), ["--all-namespaces"], False),
+        (("plan", "--output", ""), ["csv", "json", "table"], False),
+        (("check", "--file", ""), [], True),
+    ],
+    ids=["a command", "of a group", "an option", "a value", "a file"],
+)
+def test_kubectl_itself_completes_the_plugin(
+    control_plane: ControlPlane, words: tuple[str, ...], expected: list[str], files: bool
+) -> None:
+    """On a press of Tab after `kubectl pisync …`, it asks the executable beside the plugin."""
+    path = os.pathsep.join([str(PLUGIN.parent), os.environ["PATH"]])
+    asked = subprocess.run(
+        [str(control_plane.kubectl), "__complete", "pisync", *words],
+        env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    *found, directive = asked.stdout.splitlines()
+    assert sorted(line.partition("\t")[0] for line in found) == expected
+    assert all(line.partition("\t")[2] for line in found if words[-1])  # with a word of help
+    assert (directive == ":0") is files
+    assert "Traceback" not in asked.stderr

@@ -1,8 +1,12 @@
-"""`completion`: the script that makes a shell complete commands and options."""
+"""Completion of commands and options: the script of a shell, and the answer to kubectl's question.
+
+kubectl completes `kubectl pisync …` by asking an executable named kubectl_complete-pisync on the PATH.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -42,3 +46,23 @@ def prepare_completion() -> None:
         from typer._completion_classes import completion_init
 
         completion_init()
+
+
+_DEFAULT, _NO_FILES = 0, 4  # what the shell does beside, in cobra's numbers
+
+
+def answer_kubectl() -> None:
+    """Print what may follow the words given, as kubectl wants it: word, tab, help; at last what else to do.
+
+    Where nothing of ours fits, such as for the value of --file, the shell completes names of files.
+    """
+    from typer._completion_classes import BashComplete
+
+    from profile_image_sync.cli.app import app
+    from profile_image_sync.cli.program import PLUGIN, command_of
+
+    *typed, begun = sys.argv[1:] or [""]
+    found = BashComplete(command_of(app), {}, PLUGIN, _VARIABLE).get_completions(typed, begun)
+    for each in found:
+        sys.stdout.write(f"{each.value}\t{each.help or ''}".rstrip() + "\n")
+    sys.stdout.write(f":{_NO_FILES if found else _DEFAULT}\n")

@@ -66,13 +66,36 @@ def check_jobs(worker: WorkerEnvironment) -> list[dict[str, Any]]:
     return [job for job in found if job["metadata"]["name"].startswith("check-")]
 
 
+RIGHTS = [  # those of docs/at-a-terminal.md, and of the message when one is missing
+    {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "list", "delete"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+]
+
+
 @pytest.fixture
-def running(resource: WorkerEnvironment) -> Iterator[subprocess.Popen[str]]:
-    """Give the command at work, waiting for its pod."""
+def running(resource: WorkerEnvironment, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Give the command at work with no more than the documented rights, waiting for its pod."""
+    role: dict[str, Any] = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "rules": RIGHTS,
+    }
+    role["metadata"] = {"name": "checks"}
+    resource.kubectl("apply", "-f", "-", text=json.dumps(role))
+    resource.kubectl("create", "serviceaccount", "caretaker")
+    account = f"--serviceaccount={resource.namespace}:caretaker"
+    resource.kubectl("create", "rolebinding", "checks", "--role=checks", account)
+    config = json.loads(resource.control_plane.kubeconfig.read_text())
+    token = resource.kubectl("create", "token", "caretaker")
+    config["users"][0]["user"] = {"token": token.strip()}
+    kubeconfig = tmp_path / "caretaker"
+    kubeconfig.write_text(json.dumps(config))
     target = ["check", "--in-cluster", f"{resource.namespace}/acme"]
     process = subprocess.Popen(
         [sys.executable, "-m", "profile_image_sync", *target],
-        env=os.environ | {"KUBECONFIG": str(resource.control_plane.kubeconfig)},
+        env=os.environ | {"KUBECONFIG": str(kubeconfig)},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -51,6 +51,7 @@ def main() -> None:
         )
         say(f"Manifest and state:         {FOLDER}")
         if sys.stdin.isatty():
+            say("In another terminal, profile-image-sync takes -f .try/tenant.yaml --state .try/state")
             input("Press Enter to stop both servers. ")
 
 

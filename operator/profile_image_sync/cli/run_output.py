@@ -47,8 +47,11 @@ def print_numbers(report: Report, terminal: Terminal) -> None:
 
 
 def _print_counts(report: Report, terminal: Terminal) -> None:
-    numbers = report.run.model_dump(by_alias=True, include=set(NUMBERS))
-    if report.run.people:
+    run = report.run
+    left_out = {"uploaded"} if run.outcome is Outcome.DRY_RUN else set()
+    left_out |= set() if run.to_upload or left_out else {"to_upload"}  # of a run that was cut short
+    numbers = run.model_dump(by_alias=True, include={*NUMBERS} - left_out)
+    if run.people:
         terminal.table(list(numbers), [[str(number) for number in numbers.values()]], numbers=True)
 
 

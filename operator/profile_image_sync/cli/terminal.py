@@ -20,6 +20,7 @@ from rich.text import Text
 
 from profile_image_sync import logs
 
+_LAST_COLUMN = 16  # characters that it has at least, if it is as long
 _PIPED_WIDTH = 10_000  # characters: no line is cut for a program that reads it
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, formatting (bidi), surrogates, separators
 
@@ -63,13 +64,25 @@ class Terminal:
     def table(
         self, header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False
     ) -> None:
-        """Print a table without lines; `numbers` aligns to the right. Only a terminal cuts long cells."""
+        """Print a table without lines; `numbers` aligns to the right.
+
+        No cell is cut: on a terminal the last column goes on below where there is room for it, else lines do.
+        """
         table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+        cells = [[Text(printable(cell)) for cell in row] for row in rows]
+        widths = [
+            max(len(name), *(row[number].cell_len for row in cells), 0)
+            for number, name in enumerate(header)
+        ]
         for column in header:
             table.add_column(column, justify="right" if numbers else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*(Text(printable(cell)) for cell in row))
-        self.output.print(table)
+        table.columns[-1].no_wrap = False
+        for row in cells:
+            table.add_row(*row)
+        needed = sum(widths[:-1]) + len(widths) + min(widths[-1], _LAST_COLUMN)
+        if needed > self.output.width:
+            table.width = needed
+        self.output.print(table, crop=False)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:

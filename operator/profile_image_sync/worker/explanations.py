@@ -14,7 +14,7 @@ from profile_image_sync.worker.plan import PersonPlan, Verdict
 _REPLACE = "put another picture into the directory"
 REFUSALS = {  # by reason: what is wrong, and what to do
     "UnsupportedFormat": "its format is not supported: put a JPEG, PNG, GIF, BMP or WebP into the directory",
-    "NotAnImage": "the value is no picture: put the bytes of a JPEG, PNG, GIF or BMP into the directory",
+    "NotAnImage": "the value is no picture: put a JPEG, PNG, GIF, BMP or WebP into the directory",
     "Base64Text": "the value is base64 text: put the bytes themselves into the directory",
     "Corrupt": "the picture is cut off or damaged: put it into the directory anew",
     "DiedDecoding": f"the pod died while the picture was decoded: {_REPLACE}, a smaller one",

@@ -30,10 +30,10 @@ def test_a_run_prints_numbers_people_and_a_summary(trial: Trial) -> None:
     assert first.exit_code == 0, first.errors
     header, numbers, *lines = first.output.splitlines()
     assert header.split() == [
-        "people", "uploaded", "toUpload", "adopted", "unchanged", "noImage", "refused",
+        "people", "uploaded", "adopted", "unchanged", "noImage", "refused",
         "unmatched", "ambiguous", "failed",
     ]  # fmt: skip
-    assert numbers.split() == ["41", "30", "0", "0", "0", "4", "3", "2", "2", "0"]
+    assert numbers.split() == ["41", "30", "0", "0", "4", "3", "2", "2", "0"]
     assert any(line.startswith("refused: bert.cedar@firm.example (") for line in lines)
     assert re.fullmatch(r"Succeeded: 30 uploaded in \d+\.\d s\.", lines[-1])
     assert f"New state in {trial.state}: this is a first sync (Override)." in first.errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -178,76 +179,61 @@ def import_state(
     )
 
 
-@state_app.command()
-def release(
-    person: Person,
-    state: Folder = None,
-    in_cluster: InCluster = None,
-    context: Context = None,
-    manifest: DirectoryManifest = None,
-    secret: SecretFolders = None,
-) -> None:
+_WHO = """PERSON is an objectGUID, or the label of a person in the lists of the last run; with -f FILE, a mail
+    address, userPrincipalName or account name in the directory.
+"""
+
+
+def _changes_one_person(described: Callable[[], None]) -> None:
+    """Make a command that changes one person's record, with the name and the help of the function."""
+    name, (summary, _, example) = described.__name__, (described.__doc__ or "").partition("\b")
+
+    @state_app.command(name, help=f"{summary}{_WHO}\n    \b{example}")
+    def command(
+        person: Person,
+        state: Folder = None,
+        in_cluster: InCluster = None,
+        context: Context = None,
+        manifest: DirectoryManifest = None,
+        secret: SecretFolders = None,
+    ) -> None:
+        _change(person, PersonSource(state, in_cluster, context, manifest, secret), name)
+
+
+@_changes_one_person
+def release() -> None:
     """Forget which HighQ account is a person's.
 
     Their next match gets the picture.
-
-    PERSON is an objectGUID, or the label of a person in the lists of the last run; with -f FILE, a mail
-    address, userPrincipalName or account name in the directory.
 
     \b
     Example:
       profile-image-sync state release ada.brook@corp.example --in-cluster tenant-acme/acme
     """
-    place = PersonSource(state, in_cluster, context, manifest, secret)
-    _change(person, place, "released")
 
 
-@state_app.command()
-def forget(
-    person: Person,
-    state: Folder = None,
-    in_cluster: InCluster = None,
-    context: Context = None,
-    manifest: DirectoryManifest = None,
-    secret: SecretFolders = None,
-) -> None:
+@_changes_one_person
+def forget() -> None:
     """Forget a person.
 
     For the next run they are new, and firstSync applies to them.
-
-    PERSON is an objectGUID, or the label of a person in the lists of the last run; with -f FILE, a mail
-    address, userPrincipalName or account name in the directory.
 
     \b
     Example:
       profile-image-sync state forget 7f2714d6-8d10-48e1-ba75-465387a48b97 --state ./acme-state
     """
-    place = PersonSource(state, in_cluster, context, manifest, secret)
-    _change(person, place, "forgotten")
 
 
-@state_app.command()
-def resend(
-    person: Person,
-    state: Folder = None,
-    in_cluster: InCluster = None,
-    context: Context = None,
-    manifest: DirectoryManifest = None,
-    secret: SecretFolders = None,
-) -> None:
+@_changes_one_person
+def resend() -> None:
     """Let the next run upload a person's picture once more.
 
     Also if HighQ accepted or refused it, or its answer was lost.
-
-    PERSON is an objectGUID, or the label of a person in the lists of the last run; with -f FILE, a mail
-    address, userPrincipalName or account name in the directory.
 
     \b
     Example:
       profile-image-sync state resend ada.brook@corp.example --state ./acme-state
     """
-    place = PersonSource(state, in_cluster, context, manifest, secret)
-    _change(person, place, "resent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,16 +247,16 @@ class PersonSource:
     secret: list[str] | None
 
 
-def _change(person: str, place: PersonSource, what: str) -> None:
+def _change(person: str, place: PersonSource, command: str) -> None:
     from profile_image_sync.cli.state_source import find_person, open_state
     from profile_image_sync.cli.terminal import printable
     from profile_image_sync.worker.ledger import Ledger, PersonRecord
     from profile_image_sync.worker.state_operations import released, resent
 
     changes = {
-        "released": (released, "has no account now: the next run uploads to the one they match"),
-        "forgotten": (lambda _: PersonRecord(), "is forgotten: for the next run they are new"),
-        "resent": (resent, "will be uploaded once more by the next run"),
+        "release": (released, "has no account now: the next run uploads to the one they match"),
+        "forget": (lambda _: PersonRecord(), "is forgotten: for the next run they are new"),
+        "resend": (resent, "will be uploaded once more by the next run"),
     }
     with open_state(place.state, place.in_cluster, place.context, change=True) as opened:
         guid = find_person(person, opened.people, place.manifest, place.secret)
@@ -280,7 +266,7 @@ def _change(person: str, place: PersonSource, what: str) -> None:
             raise typer.BadParameter(
                 f"{printable(person)} has no record in {opened.store.where}: nothing to change"
             )
-        change, result = changes[what]
+        change, result = changes[command]
         ledger.put(guid, change(record))
         ledger.commit(ledger.header)
     typer.echo(f"{printable(person)} ({guid}) {result}.")

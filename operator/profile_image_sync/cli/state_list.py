@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from profile_image_sync.cli.listing import print_list
 from profile_image_sync.cli.options import (
     AllNamespaces,
     Context,
@@ -47,24 +45,22 @@ def list_states(
     Example:
       profile-image-sync state list --all-namespaces
     """
-    from profile_image_sync.cli.terminal import Terminal
     from profile_image_sync.cluster import states
     from profile_image_sync.cluster.resources import connected
 
     with connected(context) as client:
         where = "" if all_namespaces else namespace or client.namespace
         found = list(states.list_states(client, where))
-    if output is TableOrJson.JSON:
-        typer.echo(json.dumps([_document(each) for each in found], indent=2))
-        return
-    terminal = Terminal.start(verbose=False, quiet=True)
-    if found:
-        terminal.table(_HEADER, [_cells(each, datetime.now(UTC)) for each in found])
-    else:
-        terminal.notice(f"no state in {where or 'any namespace'}")
+    print_list(
+        [_cells(each) for each in found],
+        [_document(each) for each in found],
+        output,
+        header=_HEADER,
+        nothing=f"no state in {where or 'any namespace'}",
+    )
 
 
-def _cells(each: ListedState, now: datetime) -> list[str]:
+def _cells(each: ListedState) -> list[str]:
     from profile_image_sync.cluster.overview import age
 
     return [
@@ -74,7 +70,7 @@ def _cells(each: ListedState, now: datetime) -> list[str]:
         str(each.people),
         str(each.shards),
         f"{each.bytes / 1024:.0f} KiB",
-        age(each.last_run, now),
+        age(each.last_run, datetime.now(UTC)),
         each.highq,
         each.problem or str(each.id),
     ]

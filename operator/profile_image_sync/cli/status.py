@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from profile_image_sync.cli.listing import print_list
 from profile_image_sync.cli.options import (
     AllNamespaces,
     Context,
@@ -50,37 +48,34 @@ def status(
       profile-image-sync status --all-namespaces
       profile-image-sync status -n tenant-acme --output json
     """
-    from profile_image_sync.cli.terminal import Terminal
     from profile_image_sync.cluster.overview import overview
     from profile_image_sync.cluster.resources import connected, read_all
 
-    now = datetime.now(UTC)
     with connected(context) as client:
         where = "" if all_namespaces else namespace or client.namespace
-        found = [overview(each, now) for each in read_all(client, where)]
-    if output is TableOrJson.JSON:
-        typer.echo(json.dumps([_document(each) for each in found], indent=2))
-        return
-    terminal = Terminal.start(verbose=False, quiet=True)
-    if not found:
-        terminal.notice(f"no ProfileImageSync in {where or 'any namespace'}")
-        return
-    terminal.table(_HEADER, [_cells(each, now) for each in found])
-    _print_needs(found, terminal.print)
+        found = [overview(each, datetime.now(UTC)) for each in read_all(client, where)]
+    print_list(
+        [_cells(each) for each in found],
+        [_document(each) for each in found],
+        output,
+        header=_HEADER,
+        nothing=f"no ProfileImageSync in {where or 'any namespace'}",
+        below=_needs(found),
+    )
 
 
-def _print_needs(found: list[ResourceOverview], say: Callable[[str], None]) -> None:
+def _needs(found: list[ResourceOverview]) -> Iterator[str]:
+    """Yield why each resource waits, and the command that goes on."""
     from profile_image_sync.cli.program import as_typed
 
     for each in found:
         if each.need:
-            say(
-                f"\n{each.namespace}/{each.name} waits for you: {each.need.reason}: {each.need.message}"
-            )
-            say(f"  {as_typed(each.need.command)}")
+            place = f"{each.namespace}/{each.name}"
+            yield f"\n{place} waits for you: {each.need.reason}: {each.need.message}"
+            yield f"  {as_typed(each.need.command)}"
 
 
-def _cells(each: ResourceOverview, now: datetime) -> list[str]:
+def _cells(each: ResourceOverview) -> list[str]:
     from profile_image_sync.cluster.overview import age
 
     return [
@@ -88,7 +83,7 @@ def _cells(each: ResourceOverview, now: datetime) -> list[str]:
         each.name,
         each.ready,
         each.status,
-        age(each.last_success, now),
+        age(each.last_success, datetime.now(UTC)),
         f"{each.next_run:%Y-%m-%d %H:%M}" if each.next_run else "",
         str(each.people),
         str(each.not_served),

@@ -51,7 +51,9 @@ def main() -> None:
         )
         say(f"Manifest and state:         {FOLDER}")
         if sys.stdin.isatty():
-            say("In another terminal, profile-image-sync takes -f .try/tenant.yaml --state .try/state")
+            say(
+                "In another terminal, profile-image-sync takes -f .try/tenant.yaml --state .try/state"
+            )
             input("Press Enter to stop both servers. ")
 
 

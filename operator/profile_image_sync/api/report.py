@@ -107,7 +107,7 @@ class PeopleLists(ApiModel):
     """By kind."""
 
 
-def decode_people(text: str) -> PeopleLists:
+def decode_people(text: str | bytes) -> PeopleLists:
     """Read the lists of the last run; empty ones where they cannot be read."""
     try:
         return PeopleLists.model_validate_json(text, extra="ignore")

@@ -18,6 +18,7 @@ from profile_image_sync.cli.options import (
     StateFolder,
     TableOrJson,
     TableOrJsonOption,
+    require_writable,
     secret_folders,
 )
 from profile_image_sync.errors import EXIT_FINISHED, EXIT_PERMANENT
@@ -93,6 +94,7 @@ def check(
             raise typer.BadParameter("--in-cluster goes with neither --file nor --report")
         results: Iterable[CheckResult] = _in_cluster(in_cluster, context, terminal, use_token)
     elif file:
+        require_writable("--report", report)
         document = manifest.load(file, name)
         spec = document.resource.spec
         folder = run.state_folder(document, state)

@@ -95,3 +95,14 @@ def secret_folders(pairs: Iterable[str] | None) -> dict[str, Path]:
             )
         folders[name] = Path(folder)
     return folders
+
+
+def require_writable(option: str, path: Path | None) -> None:
+    """Raise BadParameter unless the file can be written: told before the work, not after it."""
+    from profile_image_sync.local.files import check_writable
+
+    try:
+        if path:
+            check_writable(path, 1)
+    except OSError as error:
+        raise typer.BadParameter(f"{option} {path}: {error.strerror}") from None

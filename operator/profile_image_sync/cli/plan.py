@@ -15,6 +15,7 @@ from profile_image_sync.cli.options import (
     TableJsonOrCsv,
     TableJsonOrCsvOption,
     Verbose,
+    require_writable,
     secret_folders,
 )
 
@@ -51,6 +52,7 @@ def plan(
 
     terminal = Terminal.start(verbose=verbose)
     document = manifest.load(file, name)
+    require_writable("--html", html)
     with terminal.progress("people") as progress:
         planned = plan_run(
             PlanSource(document, run.state_folder(document, state), secret_folders(secret)),
@@ -64,8 +66,8 @@ def plan(
     elif output is TableJsonOrCsv.CSV:
         typer.echo(plan_table.as_csv(planned), nl=False)
     else:
-        found = plan_table.with_something_to_say(planned)
-        terminal.table(plan_table.TABLE_HEADER, map(plan_table.table_cells, found))
+        if found := plan_table.with_something_to_say(planned):
+            terminal.table(plan_table.TABLE_HEADER, map(plan_table.table_cells, found))
         print_numbers(report, terminal)
     if html:
         plan_page.write(planned, html)

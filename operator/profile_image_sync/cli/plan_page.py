@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from profile_image_sync.cli.plan_table import PlanRow, rows
+from profile_image_sync.local.files import write_file
 from profile_image_sync.local.plan import UPLOAD, Plan, PlannedPerson
 
 _PLACEHOLDER = "/*DATA*/null"
@@ -31,10 +31,7 @@ def write(plan: Plan, path: Path) -> None:
     }
     # "<" would end the script element that the JSON stands in
     text = template.replace(_PLACEHOLDER, json.dumps(data).replace("<", "\\u003c"))
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    write_file(path, text.encode())
 
 
 def _person(person: PlannedPerson, row: PlanRow) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from profile_image_sync.errors import StateMissing
 from profile_image_sync.kube.resources import ObjectRef
 from profile_image_sync.local.folder_store import FolderStore
 from profile_image_sync.local.manifest import load
-from profile_image_sync.local.run import PEOPLE_FILE
+from profile_image_sync.local.run import listed_people
 from profile_image_sync.worker.connections import open_directory
 from profile_image_sync.worker.state_store import StateStore
 
@@ -57,9 +57,7 @@ def _open_folder(folder: Path, *, change: bool) -> Iterator[OpenState]:
     if not folder.is_dir() and not change:
         raise StateMissing(f"there is no folder {folder}: give the folder of --state of `sync`")
     with FolderStore.open(folder) as store:
-        listed = folder / PEOPLE_FILE
-        people = PeopleLists.model_validate_json(listed.read_bytes()) if listed.is_file() else None
-        yield OpenState(store, people, None)
+        yield OpenState(store, listed_people(folder), None)
 
 
 def _open_cluster(target: str, context: str | None, *, change: bool) -> Iterator[OpenState]:

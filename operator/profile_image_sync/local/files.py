@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from errno import EISDIR
 from pathlib import Path
 
 UNFINISHED = ".unfinished"  # suffix of a file that is being written
@@ -28,6 +29,8 @@ def write_file(path: Path, data: bytes) -> None:
 def check_writable(path: Path, size: int) -> None:
     """Raise OSError unless a file of `size` bytes can be written beside this one; change nothing."""
     unfinished = path.with_name(path.name + UNFINISHED)
+    if path.is_dir():
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
     try:
         _write_new(unfinished, b" " * size)
     finally:

@@ -72,8 +72,8 @@ def _chosen(path: Path, resources: list[dict[str, Any]], name: str | None) -> di
     held = f"it holds {', '.join(found)}" if found else "it holds none"
     if name is None and found:
         raise InvalidSpec(f"{path}: which {names.KIND}? {held}; choose one by --name")
-    wanted = f"exactly one {names.KIND} is needed" + (f" named {name}" if name else "")
-    raise InvalidSpec(f"{path}: {wanted}; {held}")
+    named = f" named {name}" if name else ""
+    raise InvalidSpec(f"{path}: exactly one {names.KIND}{named} is needed; {held}")
 
 
 def _name(document: dict[str, Any]) -> str:

@@ -89,7 +89,7 @@ def run_once(
             open_directory=open_directory,
             open_highq=open_highq,
             max_listed=max_listed,
-            former_lists=partial(_former_lists, folder / PEOPLE_FILE),
+            former_lists=partial(listed_people, folder),
         )
         result = execute(run_spec, context)
         write_file(folder / REPORT_FILE, _as_file(result.report))
@@ -97,9 +97,10 @@ def run_once(
     return result
 
 
-def _former_lists(file: Path) -> PeopleLists:
+def listed_people(folder: Path) -> PeopleLists:
+    """Return the lists of the last run; empty ones where they cannot be read."""
     try:
-        return decode_people(file.read_text())
+        return decode_people((folder / PEOPLE_FILE).read_bytes())
     except OSError:
         return decode_people("")
 

@@ -59,7 +59,7 @@ class ReportWriter:
         if found is None:
             return decode_people("")
         self._remember(found)
-        return decode_people(found.binary.get(names.PEOPLE_KEY, b"").decode())
+        return decode_people(found.binary.get(names.PEOPLE_KEY, b""))
 
     def write(self, result: RunOutput) -> None:
         """Write the people first, then the report that speaks of them. Trouble goes to the log."""

@@ -161,3 +161,8 @@ def test_a_plan_that_cannot_be_made_says_why(trial: Trial) -> None:
     refused = run(trial, "plan")
     assert refused.exit_code == 20
     assert refused.errors.startswith("InvalidSpec: spec.schedule: must be given")
+    trial.directory_url = "ldaps://127.0.0.1:9"
+    trial.write_manifest()
+    unreached = run(trial, "plan")
+    assert (unreached.exit_code, "PERSON" in unreached.output) == (30, False)
+    assert "DirectoryUnavailable: no directory server could be reached" in unreached.errors

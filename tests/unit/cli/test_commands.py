@@ -105,6 +105,25 @@ def test_a_missing_file_ends_with_one_line_and_code_20(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("verb", "option"), [("plan", "--html"), ("check", "--report")], ids=" ".join
+)
+def test_a_file_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, verb: str, option: str
+) -> None:
+    """No server is asked, no refresh token is spent for a page that then cannot be kept."""
+    manifest = tmp_path / "tenant.yaml"
+    manifest.write_text(yaml.safe_dump(tenant()))
+    for target, why in (
+        (tmp_path / "none" / "x", "No such file or directory"),
+        (tmp_path, "Is a directory"),
+    ):
+        refused = command(verb, "-f", manifest, "--state", tmp_path / "state", option, target)
+        assert (refused.exit_code, refused.output) == (2, "")
+        assert refused.errors.splitlines()[-1] == f"Error: Invalid value: {option} {target}: {why}"
+    assert [each.name for each in tmp_path.iterdir()] == ["tenant.yaml"]
+
+
 def test_all_missing_references_are_told_at_once(tmp_path: Path) -> None:
     """One run tells every gap, with the field and the keys that the object does have."""
     manifest = tmp_path / "tenant.yaml"

@@ -131,3 +131,19 @@ def test_an_import_needs_something_to_check_the_file_against(folder: Path, tmp_p
     refused = command("state", "import", out, "--state", tmp_path / "new", "--yes")
     assert refused.exit_code == 20
     assert "StateMismatch: there is no resource to check the file against" in refused.errors
+
+
+@pytest.mark.parametrize(
+    "damage", [b"{", b"\xff\xfe", b'{"run": 5}'], ids=["cut", "no text", "other"]
+)
+def test_damaged_lists_of_people_stop_no_command(folder: Path, damage: bytes) -> None:
+    """They only give names: what they would have told is asked for by objectGUID."""
+    (folder / "people.json").write_bytes(damage)
+    assert command("state", "verify", "--state", folder).exit_code == 0
+    unnamed = command("state", "resend", "ada@corp.example", "--state", folder)
+    assert unnamed.exit_code == 2
+    assert (
+        "ada@corp.example is not in the lists of the last run: give the objectGUID"
+        in unnamed.errors
+    )
+    assert command("state", "resend", str(ADA), "--state", folder).exit_code == 0

@@ -164,7 +164,7 @@ def test_of_several_resources_one_must_be_named(file: Path) -> None:
     )
     assert load(file, "acme").resource.metadata.name == "acme"
     message = refusal(file, text, "gamma")
-    assert "exactly one ProfileImageSync is needed named gamma; it holds acme, beta" in message
+    assert "exactly one ProfileImageSync named gamma is needed; it holds acme, beta" in message
     twice = yaml.safe_dump_all([tenant(), tenant()])
     assert "it holds acme, acme" in refusal(file, twice, "acme")
 

@@ -69,7 +69,7 @@ def program(name: str) -> str:
 def test_krews_own_validator_accepts_the_manifest(made: Path) -> None:
     """Every field is one that krew knows, no two platforms overlap, and the archive is beside it."""
     manifest = made / "pisync.yaml"
-    arguments = ["-manifest", manifest, "-skip-install"]
+    arguments = ["-manifest", str(manifest), "-skip-install"]
     done = subprocess.run(
         [program("validate-krew-manifest"), *arguments], capture_output=True, text=True, check=False
     )

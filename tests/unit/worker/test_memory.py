@@ -64,5 +64,5 @@ def test_what_is_kept_of_a_person_is_a_few_dozen_bytes(
         del kept
         return taken
 
-    size(1)  # what Python keeps for all times
+    size(MANY)  # some is kept by Python itself, once
     assert (size(MANY) - size(FEW)) / (MANY - FEW) < most

@@ -9,10 +9,14 @@ import math
 import os
 from collections import Counter, defaultdict
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from profile_image_sync.api.report import PeopleKind
 from profile_image_sync.api.status import Trigger
+from profile_image_sync.worker import reading
 from profile_image_sync.worker.explanations import standing
 from profile_image_sync.worker.reporter import RunOutput
 from tests.model.fakes import FakeHighQ
@@ -22,7 +26,7 @@ from tests.model.stores import Killed
 from tests.model.tenant import Tenant
 from tests.model.test_rules import firm, shown, sync
 from tests.model.walking import as_code, shrink, walk
-from tests.model.world import refusal
+from tests.model.world import THUMB, ADPerson, refusal
 
 SEQUENCES = int(os.environ.get("N") or 700)
 BLIND = {  # what no window shows, and what makes nobody read everyone at once: the next full sweep finds it
@@ -142,7 +146,9 @@ def play(steps: list[tuple[str, dict[str, Any]]]) -> ChangesMachine:
     return machine
 
 
-def test_a_run_that_reads_only_what_changed_does_nothing_that_a_full_sweep_would_not() -> None:
+def test_a_run_that_reads_only_what_changed_does_nothing_that_a_full_sweep_would_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Rules 1, 5, 8, 10, 11: it uploads the same, or waits; its totals speak of all; no kill loses any."""
 
     def fails(steps: list[tuple[str, dict[str, Any]]]) -> bool:
@@ -155,6 +161,8 @@ def test_a_run_that_reads_only_what_changed_does_nothing_that_a_full_sweep_would
     incremental = 0
     for seed in range(SEQUENCES):
         steps = walk(seed)
+        many = seed % 2 + 1  # people who wait: then only those with new accounts are looked at
+        monkeypatch.setattr(reading, "MOST_CANDIDATES", many if seed % 4 < 2 else 2_000)
         try:
             incremental += play(steps).incremental
         except Exception:  # noqa: BLE001  # whatever it is
@@ -178,3 +186,30 @@ def test_who_failed_on_a_new_account_is_tried_again_by_a_run_that_reads_only_wha
     highq = FakeHighQ(tenant.world, tenant.settings)
     output = tenant.execute(highq, trigger=Trigger.SCHEDULE)
     assert (output.report.full_sweep, shown(tenant)[account]) == ("", "AD 0")
+
+
+def test_of_many_who_wait_only_those_with_new_accounts_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever else might be served, as an old account is active again, is when all are looked at once a day.
+
+    Who waits because two old accounts bear their address is not served on a new one that bears another value.
+    """
+    monkeypatch.setattr(reading, "MOST_CANDIDATES", 1)
+    tenant = firm()
+    tenant.settings = replace(tenant.settings, match=("mail", "userPrincipalName"))
+    old = tenant.world.add_account("old@x", active=False)
+    for mail in ("new@x", "old@x", "two@x"):
+        tenant.world.add_person(ADPerson(mail, f"upn-{mail}", {THUMB.lower(): 0}))
+    for _ in range(2):
+        tenant.world.add_account("two@x")
+    sync(tenant)
+    tenant.world.change_account(old, active=True)
+    new, upn = tenant.world.add_account("new@x"), tenant.world.add_account("upn-two@x")
+    highq = FakeHighQ(tenant.world, tenant.settings)
+    output = tenant.execute(highq, trigger=Trigger.SCHEDULE)
+    assert (output.report.full_sweep, highq.uploads) == ("", [(new, 0)])
+    assert shown(tenant)[upn] is None
+    tenant.world.later(days=2)
+    tenant.execute(highq, trigger=Trigger.SCHEDULE)
+    assert highq.uploads == [(new, 0), (old, 0)]

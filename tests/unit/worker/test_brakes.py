@@ -74,6 +74,9 @@ LIMITS = {
     "fewer than half of the people": (
         sweep(49, 40), [sweep(100, 40)], NOTHING, False, {"TooFewPeople": 51},
     ),
+    "one fewer than half of many": (
+        sweep(99, 90), [sweep(199, 90)], NOTHING, False, {"TooFewPeople": 100},
+    ),
     "rule 10: the largest of the last sweeps is the measure, so that 49 % fewer each time trips": (
         sweep(26, 26, 40), [sweep(100, 40), sweep(51, 40)], NOTHING, False, {"TooFewPeople": 74},
     ),
@@ -96,6 +99,9 @@ LIMITS = {
     ),
     "more than half of the images changed": (
         sweep(20, 20), [sweep(20, 20)], changed(11), False, {"TooManyChanges": 11},
+    ),
+    "one more than half of many": (
+        sweep(201, 201), [], changed(101), False, {"TooManyChanges": 101},
     ),
     "re-created accounts count as changes": (
         sweep(20, 20), [], changed(11, Verdict.UPLOAD_NEW_ACCOUNT), False, {"TooManyChanges": 11},
@@ -123,6 +129,9 @@ LIMITS = {
     "later, those matched before are the measure": (
         sweep(90, 90, 20), [sweep(90, 90, 40)], NOTHING, False, {},
     ),
+    "one fewer than half of many have a user": (
+        sweep(199, 199, 99), [], NOTHING, True, {"TooFewMatched": 100},
+    ),
     "and fewer than half of them stop the run": (
         sweep(90, 90, 19), [sweep(90, 90, 40)], NOTHING, False, {"TooFewMatched": 21},
     ),
@@ -140,14 +149,41 @@ def test_numbers_past_a_limit_are_breaches(
     assert all(breach.lowers_baseline == ("TooFew" in breach.cause) for breach in found)
 
 
+@pytest.mark.parametrize(
+    ("former", "found"),
+    [
+        ([sweep(900, 900), sweep(900, 900), sweep(42, 42)], ["TooManyChanges"]),
+        ([sweep(42, 42), sweep(42, 42), sweep(900, 900)], []),
+    ],
+)
+def test_a_run_that_reads_what_changed_goes_by_the_last_sweep(
+    former: list[Sweep], found: list[str]
+) -> None:
+    """It did not count who has an image; and who is missing does not show in it."""
+    breaches = brakes.find_breaches(None, former, changed(22), Safety(), first_sync=False)
+    assert [each.cause for each in breaches] == found
+
+
+@pytest.mark.parametrize("first_sync", [True, False])
+def test_too_few_accounts_are_told_with_what_they_are_compared_to(first_sync: bool) -> None:
+    """In a first sync with the people who have an image, later with those matched before."""
+    former = [] if first_sync else [sweep(90, 90, 40)]
+    (breach,) = brakes.find_breaches(
+        sweep(90, 90, 9), former, NOTHING, Safety(), first_sync=first_sync
+    )
+    of = "9 of 90 people with an image" if first_sync else "9 of 40 who had one before"
+    assert breach.message.startswith(f"{of} have a HighQ user")
+
+
 def test_more_first_uploads_than_allowed_are_a_breach() -> None:
     """`safety.maxFirstUploads` bounds what an unexpectedly wide scope can do."""
     verdicts, safety = changed(3, Verdict.UPLOAD_FIRST), Safety(max_first_uploads=2)
     (breach,) = brakes.find_breaches(sweep(3, 3), [], verdicts, safety, first_sync=True)
     assert (breach.cause, breach.figure) == ("TooManyFirstUploads", 3)
     assert "safety.maxFirstUploads (2)" in breach.message
-    enough = Safety(max_first_uploads=3)
-    assert brakes.find_breaches(sweep(3, 3), [], verdicts, enough, first_sync=True) == []
+    for enough in (3, 4):
+        safety = Safety(max_first_uploads=enough)
+        assert brakes.find_breaches(sweep(3, 3), [], verdicts, safety, first_sync=True) == []
 
 
 CHANGES = LimitBreach("TooManyChanges", 100, "…")

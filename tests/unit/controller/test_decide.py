@@ -365,6 +365,11 @@ def test_a_refused_run_is_tried_again_only_with_other_secrets_than_it_had(
     assert (decision.pause is None) is again
 
 
+def test_an_update_of_the_operator_lifts_no_pause() -> None:
+    """The digest that a Job bears must be found again by the next version."""
+    assert HAD == "data-920075af778416ce"
+
+
 FOR_PEOPLE = ["AuthorisationExpired", "BindRefused", "DirectoryUntrusted", "StateMissing"]
 
 

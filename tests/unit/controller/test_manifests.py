@@ -13,7 +13,13 @@ from profile_image_sync.api.run_spec import RunSpec
 from profile_image_sync.api.state_header import new_header
 from profile_image_sync.api.status import RequestPhase, RequestSource, RunRequest, Trigger
 from profile_image_sync.controller import manifests
-from profile_image_sync.controller.bodies import REQUESTS_ANNOTATION, Body, Tenant, with_spec_hash
+from profile_image_sync.controller.bodies import (
+    REQUESTS_ANNOTATION,
+    Body,
+    Tenant,
+    digest,
+    with_spec_hash,
+)
 from profile_image_sync.controller.drift import Defaults, needs_update
 from profile_image_sync.controller.installation import OperatorSettings
 from profile_image_sync.controller.pod_template import RunParameters
@@ -173,6 +179,11 @@ def test_only_what_we_set_is_held_against_what_is_there(case: tuple[Body, Body, 
     """Nothing is applied when nothing differs."""
     wanted, live, drifted = case
     assert needs_update(wanted, live) is drifted
+
+
+def test_an_update_of_the_operator_that_changes_no_child_writes_none() -> None:
+    """A child bears the digest that the last version made of it."""
+    assert digest({"b": {"c": 2}, "a": 1}) == digest({"a": 1, "b": {"c": 2}}) == "0bd306a2fd546e32"
 
 
 QUANTITIES = [

@@ -96,6 +96,12 @@ def test_what_holds_for_every_call(
     assert classify(route, failed(status, ref)).category is kind
 
 
+@pytest.mark.parametrize("route", [Route.COLLABORATE_USERS, Route.PUBLISHER_USERS, Route.TOKEN])
+def test_ref_401_is_about_the_token_where_no_avatar_is_sent(route: Route) -> None:
+    """For an avatar the same number says that the picture is too small."""
+    assert classify(route, failed(403, 401)).category is Category.DENIED
+
+
 @pytest.mark.parametrize("route", UPLOADS)
 @pytest.mark.parametrize("status", [200, 400, 403, 404])
 @pytest.mark.parametrize("ref", [110, 113])

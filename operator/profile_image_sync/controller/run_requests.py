@@ -6,7 +6,7 @@ run, was deleted, or never started has served nothing, whatever became of it mea
 
 from __future__ import annotations
 
-from profile_image_sync.api.status import RequestPhase, RequestSource, RunRequest
+from profile_image_sync.api.status import MOST_RUNS, RequestPhase, RequestSource, RunRequest
 from profile_image_sync.controller.snapshot import JobView, Observed
 
 
@@ -34,7 +34,7 @@ def _advance(observed: Observed, source: RequestSource, value: str) -> RunReques
     if before and before.value == value:
         if before.phase is RequestPhase.DONE:
             return before
-    elif before is None and _known_elsewhere(observed, value):
+    elif not observed.status.run_requests and _known_elsewhere(observed, value):
         return RunRequest(source=source, value=value, phase=RequestPhase.DONE)
     tried = before.job if before and before.value == value else None
     job = _newest_job(observed, source, value)
@@ -51,23 +51,40 @@ def _phase(
         return (RequestPhase.DONE if done else RequestPhase.PENDING), tried
     if job.finished is None:
         return RequestPhase.RUNNING, job.name
-    served = not (job.busy or job.never_ran)
-    return (RequestPhase.DONE if served else RequestPhase.PENDING), job.name
+    return (RequestPhase.DONE if _served(job) else RequestPhase.PENDING), job.name
 
 
 def _newest_job(observed: Observed, source: RequestSource, value: str) -> JobView | None:
-    """Jobs tell themselves what they serve, so nothing is lost when status could not be written."""
+    """Jobs tell themselves what they serve, so nothing is lost when status could not be written.
+
+    One that served the same value before another one was asked for has nothing to do with this request.
+    """
     serving = [
-        job for job in observed.jobs if any(each.includes(source, value) for each in job.requests)
+        job
+        for job in observed.jobs
+        if any(each.includes(source, value) for each in job.requests)
+        and not (_served(job) and _is_told(observed, job))
     ]
     return max(serving, key=lambda job: job.created, default=None)
+
+
+def _served(job: JobView) -> bool:
+    return job.finished is not None and not (job.busy or job.never_ran)
+
+
+def _is_told(observed: Observed, job: JobView) -> bool:
+    """Tell whether status knows how it ended, and so what was done with it."""
+    status = observed.status
+    oldest = status.history[-1].completion_time if len(status.history) == MOST_RUNS else None
+    before = job.finished and oldest and job.finished < oldest
+    return bool(before) or any(job.did(run) for run in (status.last_run, *status.history))
 
 
 def _has_ended(observed: Observed, job: str, value: str) -> bool:
     """Tell whether the run of a Job that is gone has ended: report, history or state say so."""
     status, report, header = observed.status, observed.report, observed.header
     reported = report.run if report and report.run.completion_time else None
-    ended = [run for run in (status.last_run, *status.history, reported) if run]
+    ended = [run for run in (status.last_run, *status.history, reported) if run and run.start_time]
     return any(run.job == job for run in ended) or bool(header and value in header.handled_requests)
 
 

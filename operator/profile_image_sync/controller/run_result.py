@@ -143,7 +143,7 @@ def _lost(job: JobView, resource: str) -> RunResult:
         trigger=job.trigger,
         request=job.requests[-1].value if job.requests else None,
         generation=job.generation,
-        start_time=job.created,
+        start_time=None if job.never_ran else job.created,
         completion_time=job.finished,
         outcome=Outcome.FAILED if job.failed else Outcome.SUCCEEDED,
         job=job.name,

@@ -166,13 +166,13 @@ REQUESTS = {
     "a value that was served before another one": (
         observed(ASKED, header=HEADER.having_handled("now"), status=done("then")), ("now",),
     ),
-    "the word that the other source used": (
+    "the word that the other source used: each asks for itself": (
         observed(
             ASKED,
             header=HEADER.having_handled("now"),
             status=done("now", RequestSource.ANNOTATION),
         ),
-        None,
+        ("now",),
     ),
     "served by a Job that has ended": (
         observed(ASKED, jobs=(job(requests=asking("now"), finished=NOW),)), None,

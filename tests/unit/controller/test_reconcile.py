@@ -566,3 +566,50 @@ def test_any_state_of_the_children_converges(data: st.DataObject) -> None:
     assert cluster.api.writes == []
     active = [job for job in cluster.jobs() if "status" not in job]
     assert len(active) <= 1
+
+
+def test_a_value_that_the_other_channel_has_used_asks_for_a_run_all_the_same() -> None:
+    """Each channel is its own: `now` by the annotation, and `now` in Git a week later."""
+    cluster = ran()
+    asked = {names.RUN_REQUEST_ANNOTATION: "now"}
+    cluster.apply({}, **asked)
+    cluster.settle()
+    cluster.finish(cluster.jobs()[-1])
+    cluster.settle()
+    cluster.apply({"runRequest": "now"}, **asked)
+    cluster.settle()
+    assert len(cluster.jobs()) == 3
+    phases = {each["source"]: each["phase"] for each in cluster.status["runRequests"]}
+    assert phases == {"Spec": "Running", "Annotation": "Done"}
+
+
+def test_a_value_that_comes_back_asks_for_another_run() -> None:
+    """The Job that served it the first time is still there, and has ended long before."""
+    cluster = ran()
+    made: list[str] = []
+    for generation, value in enumerate(("a", "b", "a"), 2):
+        cluster.apply({"runRequest": value})
+        cluster.settle()
+        (asked,) = cluster.status["runRequests"]
+        assert asked["phase"] == "Running"
+        made.append(asked["job"])
+        cluster.finish(cluster.jobs()[-1], generation=generation)
+        cluster.settle()
+        assert cluster.status["runRequests"][0]["phase"] == "Done"
+    assert len(set(made)) == 3
+
+
+def test_a_job_that_never_ran_and_is_gone_has_served_nothing() -> None:
+    """No pod could start before its deadline: history tells of that, and another Job serves the request."""
+    cluster = ran()
+    cluster.apply({"runRequest": "now", "job": {"failedJobsHistoryLimit": 0}})
+    cluster.settle()
+    first = cluster.jobs()[-1]
+    late = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}
+    late |= {"lastTransitionTime": cluster.now.isoformat()}
+    cluster.api.put({**first, "status": {"conditions": [late]}})
+    cluster.settle()
+    assert first["metadata"]["name"] not in {each["metadata"]["name"] for each in cluster.jobs()}
+    assert cluster.status["lastRun"]["reason"] == "DeadlineExceeded"
+    assert "startTime" not in cluster.status["lastRun"]
+    assert cluster.status["runRequests"][0]["phase"] == "Running"

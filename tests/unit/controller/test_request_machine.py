@@ -329,7 +329,5 @@ def test_no_request_is_lost_in_any_order_of_events() -> None:
     """Nor handled before its time; and conditions never contradict each other."""
     run_state_machine_as_test(
         Requests,
-        settings=settings(
-            max_examples=1500, stateful_step_count=40, deadline=None, phases=(Phase.generate,)
-        ),
+        settings=settings(max_examples=40, stateful_step_count=30, deadline=None),
     )

@@ -1,4 +1,4 @@
-"""A real API server for the tests of what the worker does there."""
+"""A real API server for the tests of what worker and operator do there."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from testkit.control_plane import ControlPlane, run_control_plane
+from tests.support.operator import install_crd, served, tenant
 from tests.support.worker_environment import WorkerEnvironment
+
+__all__ = ["served", "tenant"]  # fixtures
 
 
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Give the session's control plane."""
+    """Give the session's control plane, with the CRD."""
     with run_control_plane(tmp_path_factory.mktemp("plane") / "data") as running:
+        install_crd(running)
         yield running
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 
 from profile_image_sync.api.status import Outcome
 from profile_image_sync.controller import loop
-from testkit.control_plane import ControlPlane, run_control_plane
+from testkit.control_plane import ControlPlane
 from testkit.waiting import wait_for
 from tests.support.operator import (
     Body,
@@ -23,32 +22,10 @@ from tests.support.operator import (
     ended,
     finish,
     first_job,
-    install_crd,
     running_operator,
 )
 
 SOON = 30.0  # seconds: the promise for repairs and for what Kubernetes knows
-
-
-@pytest.fixture(scope="module")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Give a control plane with the CRD."""
-    with run_control_plane(tmp_path_factory.mktemp("operator") / "data") as running:
-        install_crd(running)
-        yield running
-
-
-@pytest.fixture
-def tenant(control_plane: ControlPlane) -> OperatorEnvironment:
-    """Give a namespace."""
-    return OperatorEnvironment(control_plane)
-
-
-@pytest.fixture
-def served(tenant: OperatorEnvironment) -> Iterator[OperatorEnvironment]:
-    """Give a namespace that an operator serves."""
-    with running_operator(tenant.control_plane.kubeconfig, namespaces=(tenant.namespace,)):
-        yield tenant
 
 
 def test_a_run_is_told_by_its_pod_although_no_report_was_written(

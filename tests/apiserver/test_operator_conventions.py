@@ -17,14 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from profile_image_sync import names
 from profile_image_sync.api.state_header import decode_header, encode_header
 from profile_image_sync.kube.client import PATIENT, ApiClient
-from testkit.control_plane import ControlPlane, run_control_plane
 from testkit.waiting import wait_for
-from tests.support.operator import OperatorEnvironment, ended, install_crd, running_operator
+from tests.support.operator import OperatorEnvironment, ended, running_operator
 
 ONE_OFF = {"mode": "OneOff", "schedule": None}
 GITOPS_LABELS = {
@@ -38,20 +35,6 @@ START_REPLICA = (
     "import socket, sys; socket.gethostname = lambda: 'first'; "  # the name that holds the Lease
     "from profile_image_sync.__main__ import main; main()"
 )
-
-
-@pytest.fixture(scope="module")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Give a control plane with the CRD."""
-    with run_control_plane(tmp_path_factory.mktemp("conventions") / "data") as running:
-        install_crd(running)
-        yield running
-
-
-@pytest.fixture
-def tenant(control_plane: ControlPlane) -> OperatorEnvironment:
-    """Give a namespace."""
-    return OperatorEnvironment(control_plane)
 
 
 @contextmanager

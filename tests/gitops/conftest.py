@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from testkit.control_plane import BUILD_BINARIES, ControlPlane, run_control_plane
-from tests.support.operator import Body, OperatorEnvironment, install_crd, running_operator
+from tests.support.operator import Body, install_crd, served, tenant
+
+__all__ = ["served", "tenant"]  # fixtures
 
 Kstatus = Callable[[Body], str]
 
@@ -21,19 +23,6 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     with run_control_plane(tmp_path_factory.mktemp("gitops") / "data") as running:
         install_crd(running)
         yield running
-
-
-@pytest.fixture
-def tenant(control_plane: ControlPlane) -> OperatorEnvironment:
-    """Give a namespace that nobody serves."""
-    return OperatorEnvironment(control_plane)
-
-
-@pytest.fixture
-def served(tenant: OperatorEnvironment) -> Iterator[OperatorEnvironment]:
-    """Give a namespace that an operator serves."""
-    with running_operator(tenant.control_plane.kubeconfig, namespaces=(tenant.namespace,)):
-        yield tenant
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from profile_image_sync import names
 from profile_image_sync.api import crd, termination_message
 from profile_image_sync.api.report import Report
@@ -23,6 +25,19 @@ from testkit.waiting import wait_for
 from tests.support.snapshots import SPEC
 
 Body = dict[str, Any]
+
+
+@pytest.fixture
+def tenant(control_plane: ControlPlane) -> OperatorEnvironment:
+    """Give a namespace of a control plane with the CRD."""
+    return OperatorEnvironment(control_plane)
+
+
+@pytest.fixture
+def served(tenant: OperatorEnvironment) -> Iterator[OperatorEnvironment]:
+    """Give a namespace that an operator serves."""
+    with running_operator(tenant.control_plane.kubeconfig, namespaces=(tenant.namespace,)):
+        yield tenant
 
 
 class OperatorEnvironment:

@@ -218,9 +218,12 @@ def _paging_of(controls: bytes) -> tuple[int, int]:
     return sys.maxsize, 0
 
 
-def serve(people: Path, certificate: Path, key: Path) -> ScriptedLdapServer:
+def serve(
+    people: Path, certificate: Path, key: Path, address: str = "127.0.0.1"
+) -> ScriptedLdapServer:
     """Return a server of this file's people; use it in `with`."""
-    return ScriptedLdapServer(certificate, key, client=partial(_FileClient, _PeopleFile(people)))
+    client = partial(_FileClient, _PeopleFile(people))
+    return ScriptedLdapServer(certificate, key, client=client, address=address)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -79,8 +79,9 @@ class ScriptedLdapServer:
         *,
         plain: bool = False,
         client: Callable[..., ScriptedClient] | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
-        """Serve on a free port of 127.0.0.1; `plain`: in clear text until asked for StartTLS.
+        """Serve on a free port of the address; `plain`: in clear text until asked for StartTLS.
 
         `client` responds to one connection; by default as `script` says.
         """
@@ -100,10 +101,10 @@ class ScriptedLdapServer:
                 finally:
                     clients.discard(served)
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server = socketserver.ThreadingTCPServer((address, 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         scheme = "ldap" if plain else "ldaps"
-        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
+        self.url = f"{scheme}://{address}:{self._server.server_address[1]}"
 
     def disconnect_all(self) -> None:
         """Close all connections, as a domain controller does with idle ones (MaxConnIdleTime)."""

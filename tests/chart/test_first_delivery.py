@@ -5,7 +5,6 @@ tests/data/first_delivery says how they were recorded. Its image cannot be had: 
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,16 +14,13 @@ import yaml
 
 from profile_image_sync.controller.installation import OperatorSettings
 from testkit.control_plane import ControlPlane
-from testkit.sync_command import ordinary
 from testkit.trial import Trial, running_trial
 from testkit.waiting import wait_for
-from tests.chart.helm import CHART, NAMESPACE, RELEASE, ROOT, Helm
+from tests.chart.helm import CHART, NAMESPACE, RELEASE, Helm
+from tests.support import first_delivery
 from tests.support.local_kubelet import LocalKubelet
 from tests.support.operator import Body, OperatorEnvironment, running_operator
 
-DATA = ROOT / "tests/data/first_delivery"
-PACKAGE = DATA / "profile-image-sync-0.1.0.tgz"
-STATE = "9729c883-f6b7-4e08-b14b-60cc38d8f9f0"
 ESTABLISHED = 'jsonpath={.items[*].status.conditions[?(@.type=="Established")].status}'
 MINUTES = 300.0  # seconds; a busy machine is slow
 
@@ -32,12 +28,7 @@ MINUTES = 300.0  # seconds; a busy machine is slow
 @pytest.fixture
 def trial(tmp_path: Path) -> Iterator[Trial]:
     """Give directory and HighQ with the people of then, and their pictures of then."""
-    pictures = json.loads((DATA / "pictures.json").read_text())
-    people = [
-        ordinary(name, 0, photos={"thumbnailPhoto": (base64.b64decode(picture),)})
-        for name, picture in pictures.items()
-    ]
-    with running_trial(tmp_path, people) as trial:
+    with running_trial(tmp_path, first_delivery.people()) as trial:
         yield trial
 
 
@@ -48,19 +39,16 @@ def hosts(trial: Trial) -> tuple[str, str]:
 
 def restore(tenant: OperatorEnvironment, trial: Trial) -> None:
     """Make the recorded objects, with the addresses of now."""
-    text = (DATA / "objects.json").read_text().replace("NAMESPACE", tenant.namespace)
-    for word, address in zip(("HIGHQ", "DIRECTORY"), hosts(trial), strict=True):
-        text = text.replace(word, address)
-    items: list[Body] = json.loads(text)["items"]
-    (resource,) = [each for each in items if each["kind"] == "ProfileImageSync"]
+    place = dict(zip(("HIGHQ", "DIRECTORY"), hosts(trial), strict=True))
+    place["NAMESPACE"] = tenant.namespace
+    resource = first_delivery.resource(place)
     tenant.kubectl("create", "-f", "-", text=json.dumps(resource))
     status = json.dumps({"status": resource["status"]})
     tenant.kubectl("patch", "pisync", "acme", "--subresource=status", "--type=merge", "-p", status)
     made = tenant.get("profileimagesync", "acme") or {}
-    text = json.dumps([each for each in items if each is not resource])
-    others = json.loads(text.replace("UID", made["metadata"]["uid"]))
-    listed = {"apiVersion": "v1", "kind": "List", "items": others}
-    tenant.kubectl("create", "-f", "-", text=json.dumps(listed))
+    children = first_delivery.children(place, made["metadata"]["uid"])
+    for listed in (first_delivery.retained(place), children):
+        tenant.kubectl("create", "-f", "-", text=json.dumps(listed))
 
 
 def test_the_first_deliverys_installation_is_taken_over_and_uploads_nothing(
@@ -73,7 +61,7 @@ def test_the_first_deliverys_installation_is_taken_over_and_uploads_nothing(
         "directoryHosts": [hosts(trial)[1]],
         "proxyHosts": [],
     }
-    helm.do("install", RELEASE, str(PACKAGE), "--create-namespace", kubeconfig=admin)
+    helm.do("install", RELEASE, str(first_delivery.PACKAGE), "--create-namespace", kubeconfig=admin)
     tenant = OperatorEnvironment(control_plane)
     wait_for("the CRD", lambda: tenant.kubectl("get", "crd", "-o", ESTABLISHED) == "True", MINUTES)
     kubelet = LocalKubelet(tenant, tmp_path / "mounts")
@@ -98,7 +86,7 @@ def test_the_first_deliverys_installation_is_taken_over_and_uploads_nothing(
         wait_for("the requested run", served, MINUTES)
     status = tenant.status()
     assert (status["lastRun"]["unchanged"], status["lastRun"]["uploaded"]) == (5, 0)
-    assert status["state"]["id"] == STATE
+    assert status["state"]["id"] == first_delivery.STATE
     header = (tenant.get("configmap", "pisync-acme-state") or {})["data"]["header"]
     assert json.loads(header)["schemaVersion"] == 2
     assert trial.highq.uploads() == []

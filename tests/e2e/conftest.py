@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from testkit.cluster_tenant import ClusterTenant
-from testkit.environment import Environment, connected_environment, running_environment
+from testkit.environment import OPERATOR, Environment, connected_environment, running_environment
 from testkit.kind_cluster import KindCluster
 from testkit.scenario import Scenario
 from testkit.shared_session import exclusive, shared_folder
+from tests.support import first_delivery
 
 CLUSTER = os.environ.get("TEST_CLUSTER", "pis-test")
 
@@ -30,12 +31,20 @@ def kind_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envir
         with exclusive(tmp_path_factory, "kind-environment") as first:
             if first:
                 began(tmp_path_factory).write_text(datetime.now(UTC).isoformat())
+                install_the_first_delivery(KindCluster.up(CLUSTER))
                 environment = stack.enter_context(running_environment(CLUSTER, print))
                 environment.clear()
             else:
                 cluster = KindCluster.up(CLUSTER)
                 environment = stack.enter_context(connected_environment(cluster))
         yield environment
+
+
+def install_the_first_delivery(cluster: KindCluster) -> None:
+    """So that the operator of all tests is one that was upgraded from there; its own image cannot be had."""
+    where = f"--namespace={OPERATOR}"
+    cluster.helm("uninstall", OPERATOR, where, "--ignore-not-found", "--wait")
+    cluster.helm("install", OPERATOR, str(first_delivery.PACKAGE), where, "--create-namespace")
 
 
 def began(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from testkit.cluster_tenant import ClusterTenant
+from testkit.environment import CHART, OPERATOR
 from testkit.kind_cluster import Document
 from testkit.sync_command import ordinary
 from testkit.waiting import wait_for
+
+TOKEN = "pisync-token-highq-oauth"
 
 
 def test_a_deleted_resource_keeps_its_state_and_goes_on_where_it_was(tenant: ClusterTenant) -> None:
@@ -148,6 +153,54 @@ def test_a_namespace_goes_with_the_operator_away(tenant: ClusterTenant) -> None:
         tenant.environment.cluster.kubectl("delete", "namespace", tenant.namespace, "--timeout=60s")
     finally:
         tenant.environment.scale_operator(1)
+
+
+def test_an_installation_that_comes_and_goes_disturbs_no_run(
+    tenant: ClusterTenant, tmp_path: Path
+) -> None:
+    """Upgraded, rolled back, uninstalled, installed again while a run uploads: each picture goes up once."""
+    cluster = tenant.environment.cluster
+    tenant.add_people([ordinary(f"Ivy Ashes{n}", n) for n in range(20, 60)])
+    tenant.highq.knobs(latency=8)  # seconds, of all calls: the run lasts until it is set free
+    tenant.apply(dryRun=False)
+    wait_for("an upload", tenant.highq.uploads, 120)
+    values = tmp_path / "values.yaml"
+    values.write_text(_helm(tenant, "get", "values", "--output=yaml"))
+
+    changed = ("--reuse-values", "--set=resyncSeconds=600", "--wait")
+    _helm(tenant, "upgrade", str(CHART), *changed)
+    assert _resync_seconds(tenant) == 600
+    _helm(tenant, "rollback", "--wait")
+    assert _resync_seconds(tenant) == 20
+    _helm(tenant, "uninstall", "--wait")
+    (job,) = tenant.jobs()
+    assert job["status"].get("active") == 1, "the run was over too early for this test"
+    name = f"pisync-{tenant.name}"
+    for kind, kept in (("cronjob", name), ("configmap", f"{name}-state"), ("secret", TOKEN)):
+        assert cluster.get(kind, kept, tenant.namespace), kind
+    assert tenant.condition("Ready")
+    tenant.highq.knobs(latency=0)
+    wait_for("the end of the Job", lambda: tenant.jobs()[0]["status"].get("succeeded"), 120)
+    _helm(tenant, "install", str(CHART), f"--values={values}", "--wait")
+
+    run = tenant.next_run({})
+    assert (run["outcome"], run["uploaded"]) == ("Succeeded", 40)
+    again = tenant.run_now()
+    assert (again["uploaded"], again["unchanged"]) == (0, 40)
+    assert sorted(tenant.avatar_calls()) == sorted(tenant.ids.values())
+
+
+def _helm(tenant: ClusterTenant, *arguments: str) -> str:
+    """Do something with the operator's release."""
+    verbs = 2 if arguments[0] == "get" else 1
+    place = (OPERATOR, *arguments[verbs:], f"--namespace={OPERATOR}")
+    return tenant.environment.cluster.helm(*arguments[:verbs], *place)
+
+
+def _resync_seconds(tenant: ClusterTenant) -> int:
+    found = tenant.environment.cluster.get("configmap", OPERATOR, OPERATOR) or {}
+    seconds: int = json.loads(found["data"]["operator.json"])["resyncSeconds"]
+    return seconds
 
 
 @pytest.mark.parametrize(

@@ -161,9 +161,10 @@ def test_an_installation_that_comes_and_goes_disturbs_no_run(
     """Upgraded, rolled back, uninstalled, installed again while a run uploads: each picture goes up once."""
     cluster = tenant.environment.cluster
     tenant.add_people([ordinary(f"Ivy Ashes{n}", n) for n in range(20, 60)])
-    tenant.highq.knobs(latency=8)  # seconds, of all calls: the run lasts until it is set free
+    tenant.highq.knobs(latency=1)  # seconds a call
     tenant.apply(dryRun=False)
     wait_for("an upload", tenant.highq.uploads, 120)
+    tenant.highq.knobs(latency=10)  # the run lasts until it is set free
     values = tmp_path / "values.yaml"
     values.write_text(_helm(tenant, "get", "values", "--output=yaml"))
 

@@ -132,6 +132,18 @@ def test_a_host_that_the_installation_does_not_allow_gets_no_run(tenant: Cluster
     assert tenant.jobs() == []
 
 
+def test_the_api_servers_own_address_and_other_internal_ones_are_refused(
+    tenant: ClusterTenant,
+) -> None:
+    """Although `allow.directoryHosts` is `*`: who may write a resource reaches nothing by way of the runs."""
+    service = tenant.environment.cluster.get("service", "kubernetes") or {}
+    for host in (service["spec"]["clusterIP"], "169.254.169.254", "127.0.0.1"):
+        tenant.apply(dryRun=False, activeDirectory={"servers": [f"ldaps://{host}"]})
+        wait_for(host, lambda: host in tenant.condition("Stalled").get("message", ""), 60)  # noqa: B023
+        assert tenant.condition("Stalled")["reason"] == "HostNotAllowed"
+    assert tenant.jobs() == []
+
+
 def test_a_bad_manifest_is_refused_by_the_api_server_with_the_fields_name(
     tenant: ClusterTenant,
 ) -> None:

@@ -63,6 +63,16 @@ def test_its_state_goes_on_in_pods_of_now_and_nothing_is_uploaded(
     header = cluster.get("configmap", f"pisync-{tenant.name}-state", tenant.namespace) or {}
     assert json.loads(header["data"]["header"])["schemaVersion"] == 2
     assert tenant.avatar_calls() == []
+    schedule = cluster.get("cronjob", f"pisync-{tenant.name}", tenant.namespace) or {}
+    operator = cluster.get("deployment", OPERATOR, OPERATOR) or {}
+    job = schedule["spec"]["jobTemplate"]["spec"]
+    assert _image(job["template"]) == _image(operator["spec"]["template"])
+
+
+def _image(template: Document) -> str:
+    (container,) = template["spec"]["containers"]
+    image: str = container["image"]
+    return image
 
 
 def _apply(cluster: KindCluster, document: Document) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+POD = "authentication.kubernetes.io/pod-name"
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 
@@ -16,6 +17,7 @@ class AuditedRequest:
     """One request that has been answered; a watch, when it has ended."""
 
     user: str
+    pod: str  # of a service account; "" for others
     verb: str
     resource: str  # plural, with its subresource
     group: str  # of the API; "" for the core's
@@ -45,6 +47,7 @@ def _requests(path: Path) -> Iterator[AuditedRequest]:
             parts = [about.get("resource", ""), about.get("subresource", "")]
             yield AuditedRequest(
                 user=event["user"]["username"],
+                pod="".join(event["user"].get("extra", {}).get(POD, ())),
                 verb=event["verb"],
                 resource="/".join(filter(None, parts)),
                 group=about.get("apiGroup", ""),

@@ -174,15 +174,17 @@ def test_an_installation_that_comes_and_goes_disturbs_no_run(
     _helm(tenant, "rollback", "--wait")
     assert _resync_seconds(tenant) == 20
     _helm(tenant, "uninstall", "--wait")
-    (job,) = tenant.jobs()
-    assert job["status"].get("active") == 1, "the run was over too early for this test"
-    name = f"pisync-{tenant.name}"
-    for kind, kept in (("cronjob", name), ("configmap", f"{name}-state"), ("secret", TOKEN)):
-        assert cluster.get(kind, kept, tenant.namespace), kind
-    assert tenant.condition("Ready")
-    tenant.highq.knobs(latency=0)
-    wait_for("the end of the Job", lambda: tenant.jobs()[0]["status"].get("succeeded"), 120)
-    _helm(tenant, "install", str(CHART), f"--values={values}", "--wait")
+    try:
+        (job,) = tenant.jobs()
+        assert job["status"].get("active") == 1, "the run was over too early for this test"
+        name = f"pisync-{tenant.name}"
+        for kind, kept in (("cronjob", name), ("configmap", f"{name}-state"), ("secret", TOKEN)):
+            assert cluster.get(kind, kept, tenant.namespace), kind
+        assert tenant.condition("Ready")
+        tenant.highq.knobs(latency=0)
+        wait_for("the end of the Job", lambda: tenant.jobs()[0]["status"].get("succeeded"), 120)
+    finally:
+        _helm(tenant, "install", str(CHART), f"--values={values}", "--wait")
 
     run = tenant.next_run({})
     assert (run["outcome"], run["uploaded"]) == ("Succeeded", 40)

@@ -164,7 +164,7 @@ def test_an_installation_that_comes_and_goes_disturbs_no_run(
     tenant.highq.knobs(latency=1)  # seconds a call
     tenant.apply(dryRun=False)
     wait_for("an upload", tenant.highq.uploads, 120)
-    tenant.highq.knobs(latency=10)  # the run lasts until it is set free
+    tenant.highq.knobs(latency=25)  # six rounds and more: the run lasts until it is set free
     values = tmp_path / "values.yaml"
     values.write_text(_helm(tenant, "get", "values", "--output=yaml"))
 

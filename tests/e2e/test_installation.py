@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 import profile_image_sync
+from testkit.people import sample_people
+from testkit.trial import running_trial
 
 pytestmark = pytest.mark.e2e  # apart from the fast tests: pip takes some seconds
 
@@ -84,7 +86,7 @@ def test_krews_own_validator_accepts_the_manifest(made: Path) -> None:
 def test_krew_installs_it_in_an_empty_environment_and_it_needs_neither_root_nor_cluster(
     made: Path,
 ) -> None:
-    """The archive's sum is checked by krew, the packages' by pip; then what needs no server works."""
+    """Krew checks the archive's sum, pip the packages'; a plan's page then needs a directory and a HighQ."""
     krew, archive = made / "krew", made / f"kubectl-pisync-{VERSION}.tar.gz"
     install = ["install", f"--manifest={made / 'pisync.yaml'}", f"--archive={archive}"]
     variables = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
@@ -121,6 +123,14 @@ def test_krew_installs_it_in_an_empty_environment_and_it_needs_neither_root_nor_
     nowhere = call(plugin, "status")
     assert (nowhere.returncode, len(nowhere.stderr.splitlines())) == (30, 1)
     assert nowhere.stderr.startswith("ApiUnavailable: no cluster to talk to")
+
+    (made / "trial").mkdir()
+    with running_trial(made / "trial", sample_people()) as trial:  # the files are root's
+        page = made / "plan.html"
+        planned = call(plugin, "plan", "-f", trial.manifest, "--html", page, user=None)
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.splitlines()[-1].startswith("DryRun: 30 would be uploaded")
+    assert "This page holds people's pictures" in page.read_text()
 
     plugin.with_name("kubectl_complete-pisync").symlink_to(plugin)  # as docs/at-a-terminal.md says
     completed = call(kubectl, "__complete", "pisync", "ackn", user=None).stdout

@@ -321,3 +321,23 @@ def test_a_crd_that_drops_our_fields_does_not_lift_a_pause(served: OperatorEnvir
     time.sleep(3)
     assert _other_job(served, job) is None
     assert (served.get("cronjob", "pisync-acme") or {})["spec"]["suspend"] is True
+
+
+def test_children_that_were_orphaned_are_taken_up_by_a_resource_made_anew(
+    served: OperatorEnvironment,
+) -> None:
+    """`kubectl delete --cascade=orphan`, and applied again: in line, owned and told as what is so."""
+    served.apply({"suspend": True})
+    wait_for("children", lambda: served.condition("Ready")[0] == "True")
+    served.kubectl("delete", "profileimagesync", "acme", "--cascade=orphan", "--timeout=60s")
+    left = served.get("cronjob", "pisync-acme") or {}
+    assert "ownerReferences" not in left["metadata"]
+    served.apply({"suspend": True, "timeZone": "Europe/London"})
+    wait_for("ready", lambda: served.condition("Ready")[0] == "True")
+    owner = (served.get("profileimagesync", "acme") or {})["metadata"]["uid"]
+    for kind in ("cronjob", "serviceaccount", "role", "rolebinding", "lease"):
+        child = served.get(kind, "pisync-acme") or {}
+        assert [each["uid"] for each in child["metadata"]["ownerReferences"]] == [owner]
+    taken = served.get("cronjob", "pisync-acme") or {}
+    assert taken["metadata"]["uid"] == left["metadata"]["uid"]
+    assert taken["spec"]["timeZone"] == "Europe/London"

@@ -19,7 +19,7 @@ test-fast:  ## checks and tests without root and containers, for the inner loop
 	@scripts/test fast
 
 model: setup  ## the rules in any order of events, N=20000 sequences (make test walks fewer)
-	@N=$${N:-20000} .venv/bin/pytest -q --timeout=0 -n 2 tests/model
+	@N=$${N:-20000} .venv/bin/pytest -q --timeout=0 -n 2 --hypothesis-profile=search tests/model tests/unit/controller/test_request_machine.py
 
 plan-of-thousands: setup  ## plan and the run that follows agree person by person, on a directory with every action in it [N=5000]
 	@N=$(or $(N),5000) .venv/bin/pytest -q tests/contract/cli/test_plan_of_thousands.py

@@ -124,11 +124,13 @@ class FakeApi:
         self._ask("patch", ref)
         return self.put(_merged(self.objects[ref], body))
 
-    def delete(self, ref: ObjectRef) -> None:
-        """Remove an object."""
+    def delete(self, ref: ObjectRef) -> bool:
+        """Remove an object; tell whether it was there."""
         self._ask("delete", ref)
-        if ref in self.objects:
+        there = ref in self.objects
+        if there:
             self.remove(ref)
+        return there
 
     def _show(self, change: Callable[[], object]) -> None:
         if self.late is None:

@@ -166,7 +166,8 @@ class Reconciler:
             case Verb.PATCH:
                 self._store.take_written(self._client.patch(body))
             case Verb.DELETE:
-                self._client.delete(ObjectRef.of(body))
+                if not self._client.delete(ObjectRef.of(body)):
+                    raise ApiConflict(f"{ObjectRef.of(body).description} is gone: our copy lags")
             case _:
                 assert_never(action.verb)
         for each in stored:

@@ -191,12 +191,13 @@ class ApiClient:
         content_type = "application/merge-patch+json"
         return self._write("PATCH", body, content_type=content_type, dry_run=dry_run)
 
-    def delete(self, ref: ObjectRef) -> None:
-        """Remove the object and, in the background, what it owns."""
+    def delete(self, ref: ObjectRef) -> bool:
+        """Remove the object and, in the background, what it owns; tell whether it was there."""
         try:
             self._call("DELETE", ref, query={"propagationPolicy": "Background"})
         except ApiNotFound:
-            return
+            return False
+        return True
 
     def _pages(self, ref: ObjectRef, labels: str, *, metadata_only: bool) -> Iterator[Body]:
         more, accept = "", _METADATA_LIST if metadata_only else _JSON

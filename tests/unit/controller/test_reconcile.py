@@ -18,7 +18,7 @@ from profile_image_sync.api.state_header import decode_header, encode_header
 from profile_image_sync.api.status import Brake, Outcome, ProfileImageSyncStatus
 from profile_image_sync.controller import run_result
 from profile_image_sync.controller.bodies import Body
-from profile_image_sync.kube.errors import ApiError, ApiForbidden, ApiUnavailable
+from profile_image_sync.kube.errors import ApiConflict, ApiError, ApiForbidden, ApiUnavailable
 from profile_image_sync.kube.resources import ObjectRef
 from tests.support.cluster_in_memory import NAME, NS, Cluster
 from tests.support.snapshots import NOW, observed, run
@@ -597,6 +597,20 @@ def test_a_value_that_comes_back_asks_for_another_run() -> None:
         cluster.settle()
         assert cluster.status["runRequests"][0]["phase"] == "Done"
     assert len(set(made)) == 3
+
+
+def test_a_job_is_replaced_once_however_late_the_watch_tells_of_it() -> None:
+    """What was removed is not removed again in favour of yet another Job."""
+    cluster = Cluster()
+    cluster.reconcile()
+    cluster.apply({"timeZone": "Europe/Berlin"})
+    cluster.api.late = []
+    cluster.reconcile()
+    (job,) = cluster.jobs()
+    for _ in range(2):
+        with pytest.raises(ApiConflict):
+            cluster.reconcile()
+    assert cluster.jobs() == [job]
 
 
 def test_a_job_that_never_ran_and_is_gone_has_served_nothing() -> None:

@@ -35,7 +35,9 @@ BAD_INPUT = {
     "wrong_client_secret": BadInput(
         20, "AuthorisationRefused", r"clientSecret.*highq-oauth|highq-oauth.*clientSecret"
     ),
-    "refused_refresh_token": BadInput(20, "AuthorisationExpired", r"authorize.*refreshToken"),
+    "refused_refresh_token": BadInput(
+        20, "AuthorisationExpired", r"`profile-image-sync authorize --url .* --apply --replace`"
+    ),
     "missing_secret": BadInput(
         20, "MissingReference", r"Secret highq-oauth, key clientId: is not there"
     ),

@@ -5,6 +5,8 @@ No file marks itself, so no mark can be forgotten: a test without any of them is
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -14,6 +16,9 @@ PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("tests", PATIENT, derandomize=True)
 settings.register_profile("search", PATIENT)
 settings.load_profile("tests")
+
+# A shell has its background jobs ignore it, and so would each command that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["testkit.samba.fixtures", "testkit.simulator.fixtures"]
 

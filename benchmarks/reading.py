@@ -50,7 +50,7 @@ from profile_image_sync.local.folder_store import FolderStore
 from profile_image_sync.local.folder_token_store import FolderTokenStore
 from profile_image_sync.worker.directory import BindCredentials, Directory
 from profile_image_sync.worker.highq.highq_client import HighQClient
-from profile_image_sync.worker.highq.listing import Sink
+from profile_image_sync.worker.highq.listing import T
 from profile_image_sync.worker.images import largest
 from profile_image_sync.worker.people import MAX_ACCOUNT_ID, Account, Avatar
 from profile_image_sync.worker.run import RunContext, execute
@@ -191,7 +191,7 @@ class MemoryHighQ:
         self.calls = self.uploads = 0
         self.seconds = 0.0
 
-    def read_into(self, begin: Callable[[], Sink]) -> Sink:
+    def read_into(self, begin: Callable[[], T]) -> T:
         """List everyone's, a thousand at a time."""
         sink, self.calls = begin(), self.calls + 1
         for first in range(0, PEOPLE * 7 // 10, 1000):

@@ -13,10 +13,10 @@ from uuid import UUID
 import pytest
 
 from profile_image_sync import names
-from profile_image_sync.api.crd import render
 from profile_image_sync.kube.lease import Lease, LeaseConfig
 from profile_image_sync.pod.configmap_store import ConfigMapStore
 from profile_image_sync.worker.ledger import Accepted, Ledger, PersonRecord
+from tests.support.operator import install_crd
 from tests.support.worker_environment import SPEC, STATE, WorkerEnvironment
 from tests.unit.cli.command import CommandResult, command
 
@@ -39,8 +39,7 @@ def lease_of(worker: WorkerEnvironment) -> Lease:
 @pytest.fixture
 def served(worker: WorkerEnvironment) -> WorkerEnvironment:
     """Give a resource whose state holds two people."""
-    worker.kubectl("apply", "--server-side", "-f", "-", text=render())
-    worker.kubectl("wait", "--for=condition=Established", f"crd/{names.PLURAL}.{names.GROUP}")
+    install_crd(worker.control_plane)
     metadata = {"name": "acme", "namespace": worker.namespace}
     body = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata, "spec": SPEC}
     worker.kubectl("apply", "-f", "-", text=json.dumps(body))

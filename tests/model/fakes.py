@@ -22,7 +22,7 @@ from profile_image_sync.errors import (
     UploadUnconfirmed,
 )
 from profile_image_sync.worker.directory import Picture, Position, Window
-from profile_image_sync.worker.highq.listing import Sink
+from profile_image_sync.worker.highq.listing import T
 from profile_image_sync.worker.images import make_avatar
 from profile_image_sync.worker.people import Account, Avatar, Domain, Person, Source
 from testkit.pictures import png
@@ -169,7 +169,7 @@ class FakeHighQ(Closing):
     skipped_accounts = 0
     before_upload: Callable[[int], None] = lambda _attempted: None  # raises what ends the run
 
-    def read_into(self, begin: Callable[[], Sink]) -> Sink:
+    def read_into(self, begin: Callable[[], T]) -> T:
         """Give all users to what `begin` makes."""
         sink = begin()
         for account in self._accounts():

@@ -13,7 +13,7 @@ from profile_image_sync.api.spec import ProfileImageSyncSpec
 from profile_image_sync.worker import connections
 from profile_image_sync.worker.directory import Directory, Picture, Window
 from profile_image_sync.worker.highq.highq_client import HighQClient
-from profile_image_sync.worker.highq.listing import Sink
+from profile_image_sync.worker.highq.listing import T
 from profile_image_sync.worker.people import Account, Person
 from profile_image_sync.worker.references import References
 from profile_image_sync.worker.token_store import TokenStore
@@ -62,7 +62,7 @@ class Observation:
         observation = self
 
         class Observed(HighQClient):
-            def read_into(self, begin: Callable[[], Sink]) -> Sink:
+            def read_into(self, begin: Callable[[], T]) -> T:
                 observation.accounts, sink = super().read_into(list), begin()
                 for account in observation.accounts:
                     sink.append(account)

@@ -24,7 +24,7 @@ from profile_image_sync.errors import (
     UploadRejected,
     UploadUnconfirmed,
 )
-from profile_image_sync.worker.highq.listing import AccountPage, Sink, parse_page, read_accounts
+from profile_image_sync.worker.highq.listing import AccountPage, T, parse_page, read_accounts
 from profile_image_sync.worker.highq.oauth import Authorisation, ClientCredentials
 from profile_image_sync.worker.highq.rate_limiter import RateLimiter
 from profile_image_sync.worker.highq.refs import Category, Route, classify
@@ -114,7 +114,7 @@ class HighQClient:
         """Return what `read_into` gives, in a list."""
         return self.read_into(list)
 
-    def read_into(self, begin: Callable[[], Sink]) -> Sink:
+    def read_into(self, begin: Callable[[], T]) -> T:
         """Give all users of the instance, of any status, each id once, to what `begin` makes.
 
         Rows without a usable id are passed over and counted in `skipped_accounts`.

@@ -40,12 +40,12 @@ class AccountSink(Protocol):
         """Take a user."""
 
 
-Sink = TypeVar("Sink", bound=AccountSink)
+T = TypeVar("T", bound=AccountSink)
 
 
 def read_accounts(
-    fetch: Callable[[int, int], AccountPage], begin: Callable[[], Sink]
-) -> tuple[Sink, int]:
+    fetch: Callable[[int, int], AccountPage], begin: Callable[[], T]
+) -> tuple[T, int]:
     """Give all users, each id once, to what `begin` makes; return it, and the number of rows passed over.
 
     `fetch(limit, offset)` gets a page. A reading that does not fit is void: it begins anew, with another

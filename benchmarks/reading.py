@@ -12,8 +12,8 @@ two, without the time that HighQ takes to list its users, and without the upload
 `base_mib` what it takes before; `bytes_per_person` is by how much the peak grows from a fifth of the people.
 
 We stay with ldap3: python-ldap is about 1.6 times as fast, but has no wheel for Linux, and a domain
-controller and HighQ are slower than either. bonsai 1.5.5 has no wheel either; built from source it read 10,000
-people in 1.0 to 1.3 s where we took 1.3 to 1.8 s (three pairs, on a busy machine).
+controller and HighQ are slower than either. bonsai 1.5.5 has no wheel either; built from source it read
+10,000 people in 1.0 to 1.3 s where we took 1.3 to 1.8 s (three pairs, on a busy machine).
 """
 
 from __future__ import annotations

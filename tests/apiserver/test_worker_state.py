@@ -14,7 +14,6 @@ from uuid import UUID
 import pytest
 
 from profile_image_sync import names
-from profile_image_sync.api import crd
 from profile_image_sync.errors import (
     PermanentError,
     StateDamaged,
@@ -31,6 +30,7 @@ from profile_image_sync.pod.configmap_store import ConfigMapStore
 from profile_image_sync.worker.ledger import PEOPLE_A_SHARD, Accepted, Ledger, PersonRecord
 from profile_image_sync.worker.shards import Shard, encode_shard
 from testkit.waiting import wait_for
+from tests.support.operator import install_crd
 from tests.support.worker_environment import SPEC, STATE, WorkerEnvironment
 
 ADA, BEN = UUID(int=1), UUID(int=2)
@@ -68,8 +68,7 @@ def store_of(
 
 def resource_uid(worker: WorkerEnvironment) -> str:
     """Make the resource and return its uid: what bears the uid of an owner that is gone is collected."""
-    worker.kubectl("apply", "--filename=-", text=crd.render())
-    worker.kubectl("wait", "--for=condition=Established", f"crd/{names.PLURAL}.{names.GROUP}")
+    install_crd(worker.control_plane)
     resource = {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, SSLError
 
-from profile_image_sync.kube.connection import Connection, Request
+from profile_image_sync.kube.connection import ApiRequest, Connection
 from profile_image_sync.kube.errors import ApiNotFound, ApiUnavailable
 from profile_image_sync.kube.resources import Body, ObjectRef
 from profile_image_sync.kube.responses import parse, unavailable
@@ -245,7 +245,9 @@ class ApiClient:
                 self._sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
         return self._answer(method, request, ref, policy)
 
-    def _answer(self, method: str, request: Request, ref: ObjectRef, policy: RetryPolicy) -> Body:
+    def _answer(
+        self, method: str, request: ApiRequest, ref: ObjectRef, policy: RetryPolicy
+    ) -> Body:
         response = self._send(request, ref, policy.timeouts)
         try:
             return parse(method, ref, response.status, response.data)
@@ -262,15 +264,17 @@ class ApiClient:
         body: Body | None = None,
         accept: str = _JSON,
         content_type: str = _JSON,
-    ) -> Request:
+    ) -> ApiRequest:
         collection = ObjectRef(ref.kind, ref.namespace)
         path = (collection if method == "POST" else ref).path + subresource
         path += f"?{urlencode(query)}" if query else ""
         headers = {"Accept": accept, "Content-Type": content_type}
-        return Request(method, path, headers, None if body is None else json.dumps(body).encode())
+        return ApiRequest(
+            method, path, headers, None if body is None else json.dumps(body).encode()
+        )
 
     def _send(
-        self, request: Request, ref: ObjectRef, timeouts: tuple[float, float | None]
+        self, request: ApiRequest, ref: ObjectRef, timeouts: tuple[float, float | None]
     ) -> BaseHTTPResponse:
         """Return the response, whatever its status; its body is not read yet."""
         status = 0

@@ -23,7 +23,7 @@ TOKEN_SECONDS = 10.0  # how long a token is used before it is asked for again: e
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """What each attempt sends."""
 
     method: str
@@ -83,7 +83,7 @@ class Connection:
         connection.namespace = chosen["context"].get("namespace") or connection.namespace
         return connection
 
-    def send(self, request: Request, timeouts: tuple[float, float | None]) -> BaseHTTPResponse:
+    def send(self, request: ApiRequest, timeouts: tuple[float, float | None]) -> BaseHTTPResponse:
         """Return the response, whatever its status; its body is not read yet. Raises HTTPError.
 
         `timeouts`: seconds for the connection, and without a byte.

@@ -112,9 +112,9 @@ class PeopleRows:
     def _domain(self, person: Person) -> bytes:
         values = (value for value in (*person.keys, person.label) if value and "@" in value)
         name = next(values, "@none").rpartition("@")[2].lower()
-        if name not in self._domains:
-            if len(self._domains) >= _MAX_DOMAINS:
-                name = "other"
-            self._domains.setdefault(name, len(self._domains))
-            self._domain_names = list(self._domains)
-        return self._domains[name].to_bytes(2, "big")
+        if name not in self._domains and len(self._domains) >= _MAX_DOMAINS:
+            name = "other"
+        number = self._domains.setdefault(name, len(self._domains))
+        if number == len(self._domain_names):
+            self._domain_names.append(name)
+        return number.to_bytes(2, "big")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,15 +30,25 @@ def directory(tmp_path: Path, authority: CertificateAuthority) -> Iterator[Scrip
 
 
 @pytest.fixture
-def trial(
+def new_trial(
     tmp_path: Path,
     simulator: Simulator,
     authority: CertificateAuthority,
     directory: ScriptedLdapServer,
-) -> Trial:
+) -> Callable[..., Trial]:
+    """Make a tenant without people, on an instance with what is given; its manifest is not written."""
+
+    def make(**instance: Any) -> Trial:
+        assert simulator.ca_file is not None
+        highq = simulator.create_instance(**instance)
+        return Trial(tmp_path, directory.url, authority.ca_file, highq, simulator.ca_file)
+
+    return make
+
+
+@pytest.fixture
+def trial(new_trial: Callable[..., Trial]) -> Trial:
     """Give a tenant without people, its manifest written."""
-    assert simulator.ca_file is not None
-    highq = simulator.create_instance()
-    trial = Trial(tmp_path, directory.url, authority.ca_file, highq, simulator.ca_file)
+    trial = new_trial()
     trial.write_manifest()
     return trial

@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from testkit.certificates import CertificateAuthority
 from testkit.ldap_server import INVALID_CREDENTIALS, ScriptedLdapServer
-from testkit.simulator.process import Simulator
 from testkit.simulator.schema import ClientSettings
 from testkit.sync_command import ordinary, picture
 from testkit.trial import BIND_PASSWORD, Trial
@@ -42,16 +40,9 @@ CARELESS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 @pytest.fixture
-def careless(
-    tmp_path: Path,
-    simulator: Simulator,
-    authority: CertificateAuthority,
-    directory: ScriptedLdapServer,
-) -> Trial:
+def careless(new_trial: Callable[..., Trial]) -> Trial:
     """Give a tenant with planted secrets."""
-    assert simulator.ca_file is not None
-    highq = simulator.create_instance(clients=[CLIENT])
-    trial = Trial(tmp_path, directory.url, authority.ca_file, highq, simulator.ca_file)
+    trial = new_trial(clients=[CLIENT])
     trial.add_people([ordinary(name, seed) for seed, name in enumerate(NAMES, start=1)])
     trial.change("ben.castle", photos={"thumbnailPhoto": (PHOTO,)})
     trial.write_manifest()
